@@ -1,0 +1,172 @@
+"""Measures of label noise.
+
+    noisy_labels = np.array([[0, 0, 1], [1, 1, 1]])   # [n, R]: two examples, three raters
+    labels = np.array([0, 1])                         # [n]: the clean labels
+    rater_error_rate(noisy_labels, labels)            # 1/6
+    krippendorff_alpha(noisy_labels, num_classes=2)   # 0.44...
+
+Throughout, `noisy_labels` is an integer array [n, R] with one column a rater; -1 (`MISSING`) says that a rater did not
+label an example. `labels` is an integer array [n] of clean labels in 0 .. K-1. Confusion matrices have clean classes as
+rows and noisy classes as columns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+MISSING = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A mean with the half-width of its 95 % confidence interval (normal approximation)."""
+
+    value: float
+    half_width: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ± {self.half_width:.3f}"
+
+    @classmethod
+    def of_mean(cls, samples: np.ndarray) -> Estimate:
+        """The mean of independent samples [n], n >= 2."""
+        if len(samples) < 2:
+            raise ValueError(f"an interval needs at least 2 samples, not {len(samples)}")
+        return cls(float(np.mean(samples)), float(1.96 * np.std(samples, ddof=1) / math.sqrt(len(samples))))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rater error rates (Section 2.2 of Gu et al. 2021)
+
+
+def _errors(noisy_labels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (wrong, given), both [n, R] bool."""
+    noisy_labels, labels = np.asarray(noisy_labels), np.asarray(labels)
+    if noisy_labels.ndim != 2 or labels.shape != noisy_labels.shape[:1]:
+        raise ValueError(
+            f"noisy_labels must be [n, R] and labels [n], not {list(noisy_labels.shape)} and {list(labels.shape)}"
+        )
+    given = noisy_labels != MISSING
+    return given & (noisy_labels != labels[:, None]), given
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+
+
+def rater_error_rate(noisy_labels: np.ndarray, labels: np.ndarray) -> float:
+    """The share of wrong labels among all the labels given by all the raters; nan if there are none."""
+    wrong, given = _errors(noisy_labels, labels)
+    return float(_share(wrong.sum(), given.sum()))
+
+
+def error_rate_by_rater(noisy_labels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The share of wrong labels of each rater, [R] float64; nan for a rater that labelled nothing."""
+    wrong, given = _errors(noisy_labels, labels)
+    return _share(wrong.sum(axis=0), given.sum(axis=0))
+
+
+def error_rate_by_example(noisy_labels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The share of wrong labels on each example, [n] float64; nan for an example that nobody labelled."""
+    wrong, given = _errors(noisy_labels, labels)
+    return _share(wrong.sum(axis=1), given.sum(axis=1))
+
+
+def error_rate_by_class(noisy_labels: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """The share of wrong labels on the examples of each clean class, [K] float64; nan for a class without labels."""
+    wrong, given = _errors(noisy_labels, labels)
+    labels = _checked(labels, num_classes, "labels")
+    wrong_a_class = np.bincount(labels, weights=wrong.sum(axis=1), minlength=num_classes)
+    return _share(wrong_a_class, np.bincount(labels, weights=given.sum(axis=1), minlength=num_classes))
+
+
+def confusion_matrix(noisy_labels: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts [K, K] int64: entry (i, j) is how many labels j were given to examples of clean class i.
+
+    Args:
+        noisy_labels: [n, R], or [n] for a single rater.
+        labels: [n] clean labels.
+        num_classes: K.
+    """
+    labels = _checked(labels, num_classes, "labels")
+    noisy_labels = np.asarray(noisy_labels)
+    if noisy_labels.shape[:1] != labels.shape:
+        raise ValueError(f"noisy_labels {list(noisy_labels.shape)} and labels {list(labels.shape)} differ in length")
+    noisy_labels = _checked(noisy_labels.reshape(len(labels), -1), num_classes, "noisy_labels", lowest=MISSING)
+    cells = labels[:, None] * num_classes + noisy_labels
+    return np.bincount(cells[noisy_labels != MISSING], minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Agreement between raters; none of it needs clean labels
+
+
+def krippendorff_alpha(noisy_labels: np.ndarray, num_classes: int) -> float:
+    """Krippendorff's alpha for nominal data: 1 is full agreement, 0 what chance gives, below 0 systematic disagreement.
+
+    One minus the ratio of observed to expected disagreement over all pairable labels, that is, labels of examples with
+    at least two (Hayes and Krippendorff 2007, `Answering the call for a standard reliability measure for coding data`).
+    Computed from how often each class was given to each example, in O(n R) memory, whatever K is.
+
+    Returns:
+        alpha; nan where it is not defined: no example has two labels, or all the labels are of one class.
+    """
+    example, label, count = _votes(noisy_labels, num_classes)
+    labels_an_example = np.bincount(example, weights=count)
+    pairable = labels_an_example[example] >= 2
+    example, label, count = example[pairable], label[pairable], count[pairable]
+    total = count.sum()
+    # Ordered pairs of unequal labels: within an example, weighted by 1 / (labels - 1), and over the whole data.
+    observed = (count * (labels_an_example[example] - count) / (labels_an_example[example] - 1)).sum()
+    labels_a_class = np.bincount(label, weights=count, minlength=num_classes)
+    expected = (labels_a_class * (total - labels_a_class)).sum()
+    return float(1 - (total - 1) * observed / expected) if expected > 0 else math.nan
+
+
+def agreement(noisy_labels: np.ndarray, num_classes: int) -> float:
+    """The share of pairs of raters who agree, averaged over the examples with at least two labels; nan without any."""
+    example, _, count = _votes(noisy_labels, num_classes)
+    labels_an_example = np.bincount(example, weights=count)
+    agreeing = np.bincount(example, weights=count * (count - 1))
+    several = labels_an_example >= 2
+    pairs = labels_an_example[several] * (labels_an_example[several] - 1)
+    return float(np.mean(agreeing[several] / pairs)) if several.any() else math.nan
+
+
+def fleiss_kappa(noisy_labels: np.ndarray, num_classes: int) -> float:
+    """Fleiss' kappa: agreement beyond chance for a fixed number of ratings an example (Fleiss 1971).
+
+    Raises:
+        ValueError: the examples have different numbers of ratings; use `krippendorff_alpha`, which is made for that.
+    """
+    example, label, count = _votes(noisy_labels, num_classes)
+    ratings = np.bincount(example, weights=count, minlength=len(noisy_labels))
+    if len(ratings) == 0 or ratings.min() != ratings.max() or ratings[0] < 2:
+        raise ValueError("Fleiss' kappa needs the same number of ratings, at least 2, on every example")
+    shares = np.bincount(label, weights=count, minlength=num_classes) / count.sum()
+    chance = (shares**2).sum()
+    return float((agreement(noisy_labels, num_classes) - chance) / (1 - chance)) if chance < 1 else math.nan
+
+
+def _votes(noisy_labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The non-zero votes as (example [m], label [m], count [m] float64), ordered by example."""
+    noisy_labels = np.asarray(noisy_labels)
+    if noisy_labels.ndim != 2:
+        raise ValueError(f"noisy_labels must be [n, R], not {list(noisy_labels.shape)}")
+    noisy_labels = _checked(noisy_labels, num_classes, "noisy_labels", lowest=MISSING)
+    cells = np.arange(len(noisy_labels))[:, None] * num_classes + noisy_labels
+    cells, count = np.unique(cells[noisy_labels != MISSING], return_counts=True)
+    return cells // num_classes, cells % num_classes, count.astype(np.float64)
+
+
+def _checked(labels: np.ndarray, num_classes: int, name: str, lowest: int = 0) -> np.ndarray:
+    labels = np.asarray(labels)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"{name} must be integers, not {labels.dtype}")
+    labels = labels.astype(np.int64, copy=False)
+    if labels.size and not (lowest <= labels.min() and labels.max() < num_classes):
+        raise ValueError(f"{name} must lie in {lowest} .. {num_classes - 1}; found {labels.min()} .. {labels.max()}")
+    return labels
