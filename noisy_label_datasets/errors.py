@@ -1,0 +1,8 @@
+"""The base of every error that this package expects."""
+
+
+class NoisyLabelsError(Exception):
+    """Something that a user can mend: the message names what was given and what is allowed or to be done.
+
+    The command prints the message without a traceback and exits with code 2.
+    """
