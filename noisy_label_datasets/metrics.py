@@ -151,6 +151,42 @@ def fleiss_kappa(noisy_labels: np.ndarray, num_classes: int) -> float:
     return float((agreement(noisy_labels, num_classes) - chance) / (1 - chance)) if chance < 1 else math.nan
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# Distance between datasets (Section 2.3)
+
+
+def vote_shares(noisy_labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """The soft labels of a dataset: the share of each class among an example's labels, [n, K] float64.
+
+    The row of an example without labels is nan.
+    """
+    example, label, count = _votes(noisy_labels, num_classes)
+    shares = np.zeros((len(noisy_labels), num_classes))
+    shares[example, label] = count
+    with np.errstate(invalid="ignore"):
+        return shares / shares.sum(axis=1, keepdims=True)
+
+
+def total_variation(soft_labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Half the L1 distance between two soft labels of each example, [n]; both [n, K] with rows that sum to one.
+
+    For distributions it lies between 0 and 1. Rows may hold negative entries (see
+    `noise_models.extrapolated_errors`), and the distance may then exceed 1.
+    """
+    soft_labels, others = np.asarray(soft_labels), np.asarray(others)
+    if soft_labels.shape != others.shape or soft_labels.ndim != 2:
+        raise ValueError(f"soft labels must be two [n, K], not {list(soft_labels.shape)} and {list(others.shape)}")
+    for rows in (soft_labels, others):
+        if not np.allclose(rows.sum(axis=1), 1, atol=1e-5):
+            raise ValueError("the entries of every soft label must sum to 1")
+    return np.abs(soft_labels - others).sum(axis=1) / 2
+
+
+def mean_total_variation(soft_labels: np.ndarray, others: np.ndarray) -> Estimate:
+    """The mean total variation distance (Section 2.3) between two datasets of soft labels [n, K], with its interval."""
+    return Estimate.of_mean(total_variation(soft_labels, others))
+
+
 def _votes(noisy_labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The non-zero votes as (example [m], label [m], count [m] float64), ordered by example."""
     noisy_labels = np.asarray(noisy_labels)

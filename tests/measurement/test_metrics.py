@@ -85,3 +85,30 @@ def test_labels_out_of_range_are_named(noisy, message):
 def test_unequal_lengths_are_named():
     with pytest.raises(ValueError, match=r"\[4, 3\] and \[3\]"):
         metrics.rater_error_rate(NOISY, CLEAN[:3])
+
+
+def test_vote_shares_and_their_distance_by_hand():
+    shares = metrics.vote_shares(NOISY, 3)
+    np.testing.assert_allclose(shares, [[2 / 3, 1 / 3, 0], [0, 1, 0], [1 / 2, 0, 1 / 2], [1 / 3, 0, 2 / 3]])
+    np.testing.assert_allclose(metrics.total_variation(shares, np.eye(3)[CLEAN]), [1 / 3, 0, 1 / 2, 1 / 3])
+    distance = metrics.mean_total_variation(shares, np.eye(3)[CLEAN])
+    assert distance.value == pytest.approx(7 / 24)
+    assert distance.half_width == pytest.approx(1.96 * np.std([1 / 3, 0, 1 / 2, 1 / 3], ddof=1) / 2)
+
+
+def test_the_interval_of_the_distance_covers_the_truth():
+    rng = np.random.default_rng(0)
+    clean = np.eye(2)[np.zeros(400, int)]
+    covered = []
+    for _ in range(400):
+        wrong = rng.beta(1, 3, 400)  # mean 1/4
+        distance = metrics.mean_total_variation(np.stack([1 - wrong, wrong], axis=1), clean)
+        covered.append(abs(distance.value - 0.25) <= distance.half_width)
+    assert 0.91 <= np.mean(covered) <= 0.98
+
+
+def test_what_is_not_a_soft_label_is_refused():
+    with pytest.raises(ValueError, match="sum to 1"):
+        metrics.mean_total_variation(np.ones((3, 2)), np.eye(2)[[0, 1, 0]])
+    with pytest.raises(ValueError, match=r"\[3, 2\] and \[2, 2\]"):
+        metrics.mean_total_variation(np.eye(2)[[0, 1, 0]], np.eye(2))
