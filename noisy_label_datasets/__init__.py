@@ -1,0 +1,1 @@
+"""TensorFlow Datasets whose noisy labels come from simulated raters."""
