@@ -107,8 +107,8 @@ def extrapolated_errors(soft_labels: np.ndarray, labels: np.ndarray, rate: float
     """Soft labels moved along the line from the clean label through the given ones until their error rate is `rate`.
 
     Every wrong entry is multiplied by one factor, rate / (mean error), and the entry of the clean class takes what is
-    left: exact on any dataset, but *negative* on an example whose error times the factor exceeds 1. The result is then a
-    signed measure with rows that sum to 1, not a distribution. See `table1` for why it is wanted.
+    left: exact on any dataset, but *negative* on an example whose error times the factor exceeds 1. The result is then
+    a signed measure with rows that sum to 1, not a distribution. See `table1` for why it is wanted.
 
     Args:
         soft_labels: [n, K] distributions.
