@@ -87,7 +87,7 @@ def noise_figures(labels: Labelled, class_names: Sequence[str]) -> dict[str, Any
 
 
 def _telling_examples(votes: np.ndarray, clean: np.ndarray) -> dict[str, np.ndarray]:
-    """Indices of examples to look at; equal ones are taken in their order, as many of each class as there is room for."""
+    """Indices of examples to look at; equal ones are taken in their order, and equally many of each class."""
     right = votes[np.arange(len(clean)), clean]
     most_wrong = np.where(np.arange(votes.shape[1]) == clean[:, None], 0, votes).max(axis=1)
     entropy = -(votes * np.log(np.where(votes > 0, votes, 1))).sum(axis=1)
