@@ -1,0 +1,48 @@
+"""Writes the measured figures of the shipped labels into README.md, between its two markers.
+
+    python tools/readme_figures.py
+"""
+
+import pathlib
+
+from noisy_label_datasets import metrics
+from noisy_label_datasets.predictions import MANIFEST, RaterPredictions, read_predictions
+
+REPOSITORY = pathlib.Path(__file__).parents[1]
+README = REPOSITORY / "README.md"
+BEGIN, END = "<!-- figures: written by tools/readme_figures.py -->\n", "<!-- end of figures -->\n"
+SPLIT = "noisy_label_train"
+HEADER = """\
+| | raters | `noisy_label_train` | rater error rate | best to worst rater | Krippendorff's α |
+|---|---|---|---|---|---|
+"""
+
+
+def row(predictions: RaterPredictions) -> str:
+    """Returns the line of one config, measured on `noisy_label_train`."""
+    noisy_labels, labels = predictions.noisy_labels[SPLIT], predictions.clean_labels[SPLIT]
+    error_rates = metrics.error_rate_by_rater(noisy_labels, labels)
+    alpha = metrics.krippendorff_alpha(noisy_labels, len(predictions.class_names))
+    return (
+        f"| `{predictions.dataset}/{predictions.level}` | {noisy_labels.shape[1]} | {len(labels):,} examples "
+        f"| {metrics.rater_error_rate(noisy_labels, labels):.3f} "
+        f"| {error_rates.min():.3f} to {error_rates.max():.3f} | {alpha:.3f} |\n"
+    )
+
+
+def table() -> str:
+    """Returns the table: datasets by name, their configs from little noise to much."""
+    shipped = [read_predictions(path.parent) for path in REPOSITORY.glob(f"builders/*/rater_predictions/*/{MANIFEST}")]
+    shipped.sort(key=lambda p: (p.dataset, metrics.rater_error_rate(p.noisy_labels[SPLIT], p.clean_labels[SPLIT])))
+    return HEADER + "".join(row(predictions) for predictions in shipped)
+
+
+def with_figures(readme: str) -> str:
+    """Returns the README's text with a new table in place of what stands between the markers."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return before + BEGIN + table() + END + after
+
+
+if __name__ == "__main__":
+    README.write_text(with_figures(README.read_text()))
