@@ -43,6 +43,11 @@ PAPER: Mapping[str, Mapping[str, Estimate]] = {
 }
 
 
+def paper_ratio(level: str) -> float:
+    """The distance of the raters over that of independent flips, as the paper prints them."""
+    return PAPER[level]["raters"].value / PAPER[level]["independent flipping"].value
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """Mean total variation distances of one way of labelling from the human labels.

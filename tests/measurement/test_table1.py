@@ -75,8 +75,4 @@ def test_reproduction_is_the_distance_of_flips_from_the_extrapolated_people():
 
 
 def test_the_papers_ratios():
-    ratios = [
-        table1.PAPER[level]["raters"].value / table1.PAPER[level]["independent flipping"].value
-        for level in table1.LEVELS
-    ]
-    assert ratios == pytest.approx([0.87, 0.90, 0.94], abs=0.005)
+    assert [table1.paper_ratio(level) for level in table1.LEVELS] == pytest.approx([0.87, 0.90, 0.94], abs=0.005)
