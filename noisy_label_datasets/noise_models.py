@@ -18,7 +18,7 @@ import numpy as np
 from noisy_label_datasets import metrics
 
 
-def uniforms_of_ids(ids: Sequence[str], num_raters: int, seed: str) -> np.ndarray:
+def uniforms_of_ids(ids: Sequence[str] | np.ndarray, num_raters: int, seed: str) -> np.ndarray:
     """Numbers in [0, 1) from a hash of each example's id: [n, R] float64, the same in any order and on any machine.
 
     Args:
