@@ -1,0 +1,38 @@
+"""CIFAR-10 with the labels of simulated raters."""
+
+import tensorflow_datasets as tfds
+
+from noisy_label_datasets.base import TfdsBase
+from noisy_label_datasets.builder import NoisyLabelBuilder, NoisyLabelConfig
+from noisy_label_datasets.sources import Raters
+from noisy_label_datasets.splits import SplitPlan
+
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+class Builder(NoisyLabelBuilder):
+    """CIFAR-10 with noisy labels, at three levels of noise."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+
+    BASE = TfdsBase(name="cifar10", version="3.0.2", class_names=CLASS_NAMES, image_shape=(32, 32, 3))
+    # Section 2.2 of the paper: a training and a validation set, each halved. Its release has 19,987 and 5,021 noisy
+    # examples of 50,000: 80 % and 20 % of the halves.
+    SPLIT_PLAN = SplitPlan(
+        {
+            "train": {
+                "clean_label_train": 0.4,
+                "clean_label_valid": 0.1,
+                "noisy_label_train": 0.4,
+                "noisy_label_valid": 0.1,
+            },
+            "test": {"test": 1.0},
+        }
+    )
+    BUILDER_CONFIGS = [  # noqa: RUF012
+        NoisyLabelConfig(
+            name=level, description=f"Ten raters, about {rate} % of their labels wrong.", source=Raters(level)
+        )
+        for level, rate in (("low", 11), ("medium", 19), ("high", 48))
+    ]

@@ -1,0 +1,142 @@
+"""Base datasets: where clean images and labels come from, a TFDS dataset or arrays.
+
+    base = TfdsBase(name="cifar10", version="3.0.2", class_names=("airplane", ...), image_shape=(32, 32, 3))
+    for batch in base.batches(data_dir, ["train", "test"]): batch.ids, batch.images, batch.labels
+
+What a builder declares (class names, image shape) stands in the base, so that a dataset can describe itself before
+anything is downloaded; reading checks it.
+"""
+
+import dataclasses
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from noisy_label_datasets.arrays import LabelledImages
+from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.join import ExampleBatch
+
+BATCH_SIZE = 1024
+
+ImageShape = tuple[int | None, int | None, int]
+
+
+class BaseDatasetError(NoisyLabelsError):
+    """A base dataset that is missing, of another version, or not what its declaration says."""
+
+
+class Base(Protocol):
+    """A clean image-classification dataset: a frozen dataclass with these attributes.
+
+    Attributes:
+      name, version: 'cifar10', '3.0.2'.
+      class_names: of the K classes, in the order of the labels.
+      image_shape: (height, width, channels); None where images differ.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+    @property
+    def image_shape(self) -> ImageShape: ...
+
+    def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
+        """Yields every example of some splits once, images encoded.
+
+        Raises:
+          BaseDatasetError: it is not here and cannot be got, or it is not as declared.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class ArraysBase:
+    """A base dataset of arrays.
+
+    Attributes:
+      name, version, class_names, image_shape: see `Base`.
+      load: returns base split -> LabelledImages; a function of a module, so that it can be pickled.
+    """
+
+    name: str
+    version: str
+    class_names: tuple[str, ...]
+    image_shape: ImageShape
+    load: Callable[[], Mapping[str, LabelledImages]]
+
+    def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
+        """See `Base`; images are encoded as PNG."""
+        splits = self.load()
+        for base_split in base_splits:
+            if base_split not in splits:
+                raise BaseDatasetError(f"{self.name} has no split {base_split!r}; it has {sorted(splits)}")
+            examples = splits[base_split]
+            if examples.images.shape[1:] != self.image_shape:
+                raise BaseDatasetError(f"images of {self.name} are {examples.images.shape[1:]}, not {self.image_shape}")
+            for start in range(0, len(examples), BATCH_SIZE):
+                part = slice(start, start + BATCH_SIZE)
+                yield ExampleBatch(
+                    base_split=base_split,
+                    ids=examples.ids[part].tolist(),
+                    images=[encode_png(image) for image in examples.images[part]],
+                    labels=examples.labels[part].tolist(),
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsBase:
+    """A dataset of TFDS: used where it is prepared, else downloaded and prepared.
+
+    Attributes:
+      name, version, class_names, image_shape: see `Base`.
+      id_key: the feature that identifies an example; joined on, so unique and stable.
+      image_key: the image feature.
+      label_key: the clean label's feature.
+    """
+
+    name: str
+    version: str
+    class_names: tuple[str, ...]
+    image_shape: ImageShape
+    id_key: str = "id"
+    image_key: str = "image"
+    label_key: str = "label"
+
+    def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
+        """See `Base`; images are passed on as they are stored, not decoded."""
+        from noisy_label_datasets.tfds_base import prepared_builder, read_batches
+
+        builder = prepared_builder(self.name, self.version, data_dir)
+        info = builder.info
+        if missing := sorted(set(base_splits) - set(info.splits)):
+            raise BaseDatasetError(f"{info.full_name} has no split {missing}; it has {list(info.splits)}")
+        names = info.features[self.label_key].names
+        if tuple(names) != self.class_names:
+            raise BaseDatasetError(f"{info.full_name} has the classes {names}, not {list(self.class_names)}")
+        keys = (self.id_key, self.image_key, self.label_key)
+        for base_split in base_splits:
+            for ids, images, labels in read_batches(builder, base_split, keys, BATCH_SIZE):
+                yield ExampleBatch(base_split, [id_.decode() for id_ in ids], images, labels)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Returns an image [h, w, c] uint8, c 1 or 3, as PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def decode_image(encoded: bytes, channels: int) -> np.ndarray:
+    """Returns an encoded image as [h, w, channels] uint8; channels: 1 (grey) or 3 (RGB)."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(encoded)) as image:
+        decoded = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
+    return decoded.reshape(*decoded.shape[:2], channels)

@@ -1,0 +1,32 @@
+"""What a built dataset says of itself, from `tfds.load(..., with_info=True)` or `tfds.builder(...).info`."""
+
+from typing import TYPE_CHECKING, Any
+
+from noisy_label_datasets.errors import NoisyLabelsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import tensorflow_datasets as tfds
+
+
+class NotBuiltError(NoisyLabelsError):
+    """A dataset that has no rater features because it is not built, or is no noisy-label dataset."""
+
+
+def rater_features(info: "tfds.core.DatasetInfo") -> "pd.DataFrame":
+    """Returns the raters of a dataset as a table: a row a rater in the order of `noisy_labels`, a column a feature.
+
+    The index is the rater's id. Confusion matrices are nested lists, [K][K] counts with rows clean classes.
+
+    Raises:
+      NotBuiltError: the dataset is not built yet, or it is not one of this package's.
+    """
+    import pandas as pd
+
+    raters: list[dict[str, Any]] | None = (info.metadata or {}).get("raters")
+    if not raters:
+        raise NotBuiltError(
+            f"{info.full_name} has no rater features: it is not built yet (call download_and_prepare), or it is not a "
+            "noisy-label dataset"
+        )
+    return pd.DataFrame.from_records(raters).set_index("id")
