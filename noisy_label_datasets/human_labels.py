@@ -46,6 +46,7 @@ CIFAR10H = RemoteFile(
     url=f"{_GITHUB}/jcpeterson/cifar-10h/597cbc5f07266c9405b830ee4a53463539124c4f/data/cifar10h-counts.npy",
     sha256="9b36b4550349af56c79083356312eb4af856cc5fd3caf1f669d40b9d0bbb69ff",
 )
+CIFAR10H_BASE = "cifar10"  # the TFDS dataset whose test set people labelled
 CORRECTIONS = RemoteFile(
     url=f"{_GITHUB}/cleanlab/label-errors/5457895eee26e49187de5c4d6617b9de6f172221/mturk/cifar10_mturk.json",
     sha256=None,  # checked by content instead, in `load_corrections`

@@ -1,0 +1,85 @@
+"""The noise card of a built dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from noisy_label_datasets.base import decode_image
+from noisy_label_datasets.card.figures import MEASURED_SPLIT
+from noisy_label_datasets.card.model import NoiseCard
+from noisy_label_datasets.info import NotBuiltError
+from noisy_label_datasets.table1 import Table1
+
+
+def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
+    """Returns the noise card of a dataset that is built.
+
+    Args:
+        builder: of one of this package's datasets, prepared.
+        table1: the comparison with people's labels, where there is one.
+
+    Raises:
+        NotBuiltError: it is not prepared.
+    """
+    info = builder.info
+    metadata = info.metadata or {}
+    name = f"{builder.name}/{builder.builder_config.name}"
+    if "noise" not in metadata:
+        raise NotBuiltError(f"{name} is not built in {builder.data_dir_root}: `noisy-labels build {name}` builds it")
+    noise = metadata["noise"]
+    shown = {example["id"] for examples in noise["examples"].values() for example in examples}
+    return NoiseCard(
+        name=name,
+        version=str(builder.version),
+        summary=_summary(metadata, info.description),
+        class_names=info.features["label"].names,
+        splits={split: info.splits[split].num_examples for split in info.splits},
+        raters=metadata["raters"],
+        noise=noise,
+        provenance=_provenance(metadata),
+        images=read_images(builder, MEASURED_SPLIT, shown),
+        table1=table1,
+    )
+
+
+def read_images(builder: Any, split: str, ids: Collection[str]) -> dict[str, np.ndarray]:
+    """Reads some images of a split of a built dataset: id -> [h, w, c] uint8."""
+    import tensorflow_datasets as tfds
+
+    decoders = tfds.decode.PartialDecoding({"id": True, "image": True}, decoders={"image": tfds.decode.SkipDecoding()})
+    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
+        examples = builder.as_data_source(split, decoders=decoders)
+    else:
+        examples = tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))
+    channels = builder.info.features["image"].shape[-1]
+    wanted = {id_.encode() for id_ in ids}
+    return {
+        example["id"].decode(): decode_image(example["image"], channels)
+        for example in examples
+        if example["id"] in wanted
+    }
+
+
+def _summary(metadata: Mapping[str, Any], description: str) -> str:
+    base = metadata["base"]
+    return f"{base['name']} {base['version']}, labelled by {len(metadata['raters'])} raters. {description.strip()}"
+
+
+def _provenance(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The provenance in a few lines: what is a text or a number; the whole stands in the dataset's metadata."""
+    base = metadata["base"]
+    facts = {
+        "base dataset": f"{base['name']} {base['version']}",
+        "split seed": str(metadata["split_plan"]["seed"]),
+        "labels": metadata["origin"],
+        "SHA-256 of the labels": metadata["labels_sha256"],
+    }
+    for key, value in metadata["provenance"].items():
+        if isinstance(value, str | int | float):
+            facts[key.replace("_", " ")] = str(value)
+        elif isinstance(value, Mapping) and all(isinstance(item, str | int | float) for item in value.values()):
+            facts[key.replace("_", " ")] = ", ".join(f"{name} {item}" for name, item in value.items())
+    return facts

@@ -1,0 +1,117 @@
+"""The noise card in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import rich.box
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from noisy_label_datasets import table1
+from noisy_label_datasets.card.model import NoiseCard, decimal, percent
+
+WRONG, RIGHT = "dark_orange", "dodger_blue2"
+BLOCKS = " ▏▎▍▌▋▊▉█"
+LARGEST_MATRIX = 10  # classes that fit beside each other in 80 columns
+
+
+def print_card(card: NoiseCard, console: Console) -> None:
+    """Prints the card, at most 80 columns wide."""
+    parts: list[RenderableType] = [
+        Text.assemble((card.name, "bold"), f" {card.version}"),
+        Text(card.summary, style="dim"),
+        "",
+        _figures(card),
+        "",
+        "[bold]Error rate of a rater[/]",
+        _bars(card.rater_errors(), percent, WRONG),
+        "",
+        f"[bold]Images by how many of {card.noise['num_raters']} raters are right[/]",
+        _right_votes(card),
+        "",
+        *_confusion(card),
+    ]
+    if card.table1 is not None:
+        parts += ["", *table1_lines(card.table1, card.name)]
+    console.print(Group(*parts), width=min(console.width, 80), highlight=False)
+
+
+def table1_lines(table: table1.Table1, name: str) -> list[RenderableType]:
+    """Table 1 for one pool, beside the paper's where the level is one of the paper's."""
+    level = name.rpartition("/")[2]
+    printed = table1.PAPER.get(level)
+    shown = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    shown.add_column(f"Distance from people, {escape(level)}")
+    for title in ("error", "paper’s way", *["paper prints"] * bool(printed), "as distributions"):
+        shown.add_column(title, justify="right", no_wrap=True)
+    for title, row in table.rows.items():
+        beside = [str(printed.get(title, ""))] if printed else []
+        cells = [percent(row.error_rate), str(row.paper), *beside, str(row.proper)]
+        shown.add_row(title, *cells, style="bold" if title == "raters" else "")
+    paper = f"; the paper {table1.paper_ratio(level):.2f}" if printed else ""
+    return [
+        shown,
+        f"raters / independent flips: [bold]{table.ratios['paper']}[/] in the paper’s way{paper}; "
+        f"[bold]{table.ratios['proper']}[/] as distributions",
+        f"[dim]people as they are: raters lie {table.rows['raters'].raw} from them; they err on "
+        f"{percent(table.human_error_rate)}; {table.num_raters} of them lie {table.human_floor} from the others[/]",
+    ]
+
+
+def _figures(card: NoiseCard) -> Table:
+    noise, errors = card.noise, card.rater_errors()
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("rater error rate", f"[bold]{percent(noise['rater_error_rate'])}[/]", _range(errors))
+    grid.add_row("Krippendorff's alpha", f"[bold]{decimal(noise['krippendorff_alpha'])}[/]", "agreement beyond chance")
+    grid.add_row("majority vote", f"[bold]{percent(noise['majority_error_rate'])}[/]", "wrong")
+    if noise["instance_dependence"]:
+        share = noise["instance_dependence"]["explained_by_class"]
+        grid.add_row("spread in difficulty", f"[bold]{percent(share)}[/]", "hangs on the class, the rest on the image")
+    splits = ", ".join(f"{split} {count:,}" for split, count in card.splits.items())
+    grid.add_row("examples", f"[bold]{noise['num_examples']:,}[/]", f"[dim]{splits}[/]")
+    return grid
+
+
+def _range(errors: Sequence[tuple[str, float]]) -> str:
+    if not errors:
+        return ""
+    return f"from {percent(errors[0][1])} to {percent(errors[-1][1])} in {len(errors)} raters"
+
+
+def _right_votes(card: NoiseCard) -> Table:
+    counts = card.noise["right_votes"]
+    total = max(sum(counts), 1)
+    return _bars([(str(i), count / total) for i, count in enumerate(counts)], percent, RIGHT)
+
+
+def _confusion(card: NoiseCard) -> list[RenderableType]:
+    if len(card.class_names) > LARGEST_MATRIX:
+        pairs = [(f"{clean} → {given}", share) for clean, given, share in card.confusions(10)]
+        return ["[bold]Most frequent confusions[/]", _bars(pairs, percent, WRONG)]
+    shares = card.confusion_shares()
+    matrix = Table.grid(padding=(0, 0))
+    matrix.add_row("", *(Text(name[:5], style="dim", justify="right") for name in card.class_names))
+    off_diagonal = shares[~np.eye(len(shares), dtype=bool)]
+    highest = max(float(off_diagonal.max(initial=0)), 1e-12)
+    for i, name in enumerate(card.class_names):
+        cells = []
+        for j, share in enumerate(shares[i]):
+            heat = round(255 * (float(share) / highest) ** 0.5) if i != j else 0
+            style = f"on rgb({heat},{heat * 9 // 24},{heat // 12})" if heat > 40 else ""
+            cells.append(Text(f"{100 * share:5.0f} " if share >= 0.005 else " " * 6, style=style))
+        matrix.add_row(Text(f"{name[:14]} ", style="dim", justify="right"), *cells)
+    return ["[bold]Clean class (row) and label given (column), percent[/]", matrix]
+
+
+def _bars(pairs: Sequence[tuple[str, float]], text: Callable[[float], str], style: str) -> Table:
+    grid, width = Table.grid(padding=(0, 1)), 40
+    longest = max((share for _, share in pairs), default=0) or 1
+    for name, share in pairs:
+        eighths = round(8 * width * share / longest)
+        bar = "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
+        grid.add_row(Text(name, style="dim", justify="right"), Text(bar, style=style), text(share))
+    return grid

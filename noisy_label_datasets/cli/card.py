@@ -1,0 +1,106 @@
+"""Show the noise card of a built dataset: in the terminal, as an HTML page, in a README.
+
+  noisy-labels card digits_noisy/medium
+  noisy-labels card cifar10_noisy/medium --html medium.html
+  noisy-labels card cifar10_noisy --readme README.md
+
+With the name of a dataset alone, the cards of all its configs that are built. Where people's labels are at hand (see
+`noisy-labels evaluate --help`), the card of a CIFAR-10 dataset also compares the raters with people.
+"""
+
+import argparse
+import pathlib
+from typing import TYPE_CHECKING
+
+from noisy_label_datasets.cli.targets import add_data_dir, find_builder, full_name
+from noisy_label_datasets.errors import NoisyLabelsError
+
+if TYPE_CHECKING:
+    from noisy_label_datasets.builder import NoisyLabelBuilder
+    from noisy_label_datasets.card.model import NoiseCard
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares what `card` takes."""
+    parser.add_argument("target", metavar="DATASET[/LEVEL]", help="such as digits_noisy/medium")
+    add_data_dir(parser)
+    parser.add_argument("--html", metavar="FILE", type=pathlib.Path, help="write the page of a single config here")
+    parser.add_argument(
+        "--readme", metavar="FILE", type=pathlib.Path, help="write a table of the configs between this file's marks"
+    )
+    parser.add_argument("--human-labels", metavar="FILE", help="cifar10h-counts.npy (default: what `evaluate` fetched)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the cards and writes what is asked for.
+
+    Raises:
+      NoisyLabelsError: nothing of the kind is built, several configs for one page, or a README without marks.
+      OSError: a file that cannot be read or written.
+    """
+    from noisy_label_datasets import files
+    from noisy_label_datasets.card.markdown import replace_between_marks, to_markdown
+    from noisy_label_datasets.card.page import to_html
+
+    builders = built(args.target, args.data_dir)
+    if args.html and len(builders) > 1:
+        raise NoisyLabelsError(f"--html is for one config; {args.target} has {len(builders)} that are built: name one")
+    cards = [show_card(builder, args.human_labels) for builder in builders]
+    if args.html:
+        files.write_atomically(args.html, to_html(cards[0]).encode())
+        print(f"Wrote {args.html}")
+    if args.readme:
+        readme = replace_between_marks(args.readme.read_text(encoding="utf-8"), to_markdown(cards))
+        files.write_atomically(args.readme, readme.encode())
+        print(f"Wrote the figures of {', '.join(card.name for card in cards)} into {args.readme}")
+
+
+def built(target: str, data_dir: str | None) -> "list[NoisyLabelBuilder]":
+    """Returns the builder of 'digits_noisy/medium', or those of all configs of 'digits_noisy' that are built.
+
+    Raises:
+      UnknownNameError: no such dataset or level.
+      NotBuiltError: it is not built, or none of them is.
+    """
+    from noisy_label_datasets.cli.targets import check_dataset
+    from noisy_label_datasets.info import NotBuiltError
+    from noisy_label_datasets.registration import builder_class
+
+    dataset, _, level = target.partition("/")
+    check_dataset(dataset)
+    levels = [level] if level else list(builder_class(dataset).builder_configs)
+    builders = [find_builder(f"{dataset}/{each}", data_dir=data_dir) for each in levels]
+    prepared = [builder for builder in builders if builder.is_prepared()]
+    if not prepared:
+        example = full_name(builders[0])
+        raise NotBuiltError(
+            f"{target} is not built in {builders[0].data_dir_root}: `noisy-labels build {example}` builds {example}"
+        )
+    return prepared
+
+
+def show_card(builder: "NoisyLabelBuilder", human_labels: str | None = None) -> "NoiseCard":
+    """Prints the noise card of a built dataset in the terminal, and returns it."""
+    from rich.console import Console
+
+    from noisy_label_datasets.card.terminal import print_card
+
+    card = _card_of(builder, human_labels)
+    print_card(card, Console())
+    print()
+    return card
+
+
+def _card_of(builder: "NoisyLabelBuilder", human_labels: str | None) -> "NoiseCard":
+    """Returns the noise card of a built dataset, with Table 1 where it applies and people's labels are at hand."""
+    from noisy_label_datasets import human_labels as people
+    from noisy_label_datasets.card.built import noise_card
+    from noisy_label_datasets.cli.evaluate import labels_of_test
+    from noisy_label_datasets.table1 import compare
+
+    at_hand = human_labels or (people.cache_folder() / people.CIFAR10H.name).exists()
+    if builder.BASE.name != people.CIFAR10H_BASE or not at_hand:
+        return noise_card(builder)
+    test = labels_of_test(builder)
+    human = people.load_cifar10h(human_labels)
+    return noise_card(builder, compare(test.noisy_labels, test.labels, human.of(test.ids)))
