@@ -1,0 +1,125 @@
+"""Convolutions in the form that is fast on the platform at hand, the same to rounding everywhere.
+
+    y = conv(x, kernel, strides=(2, 2))     # [b, h, w, c_in], [kh, kw, c_in, c_out] -> [b, h', w', c_out]
+    y = depthwise_conv(x, kernel)           # [b, h, w, c], [kh, kw, c] -> [b, h', w', c]
+
+A 1x1 convolution is a matrix product everywhere, so that over stacked networks (`jax.vmap`) it becomes a batched
+product and not a grouped convolution. The rest is XLA's own convolution on accelerators. On CPU XLA (0.10) has no fast
+code for two things, which have another form here: the gradient of a kernel (inside a loop a hundred times slower than
+it could be; here one matrix product for each row of the kernel), and depthwise convolution, forward and backward (here
+a sum of shifted products, five to ten times as fast). `benchmarks/convolution.py` measures both.
+"""
+
+from collections.abc import Sequence
+import functools
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+
+# 'SAME', 'VALID', or (before, after) pixels of zeros for height and width.
+Padding = str | Sequence[tuple[int, int]]
+
+
+def conv(x: jax.Array, kernel: jax.Array, strides: tuple[int, int] = (1, 1), padding: Padding = "SAME") -> jax.Array:
+    """Returns the convolution of x [b, h, w, c_in] with kernel [kh, kw, c_in, c_out]: [b, h', w', c_out]."""
+    pads = _explicit(x, kernel, strides, padding)
+    if kernel.shape[:2] == (1, 1) and not any(sum(pads, ())):
+        return jnp.einsum("bhwc,cd->bhwd", x[:, :: strides[0], :: strides[1]], kernel[0, 0])
+    if jax.default_backend() == "cpu":
+        return _conv_by_rows(x, kernel, strides, pads)
+    return _xla_conv(x, kernel, strides, pads)
+
+
+def depthwise_conv(
+    x: jax.Array, kernel: jax.Array, strides: tuple[int, int] = (1, 1), padding: Padding = "SAME"
+) -> jax.Array:
+    """Returns the convolution of each channel of x [b, h, w, c] with its own kernel [kh, kw, c]: [b, h', w', c]."""
+    pads = _explicit(x, kernel, strides, padding)
+    if jax.default_backend() != "cpu":
+        return _xla_conv(x, kernel[:, :, None, :], strides, pads, feature_group_count=kernel.shape[-1])
+    shifts = _shifted(_pad(x, pads), kernel.shape[:2], strides)
+    return functools.reduce(jnp.add, (shifted * kernel[None, i : i + 1, j : j + 1] for (i, j), shifted in shifts.items()))
+
+
+def _explicit(x, kernel, strides, padding) -> tuple[tuple[int, int], ...]:
+    if isinstance(padding, str):
+        padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
+    return tuple((int(before), int(after)) for before, after in padding)
+
+
+def _xla_conv(x, kernel, strides, pads, feature_group_count=1) -> jax.Array:
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=strides,
+        padding=pads,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=feature_group_count,
+    )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _conv_by_rows(x, kernel, strides, pads):
+    return _xla_conv(x, kernel, strides, pads)
+
+
+def _conv_by_rows_forward(x, kernel, strides, pads):
+    return _xla_conv(x, kernel, strides, pads), (x, kernel)
+
+
+def _conv_by_rows_backward(strides, pads, residuals, gradient):
+    x, kernel = residuals
+    kernel_height, kernel_width, _, c_out = kernel.shape
+    height, width = gradient.shape[1:3]
+    padded = _pad(x, pads)
+    # The kernel's columns side by side as channels: then each kernel row is one product over all pixels.
+    columns = jnp.concatenate([_strided(padded, 2, j, width, strides[1]) for j in range(kernel_width)], axis=-1)
+    flat_gradient = gradient.reshape(-1, c_out)
+    rows = [
+        _strided(columns, 1, i, height, strides[0]).reshape(-1, columns.shape[-1]).T @ flat_gradient
+        for i in range(kernel_height)
+    ]
+    return _input_gradient(x.shape, kernel, gradient, strides, pads), jnp.stack(rows).reshape(kernel.shape)
+
+
+_conv_by_rows.defvjp(_conv_by_rows_forward, _conv_by_rows_backward)
+
+
+def _input_gradient(shape, kernel, gradient, strides, pads) -> jax.Array:
+    """Returns the gradient of the input: a convolution with the kernel turned round, in the layout of a forward one."""
+    back = []
+    for size, kernel_size, out_size, stride, (before, _) in zip(
+        shape[1:3], kernel.shape[:2], gradient.shape[1:3], strides, pads, strict=True
+    ):
+        dilated = (out_size - 1) * stride + 1
+        first = kernel_size - 1 - before
+        back.append((first, size + kernel_size - 1 - dilated - first))
+    return lax.conv_general_dilated(
+        gradient,
+        jnp.flip(kernel, (0, 1)).swapaxes(2, 3),
+        window_strides=(1, 1),
+        padding=back,
+        lhs_dilation=strides,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def _shifted(padded, kernel_size, strides) -> dict[tuple[int, int], jax.Array]:
+    """Returns what each element of a kernel meets, by its (row, column)."""
+    height, width = (
+        (size - k) // stride + 1 for size, k, stride in zip(padded.shape[1:3], kernel_size, strides, strict=True)
+    )
+    return {
+        (i, j): _strided(_strided(padded, 1, i, height, strides[0]), 2, j, width, strides[1])
+        for i in range(kernel_size[0])
+        for j in range(kernel_size[1])
+    }
+
+
+def _strided(x, axis, start, count, stride) -> jax.Array:
+    return lax.slice_in_dim(x, start, start + (count - 1) * stride + 1, stride, axis)
+
+
+def _pad(x, pads) -> jax.Array:
+    return jnp.pad(x, ((0, 0), *pads, (0, 0)))

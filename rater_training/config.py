@@ -1,0 +1,151 @@
+"""What a rater and a pool are: frozen dataclasses that check themselves.
+
+    rater = RaterConfig(id="00-compact_vgg", architecture="compact_vgg", steps=400, batch_size=250, learning_rate=0.5)
+    pool = PoolConfig(name="cifar10/high_compact", dataset="cifar10_noisy", level="high", raters=(rater,), ...)
+
+Everything that a rater's labels depend on stands in its `RaterConfig` and in the data it is trained on, so
+`RaterConfig.fingerprint` tells whether a stored result is the one that is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+import hashlib
+import json
+import re
+
+DTYPES = ("float32", "bfloat16")
+_RATER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be meant."""
+
+
+def _require(holds: bool, name: str, given: object, allowed: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} is {given!r}; it has to be {allowed}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """The paper's "standard flipping and cropping" (Appendix A).
+
+    Attributes:
+      crop_padding: pixels of zeros added on each side before a crop of the original size is taken; 0: no crop.
+      flip: whether an image is mirrored left to right with probability one half.
+    """
+
+    crop_padding: int = 4
+    flip: bool = True
+
+    def __post_init__(self):
+        _require(self.crop_padding >= 0, "crop_padding", self.crop_padding, "0 or more pixels")
+
+
+@dataclasses.dataclass(frozen=True)
+class RaterConfig:
+    """One rater: a network and how it is trained.
+
+    The paper gives architecture, batch size, initial learning rate, steps and "standard cosine learning rate decay";
+    it names no optimiser. Stochastic gradient descent with Nesterov momentum 0.9 stands for it here, without weight
+    decay, warm-up or label smoothing unless a pool says so.
+
+    Attributes:
+      id: unique in its pool; names the rater's file, so lower-case letters, digits, `_`, `-` and `.` only.
+      architecture: a key of `rater_training.architectures.ARCHITECTURES`.
+      steps: optimiser steps.
+      batch_size: images a step, drawn without replacement within an epoch.
+      learning_rate: the highest rate, reached at the end of the warm-up, from which the cosine falls to zero.
+      width: multiplier of the number of channels of every layer.
+      momentum: of Nesterov's method, in [0, 1).
+      weight_decay: L2 coefficient on kernels (not on biases and normalisation), added to the gradient.
+      warmup_fraction: share of the steps in which the rate rises linearly from zero, in [0, 1).
+      label_smoothing: share of the target spread evenly over all classes, in [0, 1).
+      augmentation: random crop and flip.
+      dtype: of the computation; parameters are float32 always.
+      seed: of initialisation, data order and augmentation.
+    """
+
+    id: str
+    architecture: str
+    steps: int
+    batch_size: int
+    learning_rate: float
+    width: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    warmup_fraction: float = 0.0
+    label_smoothing: float = 0.0
+    augmentation: Augmentation = Augmentation()
+    dtype: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self):
+        _require(bool(_RATER_ID.fullmatch(self.id)), "id", self.id, f"a file name of the form {_RATER_ID.pattern}")
+        _require(self.steps >= 1, "steps", self.steps, "1 or more")
+        _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        _require(self.width > 0, "width", self.width, "above 0")
+        _require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
+        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
+        _require(0 <= self.warmup_fraction < 1, "warmup_fraction", self.warmup_fraction, "in [0, 1)")
+        _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)")
+        _require(self.dtype in DTYPES, "dtype", self.dtype, f"one of {', '.join(DTYPES)}")
+        _require(self.seed >= 0, "seed", self.seed, "0 or more")
+
+    @property
+    def examples_seen(self) -> int:
+        """Images drawn in the whole training, repeats counted: the rater feature `experience`."""
+        return self.steps * self.batch_size
+
+    def fingerprint(self, data_fingerprint: str) -> str:
+        """Returns a SHA-256 over this configuration and the data it is trained on and labels."""
+        record = {"rater": dataclasses.asdict(self), "data": data_fingerprint}
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolConfig:
+    """A pool of raters that label one dataset at one noise level.
+
+    Attributes:
+      name: `<task>/<pool>`, as `--pool` takes it: 'cifar10/high', 'cifar10/high_compact'.
+      dataset: the noisy dataset it labels: 'cifar10_noisy'.
+      level: the config of that dataset: 'high'.
+      raters: in the order in which their labels stand in an example.
+      image_shape: (height, width, channels) of the images.
+      num_classes: number of classes.
+      source: where the configuration is from (paper section) and what was decided where the text is unclear.
+    """
+
+    name: str
+    dataset: str
+    level: str
+    raters: tuple[RaterConfig, ...]
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    source: str
+
+    def __post_init__(self):
+        _require(self.name.count("/") == 1, "name", self.name, "of the form <task>/<pool>")
+        _require(bool(self.raters), "raters", self.raters, "at least one rater")
+        ids = [rater.id for rater in self.raters]
+        repeated = sorted({i for i in ids if ids.count(i) > 1})
+        if repeated:
+            raise ConfigError(f"pool {self.name}: two raters of one id: {', '.join(repeated)}")
+        _require(self.num_classes >= 2, "num_classes", self.num_classes, "2 or more")
+
+    @property
+    def examples_seen(self) -> int:
+        """Images drawn by all raters together."""
+        return sum(rater.examples_seen for rater in self.raters)
+
+    def select(self, rater_ids: tuple[str, ...]) -> tuple[RaterConfig, ...]:
+        """Returns the raters of these ids, in pool order; raises ConfigError on an id that the pool does not have."""
+        known: Mapping[str, RaterConfig] = {rater.id: rater for rater in self.raters}
+        unknown = sorted(set(rater_ids) - set(known))
+        if unknown:
+            raise ConfigError(f"pool {self.name} has no rater {', '.join(unknown)}; it has {', '.join(known)}")
+        return tuple(rater for rater in self.raters if rater.id in rater_ids)

@@ -1,0 +1,315 @@
+"""The compiled training loop: arrays in, a trained network out.
+
+    trained = train(rater, images, labels, num_classes=10)
+    trained.apply(images) -> logits
+
+The training images lie on the device as bytes. Drawing a batch, cropping, mirroring, the forward and backward pass and the
+update are one loop body, and one call runs many steps of it, so Python is met every few seconds and not every step. Numbers such
+as learning rate and steps are arguments of the compiled loop: raters of one architecture share one compilation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import dataclasses
+import functools
+import time
+from typing import Any, NamedTuple
+
+from flax import nnx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from rater_training import architectures
+from rater_training.config import Augmentation, RaterConfig
+
+# Progress is reported, and an interrupt or a diverging loss noticed, about this often.
+SECONDS_A_CALL = 5.0
+_FIRST_STEPS = 4
+
+
+class Diverged(RuntimeError):
+    """Training reached a loss that is not a number, or infinite."""
+
+
+class TrainState(NamedTuple):
+    """All that changes while training: what a checkpoint has to hold."""
+
+    step: jax.Array  # [] int32: steps done
+    params: Any
+    statistics: Any  # batch statistics and other variables that no gradient flows to
+    momentum: Any
+
+
+class Hyperparameters(NamedTuple):
+    """The numbers of a `RaterConfig` that the compiled loop takes as arguments, each a float32 scalar."""
+
+    learning_rate: jax.Array
+    total_steps: jax.Array
+    warmup_steps: jax.Array
+    momentum: jax.Array
+    weight_decay: jax.Array
+    label_smoothing: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Normalization:
+    """Mean and standard deviation of the training pixels, a channel, in units of byte values; [c] float32 each."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def of(cls, images: np.ndarray) -> Normalization:
+        """Returns the statistics of images [n, h, w, c] uint8."""
+        # By value counts: exact, and in no more memory than the images themselves.
+        mean, std = [], []
+        values = np.arange(256)
+        for channel in range(images.shape[-1]):
+            counts = np.bincount(images[..., channel].ravel(), minlength=256)
+            average = (counts * values).sum() / counts.sum()
+            mean.append(average)
+            std.append(np.sqrt((counts * (values - average) ** 2).sum() / counts.sum()))
+        # A channel without any contrast is left as it is rather than divided by zero.
+        return cls(np.asarray(mean, np.float32), np.maximum(np.asarray(std, np.float32), 1.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedRater:
+    """A trained network and how its training went.
+
+    Attributes:
+      graphdef, params, statistics: the Flax NNX module, split.
+      normalization: how the images were normalised.
+      num_parameters: trained numbers (without batch statistics).
+      history: (step, mean loss since the last entry) pairs.
+      wall_seconds: time spent in training, compilation included.
+    """
+
+    graphdef: Any
+    params: Any
+    statistics: Any
+    normalization: Normalization
+    num_parameters: int
+    history: tuple[tuple[int, float], ...]
+    wall_seconds: float
+
+    def logits(self, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
+        """Returns the logits [n, num_classes] float32 of images [n, h, w, c] uint8, without augmentation."""
+        outputs = []
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size]
+            # The last batch is filled up so that one compiled function serves all.
+            filled = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
+            logits = _logits(self.graphdef, self.params, self.statistics, *self._scale, filled)
+            outputs.append(np.asarray(logits)[: len(batch)])
+        return np.concatenate(outputs)
+
+    @property
+    def _scale(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.normalization.mean, self.normalization.std
+
+
+def train(
+    rater: RaterConfig,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    num_classes: int,
+    on_progress: Callable[[int, float], None] = lambda step, loss: None,
+) -> TrainedRater:
+    """Trains a rater.
+
+    Args:
+      rater: the network and how it is trained.
+      images: [n, h, w, c] uint8.
+      labels: [n] integers below `num_classes`.
+      num_classes: number of classes.
+      on_progress: called every few seconds with the steps done and the mean loss of the steps since the last call.
+
+    Returns:
+      The trained rater. Bit-identical for the same arguments on the same kind of machine and the same JAX version.
+
+    Raises:
+      ValueError: arrays of another shape, dtype or range, or fewer images than a batch.
+      Diverged: the loss is no longer finite.
+    """
+    _check(rater, images, labels, num_classes)
+    started = time.monotonic()
+    normalization = Normalization.of(images)
+    module = architectures.create(
+        rater.architecture,
+        num_classes=num_classes,
+        image_shape=images.shape[1:],
+        width=rater.width,
+        dtype=jnp.dtype(rater.dtype),
+        rngs=nnx.Rngs(params=rater.seed, dropout=rater.seed),
+    )
+    if hasattr(module, "fit"):
+        module.fit((images[:5000].astype(np.float32) - normalization.mean) / normalization.std)
+    graphdef, params, statistics = nnx.split(module, nnx.Param, ...)
+    state = TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        statistics=statistics,
+        momentum=jax.tree.map(jnp.zeros_like, params),
+    )
+    loop = functools.partial(
+        _run_steps,
+        graphdef=graphdef,
+        batch_size=rater.batch_size,
+        augmentation=rater.augmentation,
+        num_classes=num_classes,
+    )
+    resident = _resident(images, labels, rater.augmentation.crop_padding)
+    scale = (jnp.asarray(normalization.mean), jnp.asarray(normalization.std))
+    key = jax.random.key(rater.seed)
+
+    history: list[tuple[int, float]] = []
+    steps_a_call = _FIRST_STEPS
+    while int(state.step) < rater.steps:
+        called = time.monotonic()
+        count = min(steps_a_call, rater.steps - int(state.step))
+        state, loss = loop(state, key, resident, scale, hyperparameters(rater), count)
+        mean_loss = float(loss)
+        history.append((int(state.step), mean_loss))
+        if not np.isfinite(mean_loss):
+            raise Diverged(f"rater {rater.id}: loss {mean_loss} by step {int(state.step)} of {rater.steps}")
+        on_progress(*history[-1])
+        steps_a_call = _adapted(count, time.monotonic() - called)
+    return TrainedRater(
+        graphdef=graphdef,
+        params=state.params,
+        statistics=state.statistics,
+        normalization=normalization,
+        num_parameters=sum(leaf.size for leaf in jax.tree.leaves(state.params)),
+        history=tuple(history),
+        wall_seconds=time.monotonic() - started,
+    )
+
+
+def learning_rate(step: jax.Array, hyper: Hyperparameters) -> jax.Array:
+    """Returns the rate of a step: a linear rise from zero over the warm-up, then a cosine from the peak to zero."""
+    rising = (step + 1) / jnp.maximum(hyper.warmup_steps, 1)
+    done = (step - hyper.warmup_steps) / jnp.maximum(hyper.total_steps - hyper.warmup_steps, 1)
+    falling = 0.5 * (1 + jnp.cos(jnp.pi * done))
+    return hyper.learning_rate * jnp.where(step < hyper.warmup_steps, rising, falling)
+
+
+def hyperparameters(rater: RaterConfig) -> Hyperparameters:
+    """Returns a rater's numbers as float32 scalars."""
+    numbers = Hyperparameters(
+        learning_rate=rater.learning_rate,
+        total_steps=rater.steps,
+        warmup_steps=round(rater.warmup_fraction * rater.steps),
+        momentum=rater.momentum,
+        weight_decay=rater.weight_decay,
+        label_smoothing=rater.label_smoothing,
+    )
+    return jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), numbers)
+
+
+def _check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise ValueError(f"images have shape {images.shape} and dtype {images.dtype}; wanted [n, h, w, c] uint8")
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"labels have shape {labels.shape}; wanted [{len(images)}], one an image")
+    if len(images) < rater.batch_size:
+        raise ValueError(f"rater {rater.id} has batches of {rater.batch_size} images, but there are {len(images)}")
+    missing = sorted(set(range(num_classes)) - set(np.unique(labels).tolist()))
+    if missing or labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"training labels run from {labels.min()} to {labels.max()} and lack the classes {missing};"
+            f" wanted every class from 0 to {num_classes - 1}"
+        )
+
+
+def _resident(images: np.ndarray, labels: np.ndarray, padding: int) -> tuple[jax.Array, jax.Array]:
+    """Returns the images, framed by `padding` pixels of zero, and the labels, on the device."""
+    framed = np.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    return jnp.asarray(framed), jnp.asarray(labels, jnp.int32)
+
+
+def _adapted(steps: int, seconds: float) -> int:
+    """Returns how many steps the next call takes; at most four times as many, since the first call also compiles."""
+    return max(1, min(4 * steps, round(steps * SECONDS_A_CALL / max(seconds, 1e-3))))
+
+
+@functools.partial(jax.jit, static_argnames=("graphdef", "batch_size", "augmentation", "num_classes"))
+def _run_steps(state, key, resident, scale, hyper, count, *, graphdef, batch_size, augmentation, num_classes):
+    """Runs `count` steps; returns the new state and the mean loss.
+
+    What a step does depends on the state, the key and the step's number only, so any division of a training into
+    calls gives the same result.
+    """
+    images, labels = resident
+    batches_an_epoch = len(labels) // batch_size
+    order_key, augmentation_key = jax.random.split(key)
+
+    def order_of(epoch):
+        return jax.random.permutation(jax.random.fold_in(order_key, epoch), len(labels))
+
+    def body(_, carry):
+        state, order, total = carry
+        epoch, batch = jnp.divmod(state.step, batches_an_epoch)
+        order = jax.lax.cond(batch == 0, lambda: order_of(epoch), lambda: order)
+        chosen = jax.lax.dynamic_slice_in_dim(order, batch * batch_size, batch_size)
+        pixels = draw(images, chosen, jax.random.fold_in(augmentation_key, state.step), augmentation)
+        inputs = (pixels.astype(jnp.float32) - scale[0]) / scale[1]
+        targets = optax.smooth_labels(jax.nn.one_hot(labels[chosen], num_classes), hyper.label_smoothing)
+
+        def loss_of(params):
+            module = nnx.merge(graphdef, params, state.statistics, copy=True)
+            logits = module(inputs, train=True)
+            loss = optax.softmax_cross_entropy(logits, targets).mean()
+            return loss, nnx.split(module, nnx.Param, ...)[2]
+
+        (loss, statistics), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        rate = learning_rate(state.step.astype(jnp.float32), hyper)
+        params, momentum = _nesterov(state.params, state.momentum, gradients, rate, hyper)
+        return TrainState(state.step + 1, params, statistics, momentum), order, total + loss
+
+    start = (state, order_of(state.step // batches_an_epoch), jnp.zeros((), jnp.float32))
+    state, _, total = jax.lax.fori_loop(0, count, body, start)
+    return state, total / count
+
+
+def draw(images: jax.Array, chosen: jax.Array, key: jax.Array, augmentation: Augmentation) -> jax.Array:
+    """Returns the chosen images, cropped and mirrored at random, in one gather.
+
+    Args:
+      images: [n, h + 2 p, w + 2 p, c], framed by p = `augmentation.crop_padding` pixels.
+      chosen: [b] indices.
+      key: of the random offsets and mirrorings.
+      augmentation: what to draw.
+
+    Returns:
+      [b, h, w, c] of the images' dtype.
+    """
+    padding = augmentation.crop_padding
+    height, width = images.shape[1] - 2 * padding, images.shape[2] - 2 * padding
+    crop_key, flip_key = jax.random.split(key)
+    offsets = jax.random.randint(crop_key, (2, len(chosen), 1), 0, 2 * padding + 1)
+    mirrored = jax.random.bernoulli(flip_key, 0.5, (len(chosen), 1)) & augmentation.flip
+    rows = offsets[0] + jnp.arange(height)
+    columns = offsets[1] + jnp.where(mirrored, jnp.arange(width)[::-1], jnp.arange(width))
+    return images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _nesterov(params, momentum, gradients, rate, hyper):
+    """Returns parameters and momentum after one step of Nesterov's method (as in Sutskever et al. 2013)."""
+    transformation = optax.chain(
+        optax.add_decayed_weights(hyper.weight_decay, mask=lambda tree: jax.tree.map(lambda leaf: leaf.ndim > 1, tree)),
+        optax.trace(decay=hyper.momentum, nesterov=True),
+    )
+    empty, _ = transformation.init(params)
+    updates, (_, trace) = transformation.update(gradients, (empty, optax.TraceState(momentum)), params)
+    return jax.tree.map(lambda p, u: p - rate * u, params, updates), trace.trace
+
+
+@functools.partial(jax.jit, static_argnames=("graphdef",))
+def _logits(graphdef, params, statistics, mean, std, images):
+    module = nnx.merge(graphdef, params, statistics)
+    return module((images.astype(jnp.float32) - mean) / std, train=False)

@@ -1,0 +1,180 @@
+"""Trains the raters of a pool one after the other and stores each as soon as it is done.
+
+    train_pool(CleanDataset.load(folder), get_pool("digits/medium"), "predictions/digits_noisy/medium")
+
+Killed at any moment and started again, it goes on with the first rater that is not stored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import os
+import pathlib
+import platform
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from noisy_label_datasets.arrays import CleanDataset
+from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.metrics import rater_error_rate
+from noisy_label_datasets.predictions import PredictionsWriter
+from noisy_label_datasets.splits import LABELLED_SPLITS
+from rater_training import engine, features
+from rater_training.config import PoolConfig, RaterConfig
+
+_SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy")
+_LOSSES_KEPT = 20
+
+
+class PoolError(NoisyLabelsError):
+    """A pool that cannot be trained on this dataset, or of which no rater could be trained."""
+
+
+class Listener(Protocol):
+    """What is told how a pool is coming along."""
+
+    def started(self, rater: RaterConfig, position: int) -> None:
+        """A rater begins; `position` counts from 0 in the pool."""
+
+    def progressed(self, rater: RaterConfig, step: int, loss: float) -> None:
+        """A rater has done `step` steps; mean loss of the last ones."""
+
+    def finished(self, rater: RaterConfig, message: str, *, trained: bool) -> None:
+        """A rater is stored, was stored already (`trained` false), or failed; the message says which."""
+
+
+def train_pool(
+    dataset: CleanDataset,
+    pool: PoolConfig,
+    out: str | os.PathLike,
+    listener: Listener,
+    *,
+    only: tuple[str, ...] = (),
+) -> bool:
+    """Trains what is missing of a pool, labels the splits it was not trained on, writes the artifact.
+
+    Args:
+      dataset: the five clean splits; the raters are trained on `clean_label_train`.
+      pool: which raters.
+      out: folder of the rater-prediction artifact, new or begun.
+      listener: is told of the progress.
+      only: ids of the raters to train in this run; all where empty. The artifact is finished by the run after which
+        no rater is missing.
+
+    Returns:
+      Whether the artifact is finished.
+
+    Raises:
+      PoolError: the pool is for another dataset, image shape or number of classes; or every rater failed.
+      PredictionsError: `out` holds something else.
+    """
+    _check(dataset, pool)
+    wanted = pool.select(only) if only else pool.raters
+    data_fingerprint = dataset.fingerprint()
+    writer = PredictionsWriter(
+        out,
+        dataset=dataset.name,
+        level=pool.level,
+        base={"name": dataset.base_name, "version": dataset.base_version},
+        split_plan=dataset.split_plan,
+        class_names=dataset.class_names,
+        examples={split: (dataset.splits[split].ids, dataset.splits[split].labels) for split in LABELLED_SPLITS},
+    )
+    failures: dict[str, str] = {}
+    for position, rater in enumerate(pool.raters):
+        if rater not in wanted:
+            continue
+        fingerprint = rater.fingerprint(data_fingerprint)
+        listener.started(rater, position)
+        if writer.has_rater(rater.id, fingerprint):
+            listener.finished(rater, "stored already", trained=False)
+            continue
+        try:
+            probabilities, known = _train_rater(dataset, rater, listener)
+        except engine.Diverged as error:
+            # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
+            failures[rater.id] = str(error)
+            listener.finished(rater, f"FAILED: {error}", trained=True)
+            continue
+        writer.write_rater(rater.id, fingerprint=fingerprint, probabilities=probabilities, features=known)
+        noisy = {split: p.argmax(axis=1)[:, None] for split, p in probabilities.items()}
+        error_rate = rater_error_rate(noisy["noisy_label_train"], dataset.splits["noisy_label_train"].labels)
+        listener.finished(rater, f"error rate {error_rate:.3f} on noisy_label_train", trained=True)
+
+    stored = [r.id for r in pool.raters if writer.has_rater(r.id, r.fingerprint(data_fingerprint))]
+    if len(stored) + len(failures) < len(pool.raters):
+        return False
+    if not stored:
+        raise PoolError(f"pool {pool.name}: every rater failed: {'; '.join(failures.values())}")
+    if not (pathlib.Path(out) / "manifest.json").exists() or failures:
+        writer.finish(stored, failures=failures, provenance=_provenance(pool))
+    return True
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Returns probabilities [n, K] float64 of logits [n, K]."""
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _train_rater(
+    dataset: CleanDataset, rater: RaterConfig, listener: Listener
+) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
+    """Returns a new rater's class probabilities, split -> [n, K], and its features."""
+    clean = dataset.splits["clean_label_train"]
+    trained = engine.train(
+        rater,
+        np.asarray(clean.images),
+        clean.labels,
+        num_classes=len(dataset.class_names),
+        on_progress=lambda step, loss: listener.progressed(rater, step, loss),
+    )
+    probabilities = {split: softmax(trained.logits(dataset.splits[split].images)) for split in LABELLED_SPLITS}
+    known = {
+        "architecture": rater.architecture,
+        "width": rater.width,
+        "num_parameters": trained.num_parameters,
+        "steps": rater.steps,
+        "batch_size": rater.batch_size,
+        "learning_rate": rater.learning_rate,
+        "seed": rater.seed,
+        "experience": rater.examples_seen,
+        **features.performance(probabilities["clean_label_valid"], dataset.splits["clean_label_valid"].labels),
+        "wall_seconds": round(trained.wall_seconds, 1),
+        "training_log": _training_log(trained),
+    }
+    return probabilities, known
+
+
+def _training_log(trained: engine.TrainedRater) -> Mapping[str, Any]:
+    """Returns when, where and with what a rater was trained, and how its loss fell."""
+    device = jax.devices()[0]
+    every = -(-len(trained.history) // _LOSSES_KEPT)
+    kept = trained.history[::-1][::every][::-1]  # from the end, so that the final loss is among them
+    return {
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "device": f"{device.platform}: {device.device_kind}",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "python": platform.python_version(),
+        "software": {name: importlib.metadata.version(name) for name in _SOFTWARE},
+        "losses": [{"step": step, "loss": round(loss, 4)} for step, loss in kept],
+    }
+
+
+def _provenance(pool: PoolConfig) -> Mapping[str, Any]:
+    return {"pool": dataclasses.asdict(pool), "trained_on": "clean_label_train", "labels": "argmax of the probabilities"}
+
+
+def _check(dataset: CleanDataset, pool: PoolConfig) -> None:
+    image_shape = dataset.splits["clean_label_train"].images.shape[1:]
+    given = (dataset.name, tuple(image_shape), len(dataset.class_names))
+    wanted = (pool.dataset, tuple(pool.image_shape), pool.num_classes)
+    if given != wanted:
+        raise PoolError(
+            f"pool {pool.name} is for (dataset, image shape, classes) {wanted}; these arrays are {given}"
+        )

@@ -1,0 +1,56 @@
+"""Compact pools for CIFAR-10: the paper's three levels for machines without an accelerator.
+
+    noisy-labels train cifar10_noisy/high --pool cifar10/high_compact
+
+Each stands beside the paper's pool of that level (Appendix A, "CIFAR10 datasets in Section 2.3") and keeps its shape: ten raters,
+the same families in the same numbers as far as a compact network stands for them, one number of steps for all but the
+families that learn more slowly. Scaled down: networks of 10 to 30 million multiply-adds (`architectures.compact`) in place
+of ImageNet's, and 80 to 1,400 steps of 250 images in place of 5,000 to 80,000 steps of 256. What the paper gets from long
+training, these get from a tuned recipe: peak learning rate 0.5 after a linear warm-up, weight decay 5e-4, label smoothing.
+"""
+
+from rater_training.config import Augmentation, PoolConfig, RaterConfig
+
+# (architecture, width, share of the level's steps)
+_HIGH = (
+    ("compact_inception", 1.0, 1.3),
+    ("compact_inception", 0.75, 1.3),
+    ("compact_inception_resnet", 1.0, 1.0),
+    ("compact_mobilenet", 1.0, 1.5),
+    ("compact_mobilenet", 1.0, 1.2),
+    ("compact_mobilenet", 0.75, 1.5),
+    ("compact_resnet", 1.0, 1.0),
+    ("compact_resnet", 1.0, 0.8),
+    ("compact_resnet", 0.75, 1.0),
+    ("compact_vgg", 1.0, 1.0),
+)
+
+
+def _pool(level: str, raters: tuple[tuple[str, float, float], ...], steps: int, smoothing: float, seed: int) -> PoolConfig:
+    return PoolConfig(
+        name=f"cifar10/{level}_compact",
+        dataset="cifar10_noisy",
+        level=level,
+        raters=tuple(
+            RaterConfig(
+                id=f"{i:02}-{architecture}",
+                architecture=architecture,
+                width=width,
+                steps=round(steps * share),
+                batch_size=250,
+                learning_rate=0.5,
+                weight_decay=5e-4,
+                warmup_fraction=0.2,
+                label_smoothing=smoothing,
+                augmentation=Augmentation(crop_padding=2, flip=True),
+                seed=seed + i,
+            )
+            for i, (architecture, width, share) in enumerate(raters)
+        ),
+        image_shape=(32, 32, 3),
+        num_classes=10,
+        source=f"the shape of the paper's {level} CIFAR-10 pool (Appendix A), scaled down for a CPU",
+    )
+
+
+POOLS = (_pool("high", _HIGH, steps=56, smoothing=0.0, seed=3000),)

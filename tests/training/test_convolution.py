@@ -1,0 +1,58 @@
+"""The CPU forms of convolution against XLA's own."""
+
+import jax
+from jax import lax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rater_training.architectures import convolution
+
+CASES = [
+    ((3, 3), (1, 1), "SAME"),
+    ((3, 3), (2, 2), "SAME"),
+    ((3, 3), (2, 2), "VALID"),
+    ((1, 1), (2, 2), "SAME"),
+    ((1, 7), (1, 1), "SAME"),
+    ((7, 7), (2, 2), ((3, 3), (3, 3))),
+    ((2, 2), (1, 1), "VALID"),
+    ((5, 5), (2, 1), ((2, 1), (0, 3))),
+]
+
+
+def _reference(x, kernel, strides, padding, groups=1):
+    return lax.conv_general_dilated(
+        x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups
+    )
+
+
+@pytest.mark.parametrize(("size", "strides", "padding"), CASES)
+@pytest.mark.parametrize("side", [9, 12])
+def test_conv_and_its_gradients_equal_xla(size, strides, padding, side):
+    keys = jax.random.split(jax.random.key(0), 3)
+    x = jax.random.normal(keys[0], (2, side, side + 1, 3))
+    kernel = jax.random.normal(keys[1], (*size, 3, 5))
+    y, gradients = jax.vjp(lambda x, k: convolution.conv(x, k, strides, padding), x, kernel)
+    wanted, wanted_gradients = jax.vjp(lambda x, k: _reference(x, k, strides, padding), x, kernel)
+    cotangent = jax.random.normal(keys[2], wanted.shape)
+    np.testing.assert_allclose(y, wanted, atol=1e-4)
+    for got, want in zip(gradients(cotangent), wanted_gradients(cotangent), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "strides", "padding"), CASES)
+def test_depthwise_conv_and_its_gradients_equal_xla(size, strides, padding):
+    keys = jax.random.split(jax.random.key(1), 3)
+    x = jax.random.normal(keys[0], (2, 12, 11, 4))
+    kernel = jax.random.normal(keys[1], (*size, 4))
+    y, gradients = jax.vjp(lambda x, k: convolution.depthwise_conv(x, k, strides, padding), x, kernel)
+    wanted, wanted_gradients = jax.vjp(lambda x, k: _reference(x, k[:, :, None], strides, padding, 4), x, kernel)
+    cotangent = jax.random.normal(keys[2], wanted.shape)
+    np.testing.assert_allclose(y, wanted, atol=1e-4)
+    for got, want in zip(gradients(cotangent), wanted_gradients(cotangent), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+def test_the_fast_form_is_chosen_on_cpu():
+    jaxpr = str(jax.make_jaxpr(lambda k: convolution.conv(jnp.ones((1, 8, 8, 2)), k))(jnp.ones((3, 3, 2, 2))))
+    assert ("custom_vjp" in jaxpr) == (jax.default_backend() == "cpu")
