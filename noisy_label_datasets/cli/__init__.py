@@ -1,0 +1,96 @@
+"""The `noisy-labels` command.
+
+Each subcommand is a module of this package: its docstring is the help text (the first line stands in the overview),
+`add_arguments(parser)` declares what it takes, `run(args)` does it. None of them imports anything heavy before it runs.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.version import __version__
+
+COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate")
+
+DESCRIPTION = """\
+Image-classification datasets whose noisy labels come from simulated raters: neural networks that were trained on the
+clean half of a dataset and labelled the other half.
+
+  noisy-labels list                        what there is
+  noisy-labels make digits_noisy/medium    train raters, build the dataset, show its noise card
+"""
+
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command line."""
+    root = argparse.ArgumentParser(
+        prog="noisy-labels", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    root.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f"{__name__}.{name}")
+        text = module.__doc__ or name
+        summary = text.splitlines()[0]
+        command = commands.add_parser(
+            name,
+            help=summary[0].lower() + summary[1:].rstrip("."),
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code.
+
+    0: done. 1: the machine failed (disk, permissions, network). 2: what was asked for is wrong or cannot be had; the
+    message says what is allowed. 130 or 143: interrupted or terminated; what was finished is kept.
+    """
+    args = parser().parse_args(argv)
+    _silence_libraries()
+    # A polite kill unwinds the stack too, so that no training process stays behind.
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        args.run(args)
+        sys.stdout.flush()
+        return 0
+    except NoisyLabelsError as error:
+        return _complain(f"error: {error}", EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        return _complain(
+            "interrupted. Every rater that was finished is kept: the same command resumes where this one stopped.",
+            EXIT_INTERRUPTED,
+        )
+    except BrokenPipeError:  # `noisy-labels list | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except OSError as error:
+        return _complain(f"error: {error}", EXIT_FAILED)
+
+
+def _silence_libraries() -> None:
+    """Hides the start-up lines of TensorFlow and TFDS's warnings of every folder that is not built yet."""
+    from absl import logging
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.ERROR)
+
+
+def _complain(message: str, exit_code: int) -> int:
+    print(f"noisy-labels: {message}", file=sys.stderr)
+    return exit_code
+
+
+def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + signal_number)

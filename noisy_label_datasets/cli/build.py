@@ -1,0 +1,92 @@
+"""Build the TFDS dataset: images and clean labels of the base dataset, noisy labels of the raters, joined by id.
+
+Labels that were trained on this machine are used before those that are shipped with the package. A dataset that was
+built from other labels than those found now, or in another file format than the one asked for, is built anew.
+"""
+
+import argparse
+import shutil
+from typing import TYPE_CHECKING
+
+from noisy_label_datasets.cli.tables import NOTHING, print_table
+from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder, full_name
+
+if TYPE_CHECKING:
+    from noisy_label_datasets.builder import NoisyLabelBuilder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares what `build` takes."""
+    add_target(parser)
+    add_data_dir(parser)
+    add_file_format(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Builds a dataset."""
+    builder = find_builder(args.target, data_dir=args.data_dir)
+    print_summary(build(builder, args.file_format))
+    print_load_line(builder, args.data_dir)
+
+
+def build(builder: "NoisyLabelBuilder", file_format: str | None = None) -> "NoisyLabelBuilder":
+    """Builds a dataset if it is not built yet, or not like this; returns its builder.
+
+    Raises:
+      NoisyLabelsError: labels or base dataset are missing, damaged or do not fit each other.
+      OSError: the folder cannot be written or the disk is full.
+    """
+    labels = builder.builder_config.source.load(builder.label_context())
+    root, config = builder.data_dir_root, builder.builder_config
+    if builder.is_prepared():
+        built_format = builder.info.file_format.value
+        file_format = file_format or built_format
+        if builder.info.metadata["labels_sha256"] != labels.sha256:
+            print("It was built from other labels: it is built anew", flush=True)
+        elif file_format != built_format:
+            print(f"It was built as {built_format}: it is built anew as {file_format}", flush=True)
+        else:
+            print(f"Built already: {builder.data_dir}")
+            return builder
+    if builder.data_path.exists():
+        old = builder.data_path.with_name(f".{builder.version}.old")
+        builder.data_path.rename(old)  # first out of the way: a half-deleted dataset is not to be taken for a whole one
+        shutil.rmtree(old)
+    builder = type(builder)(config=config, data_dir=root, file_format=file_format)
+    builder.download_and_prepare()
+    return builder
+
+
+def print_summary(builder: "NoisyLabelBuilder") -> None:
+    """Prints size, rater error rate and first example of each split."""
+    from noisy_label_datasets.cli.reading import read_labels
+
+    names = builder.info.features["label"].names
+    figures = builder.info.metadata["noise"]["splits"]
+    rows = []
+    for split, info in builder.info.splits.items():
+        first = read_labels(builder, f"{split}[:1]")
+        rows.append(
+            (
+                split,
+                f"{info.num_examples:,}",
+                f"{figures[split]['rater_error_rate']:.3f}" if split in figures else NOTHING,
+                first.ids[0],
+                names[first.labels[0]],
+                names[first.noisy_label[0]],
+                " ".join(names[label] for label in first.noisy_labels[0]) or NOTHING,
+            )
+        )
+    print(f"\n{full_name(builder)} {builder.version} in {builder.data_dir}, and the first example of each split\n")
+    print_table(("split", "examples", "error rate", "id", "label", "noisy_label", "noisy_labels"), rows)
+
+
+def print_load_line(builder: "NoisyLabelBuilder", data_dir: str | None) -> None:
+    """Prints what to type next in Python."""
+    where = f", data_dir={data_dir!r}" if data_dir else ""
+    call = f"{full_name(builder)!r}, split='noisy_label_train'{where}"
+    print("\nNext, in Python:\n\n    import noisy_label_datasets, tensorflow_datasets as tfds")
+    if builder.info.file_format.value == "array_record":
+        print(f"    source = tfds.data_source({call})\n")
+    else:
+        print(f"    dataset = tfds.load({call}, as_supervised=True)\n")

@@ -1,0 +1,84 @@
+"""List datasets and their configs: where labels are from, what is built; and the rater pools.
+
+Labels are "trained" (by `noisy-labels train`, on this machine), "shipped" with the package, or missing. The base
+dataset is where the images are from; one that is not prepared is downloaded by TFDS when it is needed.
+"""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from noisy_label_datasets.cli.tables import NOTHING, print_table
+from noisy_label_datasets.cli.targets import add_data_dir, find_builder, levels
+from noisy_label_datasets.cli.training_process import INSTALL, list_pools, training_is_installed
+from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.registration import dataset_names
+
+if TYPE_CHECKING:
+    from noisy_label_datasets.builder import NoisyLabelBuilder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares what `list` takes."""
+    add_data_dir(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the tables."""
+    print_table(
+        ("dataset", "labels", "raters", "error rate", "base dataset", "built"),
+        [_row(f"{dataset}/{level}", args.data_dir) for dataset in dataset_names() for level in levels(dataset)],
+    )
+    print()
+    if not training_is_installed():
+        print(f"Rater pools are listed where the training extra is installed: {INSTALL}")
+        return
+    print_table(
+        ("rater pool", "labels", "raters", "examples seen"),
+        [
+            (pool["name"], f"{pool['dataset']}/{pool['level']}", str(pool["raters"]), f"{pool['examples_seen']:,}")
+            for pool in list_pools()
+        ],
+    )
+
+
+def _row(target: str, data_dir: str | None) -> Sequence[str]:
+    builder = find_builder(target, data_dir=data_dir)
+    built = builder.info.file_format.value if builder.is_prepared() else NOTHING
+    return target, *_labels(builder), _base(builder), built
+
+
+def _labels(builder: "NoisyLabelBuilder") -> tuple[str, str, str]:
+    """Returns origin, number of raters and rater error rate of a config's labels."""
+    from noisy_label_datasets import metrics, sources
+
+    source = builder.builder_config.source
+    if not isinstance(source, sources.Raters):
+        return f"made: {source}", NOTHING, NOTHING  # whatever there is to measure stands in the row of its raters
+    try:
+        labels = source.load(builder.label_context())
+    except sources.MissingLabelsError:
+        return "not trained yet", NOTHING, NOTHING
+    except NoisyLabelsError as error:
+        return f"damaged: {error}", NOTHING, NOTHING
+    measured = sources.NOISY_SPLITS[0]
+    error_rate = metrics.rater_error_rate(labels.noisy_labels[measured], labels.clean_labels[measured])
+    return labels.origin, str(len(labels.raters)), f"{error_rate:.3f}"
+
+
+def _base(builder: "NoisyLabelBuilder") -> str:
+    import tensorflow_datasets as tfds
+
+    from noisy_label_datasets.base import TfdsBase
+
+    base = builder.BASE
+    if not isinstance(base, TfdsBase):
+        return f"{base.name}, in the package"
+    for data_dir in (builder.data_dir_root, None):  # None: wherever TFDS looks by itself
+        try:
+            found = tfds.builder(f"{base.name}:{base.version}", data_dir=data_dir)
+        except (tfds.core.DatasetNotFoundError, AssertionError):  # the second: TFDS has another version
+            continue
+        if found.is_prepared():
+            return f"{base.name}, prepared"
+    return f"{base.name}, not prepared"

@@ -1,0 +1,36 @@
+"""Make a dataset with raters of your own: train, build and card in one.
+
+Ends with the noise card and the line of Python that loads the dataset. Where it was stopped, the same command goes on.
+"""
+
+import argparse
+
+from noisy_label_datasets.cli.build import build, print_load_line, print_summary
+from noisy_label_datasets.cli.card import show_card
+from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder
+from noisy_label_datasets.cli.train import add_pool, train
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares what `make` takes."""
+    add_target(parser)
+    add_data_dir(parser)
+    add_pool(parser)
+    add_file_format(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains, builds, shows."""
+    builder = find_builder(args.target, data_dir=args.data_dir)
+    _step(1, "raters")
+    train(builder, pool=args.pool)
+    _step(2, "dataset")
+    builder = build(builder, args.file_format)
+    print_summary(builder)
+    _step(3, "noise card")
+    show_card(builder)
+    print_load_line(builder, args.data_dir)
+
+
+def _step(number: int, name: str) -> None:
+    print(f"\n{number}/3 {name}", flush=True)

@@ -1,0 +1,87 @@
+"""DATASET/LEVEL on the command line, a TFDS builder in the program; and the options that most commands share."""
+
+import argparse
+import difflib
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.registration import builder_class, dataset_names
+
+if TYPE_CHECKING:
+    from noisy_label_datasets.builder import NoisyLabelBuilder
+
+FILE_FORMATS = ("tfrecord", "array_record")
+
+
+class UnknownNameError(NoisyLabelsError):
+    """A name that is not one of those that there are."""
+
+    def __init__(self, what: str, given: str, allowed: Iterable[str]) -> None:
+        allowed = list(allowed)
+        near = difflib.get_close_matches(given, allowed, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"no {what} {given!r}. {hint}There are: {', '.join(allowed) or 'none'}")
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument `target`."""
+    parser.add_argument(
+        "target", metavar="DATASET/LEVEL", help="such as digits_noisy/medium; `noisy-labels list` shows all"
+    )
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """Adds the option `--data-dir`."""
+    parser.add_argument(
+        "--data-dir",
+        type=os.path.expanduser,
+        metavar="FOLDER",
+        help="where TFDS keeps datasets (default: $TFDS_DATA_DIR, else ~/tensorflow_datasets)",
+    )
+
+
+def add_file_format(parser: argparse.ArgumentParser) -> None:
+    """Adds the option `--file-format`."""
+    parser.add_argument(
+        "--file-format",
+        choices=FILE_FORMATS,
+        help="tfrecord is read with tfds.load (default), array_record with tfds.data_source; TFDS's other formats "
+        "are not offered: its parquet loses rows",
+    )
+
+
+def check_dataset(dataset: str) -> None:
+    """Raises UnknownNameError if there is no such dataset."""
+    if dataset not in dataset_names():
+        raise UnknownNameError("dataset", dataset, dataset_names())
+
+
+def levels(dataset: str) -> list[str]:
+    """Returns the names of a dataset's configs."""
+    return list(builder_class(dataset).builder_configs)
+
+
+def find_builder(target: str, *, data_dir: str | None, file_format: str | None = None) -> "NoisyLabelBuilder":
+    """Returns the builder of 'digits_noisy/medium'.
+
+    Raises:
+      UnknownNameError: no such dataset, or no such level of it.
+      NoisyLabelsError: no level is given.
+    """
+    dataset, _, level = target.partition("/")
+    check_dataset(dataset)
+    allowed = levels(dataset)
+    if not level:
+        raise NoisyLabelsError(
+            f"{dataset} is given without a level, such as {dataset}/{allowed[0]}; its levels are {', '.join(allowed)}"
+        )
+    if level not in allowed:
+        raise UnknownNameError(f"level of {dataset} called", level, allowed)
+    return builder_class(dataset)(config=level, data_dir=data_dir, file_format=file_format)
+
+
+def full_name(builder: "NoisyLabelBuilder") -> str:
+    """Returns 'digits_noisy/medium'."""
+    return f"{builder.name}/{builder.builder_config.name}"

@@ -1,0 +1,83 @@
+"""Train a pool of raters and store what they say of the images that they were not trained on.
+
+The clean images are written as arrays for the training process, and the raters' predictions go to
+<data dir>/rater_predictions/DATASET/LEVEL, where building the dataset looks for them first. Every rater is stored as
+soon as it is done: a run that was stopped goes on with the next rater when the same command is given again.
+"""
+
+import argparse
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from noisy_label_datasets.cli.targets import UnknownNameError, add_data_dir, add_target, find_builder, full_name
+from noisy_label_datasets.cli.training_process import TrainingError, list_pools, train_pool
+
+if TYPE_CHECKING:
+    from noisy_label_datasets.builder import NoisyLabelBuilder
+
+COMPACT = "_compact"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares what `train` takes."""
+    add_target(parser)
+    add_data_dir(parser)
+    add_pool(parser)
+    parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="store the predictions elsewhere")
+
+
+def add_pool(parser: argparse.ArgumentParser) -> None:
+    """Adds the option `--pool`."""
+    parser.add_argument(
+        "--pool",
+        metavar="NAME",
+        help="the rater pool (default: the compact one of this dataset and level, if there is one)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains a pool."""
+    builder = find_builder(args.target, data_dir=args.data_dir)
+    folder = train(builder, pool=args.pool, out=args.out)
+    print(f"\nThe labels are in {folder}")
+    if args.out is None:
+        print(f"Next: noisy-labels build {args.target}")
+
+
+def train(builder: "NoisyLabelBuilder", *, pool: str | None, out: pathlib.Path | None = None) -> pathlib.Path:
+    """Trains the raters of a config and returns the folder of their predictions."""
+    chosen = choose_pool(list_pools(), builder.name, builder.builder_config.name, pool)
+    data_dir = pathlib.Path(builder.data_dir_root)
+    arrays = data_dir / "clean_arrays" / builder.name / str(builder.version)
+    out = out or data_dir / "rater_predictions" / full_name(builder)
+    print(f"Reading {builder.BASE.name} {builder.BASE.version}, whose clean half the raters are trained on", flush=True)
+    builder.clean_dataset().save(arrays)
+    train_pool(arrays=arrays, pool=chosen, out=out)
+    return out
+
+
+def choose_pool(pools: list[Mapping[str, Any]], dataset: str, level: str, wanted: str | None) -> str:
+    """Returns the name of the pool to train.
+
+    Args:
+      pools: mappings with "name", "dataset" and "level".
+      dataset, level: what it shall label.
+      wanted: the name that was asked for, or None for the compact pool or, if there is none, the first.
+
+    Raises:
+      UnknownNameError: the pool that was asked for does not label this dataset at this level.
+      TrainingError: no pool does.
+    """
+    names = [pool["name"] for pool in pools if (pool["dataset"], pool["level"]) == (dataset, level)]
+    if wanted in names:
+        return str(wanted)
+    if wanted is not None:
+        raise UnknownNameError(f"rater pool for {dataset}/{level} called", wanted, names)
+    if not names:
+        trained = sorted({f"{pool['dataset']}/{pool['level']}" for pool in pools})
+        raise TrainingError(f"there is no rater pool for {dataset}/{level}; pools exist for {', '.join(trained)}")
+    chosen = next((name for name in names if name.endswith(COMPACT)), names[0])
+    if others := [name for name in names if name != chosen]:
+        print(f"Rater pool {chosen}; with --pool also {', '.join(others)}")
+    return chosen

@@ -1,0 +1,88 @@
+"""Rater training as a process of its own, so that TensorFlow and JAX never share one.
+
+pools = list_pools()                                       # python -m rater_training list --json
+train_pool(arrays=folder, pool="digits/medium", out=folder)
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from noisy_label_datasets.errors import NoisyLabelsError
+
+NEEDED = ("jax", "flax", "optax", "orbax")
+INSTALL = "pip install 'noisy-label-datasets[training]' (in a clone of the repository: pip install '.[training]')"
+
+
+class TrainingError(NoisyLabelsError):
+    """Training that cannot start, or a training process that failed."""
+
+
+def training_is_installed() -> bool:
+    """Returns whether what `rater_training` imports is there, without importing it."""
+    return not _missing()
+
+
+def list_pools() -> list[Mapping[str, Any]]:
+    """Returns the rater pools, each a mapping with at least "name", "dataset" and "level".
+
+    Raises:
+      TrainingError: the [training] extra is not installed, or the process failed.
+    """
+    process = subprocess.run(_command("list", "--json"), stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
+        raise TrainingError(f"`python -m rater_training list` failed with exit code {process.returncode} (see above)")
+    return json.loads(process.stdout)
+
+
+def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike) -> None:
+    """Trains a pool; its progress appears on this process's own standard output and error.
+
+    Args:
+      arrays: folder of a `CleanDataset`.
+      pool: 'digits/medium'.
+      out: folder of the rater-prediction artifact; a pool that was begun there goes on with its next rater.
+
+    Raises:
+      TrainingError: the [training] extra is not installed, or the process failed; it has said why.
+      KeyboardInterrupt: this process or the training process was interrupted.
+    """
+    command = _command("train", "--arrays", os.fspath(arrays), "--pool", pool, "--out", os.fspath(out))
+    sys.stdout.flush()
+    process = subprocess.Popen(command)
+    try:
+        exit_code = process.wait()
+    finally:
+        _stop(process)
+    if exit_code in (130, -2):
+        raise KeyboardInterrupt
+    if exit_code:
+        raise TrainingError(
+            f"training pool {pool} failed with exit code {exit_code} (see above); finished raters are kept in {out}"
+        )
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """Ends the process if it still runs; what interrupts a terminal interrupts it too, so it is waited for first."""
+    try:
+        process.wait(timeout=3)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _missing() -> Sequence[str]:
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+
+def _command(*arguments: str) -> list[str]:
+    if missing := _missing():
+        raise TrainingError(f"training raters needs {', '.join(missing)}, not installed here: {INSTALL}")
+    return [sys.executable, "-m", "rater_training", *arguments]
