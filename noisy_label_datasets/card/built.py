@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -34,7 +35,7 @@ def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
     return NoiseCard(
         name=name,
         version=str(builder.version),
-        summary=_summary(metadata, info.description),
+        summary=_summary(info.description),
         class_names=info.features["label"].names,
         splits={split: info.splits[split].num_examples for split in info.splits},
         raters=metadata["raters"],
@@ -63,9 +64,10 @@ def read_images(builder: Any, split: str, ids: Collection[str]) -> dict[str, np.
     }
 
 
-def _summary(metadata: Mapping[str, Any], description: str) -> str:
-    base = metadata["base"]
-    return f"{base['name']} {base['version']}, labelled by {len(metadata['raters'])} raters. {description.strip()}"
+def _summary(description: str) -> str:
+    """The first paragraph of a description in Markdown, as plain text."""
+    paragraph = " ".join(description.strip().partition("\n\n")[0].split())
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", paragraph).replace("`", "")
 
 
 def _provenance(metadata: Mapping[str, Any]) -> dict[str, str]:

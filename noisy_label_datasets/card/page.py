@@ -59,7 +59,7 @@ def _header(card: NoiseCard) -> str:
 
 def _tiles(card: NoiseCard) -> str:
     noise, errors = card.noise, card.rater_errors()
-    dependence = noise["instance_dependence"]
+    share = (noise["instance_dependence"] or {}).get("explained_by_class")
     tiles = [
         (percent(noise["rater_error_rate"]), "of the labels are wrong"),
         (
@@ -70,8 +70,7 @@ def _tiles(card: NoiseCard) -> str:
         (percent(noise["majority_error_rate"]), "wrong after a majority vote"),
         (f"{noise['num_examples']:,}", "examples to train on, each with every rater’s label"),
     ]
-    if dependence:
-        share = dependence["explained_by_class"]
+    if share is not None:
         tiles.append((percent(share), "of the spread in difficulty hangs on the class, the rest on the image"))
     return (
         '<div class="tiles">'

@@ -68,8 +68,8 @@ def _figures(card: NoiseCard) -> Table:
     grid.add_row("rater error rate", f"[bold]{percent(noise['rater_error_rate'])}[/]", _range(errors))
     grid.add_row("Krippendorff's alpha", f"[bold]{decimal(noise['krippendorff_alpha'])}[/]", "agreement beyond chance")
     grid.add_row("majority vote", f"[bold]{percent(noise['majority_error_rate'])}[/]", "wrong")
-    if noise["instance_dependence"]:
-        share = noise["instance_dependence"]["explained_by_class"]
+    share = (noise["instance_dependence"] or {}).get("explained_by_class")
+    if share is not None:
         grid.add_row("spread in difficulty", f"[bold]{percent(share)}[/]", "hangs on the class, the rest on the image")
     splits = ", ".join(f"{split} {count:,}" for split, count in card.splits.items())
     grid.add_row("examples", f"[bold]{noise['num_examples']:,}[/]", f"[dim]{splits}[/]")
