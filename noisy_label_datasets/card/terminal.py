@@ -45,7 +45,7 @@ def table1_lines(table: table1.Table1, name: str) -> list[RenderableType]:
     level = name.rpartition("/")[2]
     printed = table1.PAPER.get(level)
     shown = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    shown.add_column(f"Distance from people, {escape(level)}")
+    shown.add_column(escape(level))
     for title in ("error", "paper’s way", *["paper prints"] * bool(printed), "as distributions"):
         shown.add_column(title, justify="right", no_wrap=True)
     for title, row in table.rows.items():

@@ -6,20 +6,22 @@
 For each built config, or folder of rater predictions: how far its labels lie from CIFAR-10H, beside independent and
 class-conditional flips of the same error rate and the figures that the paper prints. CIFAR-10H is fetched once (0.8
 MB). The paper corrects mislabelled test images before it computes error rates; --corrections does, from a list that is
-fetched too.
+fetched too. With --rates, the same for labels sampled from the pool's probabilities at these error rates.
 """
 
 import argparse
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from noisy_label_datasets.cli.targets import add_data_dir, full_name
+from noisy_label_datasets.errors import NoisyLabelsError
 
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
+    from rich.table import Table
 
     from noisy_label_datasets.builder import NoisyLabelBuilder
 
@@ -38,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="correct mislabelled test images first, by cifar10_mturk.json (default: fetched)",
     )
+    parser.add_argument(
+        "--rates", nargs="+", type=float, default=[], metavar="RATE", help="rater error rates to turn each pool to"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,7 +56,6 @@ def run(args: argparse.Namespace) -> None:
 
     from noisy_label_datasets import human_labels, table1
     from noisy_label_datasets.card.terminal import table1_lines
-    from noisy_label_datasets.instance_dependence import instance_dependence
 
     people = human_labels.load_cifar10h(args.human_labels)
     pools = [pool for name in args.pools for pool in find_pools(name, args.data_dir)]
@@ -64,11 +68,7 @@ def run(args: argparse.Namespace) -> None:
             num_corrected = None if args.corrections is None else int((labels != pool.labels).sum())
             _print_setting(console, num_corrected, table1.reproduction(labels, counts))
         console.print(*table1_lines(table1.compare(pool.noisy_labels, labels, counts), pool.name), sep="\n")
-        found = instance_dependence(pool.noisy_labels, labels, counts.shape[1])
-        console.print(
-            f"[dim]within a class: variance of the votes {found.vote_variance:.4f}, of an image's error rate "
-            f"{found.flip_rate_variance:.4f}; {found.explained_by_class:.1%} of the latter's total is the class\n"
-        )
+        console.print(sweep(pool, labels, counts, args.rates), "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,12 +80,14 @@ class PoolLabels:
       ids: [n] <U.
       labels: [n] clean labels.
       noisy_labels: [n, R].
+      probabilities: returns [n, R, K] of the raters, None where the labels are not a pool's own.
     """
 
     name: str
     ids: "np.ndarray"
     labels: "np.ndarray"
     noisy_labels: "np.ndarray"
+    probabilities: "Callable[[], np.ndarray] | None"
 
 
 def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
@@ -96,7 +98,10 @@ def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
     if pathlib.Path(name).is_dir():
         read = read_predictions(pathlib.Path(name))
         full = f"{read.dataset}/{read.level}"
-        return [PoolLabels(full, read.ids["test"], read.clean_labels["test"], read.noisy_labels["test"])]
+        labels = (read.ids["test"], read.clean_labels["test"], read.noisy_labels["test"])
+        return [PoolLabels(full, *labels, lambda: read.probabilities("test"))]
+    if pathlib.Path(name).is_absolute() or name.count("/") > 1:
+        raise NoisyLabelsError(f"{name} is no folder, nor is it of the form DATASET/LEVEL")
     return [labels_of_test(builder) for builder in built(name, data_dir)]
 
 
@@ -105,9 +110,69 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
     import numpy as np
 
     from noisy_label_datasets.cli.reading import read_labels
+    from noisy_label_datasets.sources import Raters
 
-    read = read_labels(builder, "test")
-    return PoolLabels(full_name(builder), np.array(read.ids), read.labels, np.array(read.noisy_labels))
+    read, source = read_labels(builder, "test"), builder.builder_config.source
+
+    def probabilities() -> "np.ndarray":
+        predictions, _ = source.predictions(builder.label_context())
+        row = {id_: i for i, id_ in enumerate(predictions.ids["test"].tolist())}
+        return predictions.probabilities("test")[[row[id_] for id_ in read.ids]]
+
+    labels = (np.array(read.ids), read.labels, np.array(read.noisy_labels))
+    return PoolLabels(full_name(builder), *labels, probabilities if isinstance(source, Raters) else None)
+
+
+def sweep(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
+    """Returns a table of a pool's own labels and of those that a dial turned to some rates gives.
+
+    Raises:
+      NoisyLabelsError: the pool's labels are not its own, or a rate is out of its reach.
+    """
+    import rich.box
+    from rich.table import Table
+
+    from noisy_label_datasets import dial, metrics, table1
+    from noisy_label_datasets.instance_dependence import instance_dependence
+    from noisy_label_datasets.noise_models import uniforms_of_ids
+
+    if rates and pool.probabilities is None:
+        raise NoisyLabelsError(
+            f"{pool.name} has no probabilities of its own to sample from: --rates is for a rater pool"
+        )
+    num_classes = counts.shape[1]
+    shown = Table(
+        box=rich.box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        caption="variances within a class; the share of the flip variance that the class explains; raters over "
+        "independent flips in the paper’s way, and as distributions",
+    )
+    for title in ("labels", "error", "alpha", "vote var", "flip var", "class", "ratio", "as distr."):
+        shown.add_column(title, justify="left" if title == "labels" else "right", no_wrap=True)
+
+    def add(name: str, noisy_labels: "np.ndarray") -> None:
+        found = instance_dependence(noisy_labels, labels, num_classes)
+        table = table1.compare(noisy_labels, labels, counts)
+        shown.add_row(
+            name,
+            f"{metrics.rater_error_rate(noisy_labels, labels):.1%}",
+            f"{metrics.krippendorff_alpha(noisy_labels, num_classes):.3f}",
+            f"{found.vote_variance:.4f}",
+            f"{found.flip_rate_variance:.4f}",
+            f"{found.explained_by_class:.1%}",
+            f"{table.ratios['paper'].value:.3f}",
+            f"{table.ratios['proper'].value:.3f}",
+        )
+
+    add("as they are", pool.noisy_labels)
+    if pool.probabilities is not None and rates:
+        probabilities = pool.probabilities()
+        uniforms = uniforms_of_ids(pool.ids, probabilities.shape[1], "dial")
+        for rate in rates:
+            temperature = dial.solve_temperature(probabilities, labels, rate, uniforms)
+            add(f"T = {temperature[0]:.2f}", dial.labels_at(probabilities, temperature, uniforms))
+    return shown
 
 
 def _print_setting(console: "Console", num_corrected: int | None, found: "Mapping[str, object]") -> None:
