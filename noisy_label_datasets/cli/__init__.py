@@ -80,10 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _silence_libraries() -> None:
-    """Hides the start-up lines of TensorFlow and TFDS's warnings of every folder that is not built yet."""
+    """Hides what TensorFlow logs of missing GPUs, and TFDS's warnings of every folder that is not built yet."""
     from absl import logging
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.set_verbosity(logging.ERROR)
 
 

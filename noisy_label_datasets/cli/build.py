@@ -6,6 +6,7 @@ built from other labels than those found now, or in another file format than the
 
 import argparse
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from noisy_label_datasets.cli.tables import NOTHING, print_table
@@ -24,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Builds a dataset."""
-    builder = find_builder(args.target, data_dir=args.data_dir)
-    print_summary(build(builder, args.file_format))
+    builder = build(find_builder(args.target, data_dir=args.data_dir), args.file_format)
+    print_summary(builder)
     print_load_line(builder, args.data_dir)
 
 
@@ -36,6 +37,10 @@ def build(builder: "NoisyLabelBuilder", file_format: str | None = None) -> "Nois
       NoisyLabelsError: labels or base dataset are missing, damaged or do not fit each other.
       OSError: the folder cannot be written or the disk is full.
     """
+    import tensorflow_datasets as tfds
+
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
     labels = builder.builder_config.source.load(builder.label_context())
     root, config = builder.data_dir_root, builder.builder_config
     if builder.is_prepared():

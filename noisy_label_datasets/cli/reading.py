@@ -46,7 +46,7 @@ def read_labels(builder: "NoisyLabelBuilder", split: str) -> BuiltLabels:
 def _examples(builder: "NoisyLabelBuilder", split: str) -> Iterable[Mapping[str, Any]]:
     import tensorflow_datasets as tfds
 
+    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:  # which knows no partial decoding
+        return builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
     decoders = tfds.decode.PartialDecoding(dict.fromkeys(KEYS, True))
-    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
-        return builder.as_data_source(split, decoders=decoders)
     return tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))

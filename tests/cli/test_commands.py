@@ -1,0 +1,189 @@
+"""The subcommands on `digits_noisy`, with labels of raters that guess."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from noisy_label_datasets import cli
+from noisy_label_datasets.cli.targets import find_builder
+from noisy_label_datasets.predictions import PredictionsWriter, read_predictions
+from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS
+
+NAME = "digits_noisy/medium"
+
+
+def write_labels(data_dir, seed: int, num_raters: int = 3):
+    """Writes what raters guessed at random for `digits_noisy/medium`, where `noisy-labels train` writes it."""
+    builder = find_builder(NAME, data_dir=str(data_dir))
+    dataset = builder.clean_dataset()
+    folder = data_dir / "rater_predictions" / NAME
+    writer = PredictionsWriter(
+        folder,
+        dataset=dataset.name,
+        level="medium",
+        base={"name": dataset.base_name, "version": dataset.base_version},
+        split_plan=dataset.split_plan,
+        class_names=dataset.class_names,
+        examples={split: (dataset.splits[split].ids, dataset.splits[split].labels) for split in LABELLED_SPLITS},
+    )
+    rng = np.random.default_rng(seed)
+    ids = [f"guess{seed}-{i}" for i in range(num_raters)]
+    for rater in ids:
+        guesses = {split: rng.dirichlet(np.ones(10), len(dataset.splits[split])) for split in LABELLED_SPLITS}
+        writer.write_rater(rater, fingerprint=rater, probabilities=guesses, features={"architecture": "guess"})
+    writer.finish(ids, provenance={"seed": seed})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made_once")
+    write_labels(folder, seed=1)
+    assert cli.main(["build", NAME, "--data-dir", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def data_dir(made_once, tmp_path):
+    """A TFDS folder with labels from which the dataset is not built yet."""
+    return shutil.copytree(made_once / "rater_predictions", tmp_path / "rater_predictions").parent
+
+
+@pytest.fixture
+def built(made_once, tmp_path):
+    """A TFDS folder with labels and the dataset that was built from them."""
+    return shutil.copytree(made_once, tmp_path, dirs_exist_ok=True)
+
+
+def run(capsys, *arguments, exit_code: int = 0) -> tuple[str, str]:
+    assert cli.main([str(argument) for argument in arguments]) == exit_code
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return captured.out, captured.err
+
+
+def noisy_labels_by_id(data_dir, split: str) -> dict[str, list[int]]:
+    dataset = tfds.load(NAME, split=split, data_dir=data_dir)
+    return {example["id"].decode(): example["noisy_labels"].tolist() for example in tfds.as_numpy(dataset)}
+
+
+def test_build_gives_what_it_prints_to_load(data_dir, capsys):
+    out, _ = run(capsys, "build", NAME, "--data-dir", data_dir)
+    line = next(line.strip() for line in out.splitlines() if "tfds.load(" in line)
+    names = {"tfds": tfds}
+    exec(line, names)
+    assert {label for _, label in tfds.as_numpy(names["dataset"])} == set(range(10))
+    for split in SPLITS:
+        assert sum(line.startswith(f"{split} ") for line in out.splitlines()) == 1
+
+
+def test_build_again_only_when_labels_changed(built, capsys):
+    out, _ = run(capsys, "build", NAME, "--data-dir", built)
+    assert "Built already" in out
+
+    folder = write_labels(built, seed=2, num_raters=4)
+    out, _ = run(capsys, "build", NAME, "--data-dir", built)
+    assert "built from other labels" in out
+    labels = read_predictions(folder)
+    expected = dict(zip(labels.ids["test"].tolist(), labels.noisy_labels["test"].tolist(), strict=True))
+    assert noisy_labels_by_id(built, "test") == expected
+
+
+def test_build_anew_in_another_file_format(built, capsys):
+    out, _ = run(capsys, "build", NAME, "--data-dir", built, "--file-format", "array_record")
+    assert "built anew as array_record" in out
+    assert "tfds.data_source(" in out
+    source = tfds.data_source(NAME, split="noisy_label_valid", data_dir=built)
+    assert {len(example["noisy_labels"]) for example in source} == {3}
+
+
+def test_interrupted_removal_of_an_old_build_is_not_taken_for_a_dataset(built, capsys):
+    folder = built / NAME / "1.0.0"
+    (folder / "dataset_info.json").unlink()
+    run(capsys, "build", NAME, "--data-dir", built)
+    assert len(noisy_labels_by_id(built, "test")) > 0
+
+
+def test_list_says_where_labels_are_from_and_what_is_built(data_dir, capsys):
+    def row() -> list[str]:
+        out, _ = run(capsys, "list", "--data-dir", data_dir)
+        return next(line.split() for line in out.splitlines() if line.startswith(NAME))
+
+    assert row()[1:3] == ["trained", "3"]
+    assert float(row()[3]) == pytest.approx(0.9, abs=0.05)  # three raters who guess among ten classes
+    assert row()[-1] == "-"
+    run(capsys, "build", NAME, "--data-dir", data_dir)
+    assert row()[-1] == "tfrecord"
+
+
+def test_verify_accepts_what_was_built(built, capsys):
+    out, _ = run(capsys, "verify", NAME, "--data-dir", built)
+    assert [line.split()[0] for line in out.splitlines()] == ["ok", "ok"]
+    assert "1,797 examples and all figures" in out
+
+
+def test_verify_finds_an_altered_figure(built, capsys):
+    path = built / NAME / "1.0.0" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["noise"]["splits"]["test"]["rater_error_rate"] -= 0.01
+    path.write_text(json.dumps(metadata))
+    out, _ = run(capsys, "verify", NAME, "--data-dir", built, exit_code=2)
+    assert "FAULT" in out
+    assert "splits.test.rater_error_rate" in out
+
+
+def test_verify_finds_labels_that_are_not_those_of_the_raters(built, capsys):
+    folder = write_labels(built, seed=2)
+    path = built / NAME / "1.0.0" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["labels_sha256"] = read_predictions(folder).sha256  # as if it had been built from the second labels
+    path.write_text(json.dumps(metadata))
+    out, _ = run(capsys, "verify", NAME, "--data-dir", built, exit_code=2)
+    assert "noisy labels of noisy_label_train differ" in out
+
+
+def test_verify_finds_an_altered_rater(data_dir, capsys):
+    path = data_dir / "rater_predictions" / NAME / "raters" / "guess1-0.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    out, _ = run(capsys, "verify", NAME, "--data-dir", data_dir, exit_code=2)
+    assert "guess1-0.npz was altered" in out
+    _, err = run(capsys, "build", NAME, "--data-dir", data_dir, exit_code=2)
+    assert "guess1-0.npz was altered" in err
+
+
+def test_card_of_what_was_built(built, capsys):
+    out, _ = run(capsys, "card", NAME, "--data-dir", built)
+    assert NAME in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["build", "digit_noisy/medium"], "no dataset 'digit_noisy'. Did you mean 'digits_noisy'?"),
+        (["build", "digits_noisy/meduim"], "'meduim'. Did you mean 'medium'? There are: low, medium, high"),
+        (["train", "digits_noisy"], "without a level, such as digits_noisy/low"),
+        (["verify", "imagenet"], "no dataset 'imagenet'. There are: "),
+        (["make", "digits_noisy/"], "without a level"),
+    ],
+)
+def test_unknown_names_are_answered_with_those_there_are(capsys, arguments, said):
+    _, err = run(capsys, *arguments, exit_code=2)
+    assert said in err
+
+
+def test_lossy_file_format_is_refused(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["build", NAME, "--file-format", "parquet"])
+    assert exit_.value.code == 2
+    assert "choose from" in capsys.readouterr().err
+
+
+def test_folder_that_cannot_be_written(tmp_path, data_dir, capsys):
+    (data_dir / "digits_noisy").write_text("a file where TFDS wants a folder")
+    _, err = run(capsys, "build", NAME, "--data-dir", data_dir, exit_code=1)
+    assert str(data_dir / "digits_noisy") in err

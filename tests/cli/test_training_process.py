@@ -1,0 +1,81 @@
+"""Starting, failing, interrupting and choosing a training."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from noisy_label_datasets.cli import training_process
+from noisy_label_datasets.cli.targets import UnknownNameError
+from noisy_label_datasets.cli.train import choose_pool
+from noisy_label_datasets.cli.training_process import TrainingError, train_pool
+
+POOLS = [
+    {"name": "cifar10/high", "dataset": "cifar10_noisy", "level": "high"},
+    {"name": "cifar10/high_compact", "dataset": "cifar10_noisy", "level": "high"},
+    {"name": "cifar10/low", "dataset": "cifar10_noisy", "level": "low"},
+]
+
+
+def test_compact_pool_is_chosen_unless_another_is_wanted(capsys):
+    assert choose_pool(POOLS, "cifar10_noisy", "high", None) == "cifar10/high_compact"
+    assert "with --pool also cifar10/high\n" in capsys.readouterr().out
+    assert choose_pool(POOLS, "cifar10_noisy", "high", "cifar10/high") == "cifar10/high"
+    assert choose_pool(POOLS, "cifar10_noisy", "low", None) == "cifar10/low"
+
+
+def test_pool_of_another_level_is_refused():
+    with pytest.raises(UnknownNameError, match=r"cifar10_noisy/high called 'cifar10/low'\..* There are: cifar10/high,"):
+        choose_pool(POOLS, "cifar10_noisy", "high", "cifar10/low")
+    with pytest.raises(TrainingError, match=r"no rater pool for digits_noisy/low; pools exist for cifar10_noisy/high"):
+        choose_pool(POOLS, "digits_noisy", "low", None)
+
+
+def test_missing_software_is_named_with_what_to_type(monkeypatch):
+    monkeypatch.setattr(training_process, "NEEDED", ("numpy", "no_such_package"))
+    assert not training_process.training_is_installed()
+    with pytest.raises(TrainingError, match=r"needs no_such_package.*pip install 'noisy-label-datasets\[training\]'"):
+        train_pool(arrays="arrays", pool="digits/low", out="out")
+
+
+@pytest.mark.parametrize(("exit_code", "error"), [(2, TrainingError), (130, KeyboardInterrupt)])
+def test_exit_code_of_the_training_is_heeded(monkeypatch, exit_code, error):
+    command = [sys.executable, "-c", f"raise SystemExit({exit_code})"]
+    monkeypatch.setattr(training_process, "_command", lambda *arguments: command)
+    with pytest.raises(error):
+        train_pool(arrays="arrays", pool="digits/low", out="out")
+
+
+TRAIN_FOREVER = """
+import sys
+from noisy_label_datasets import cli
+from noisy_label_datasets.cli import list as command, training_process
+endless = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+training_process._command = lambda *arguments: [sys.executable, "-c", endless]
+command.run = lambda args: training_process.train_pool(arrays="arrays", pool="digits/low", out="out")
+sys.exit(cli.main(["list"]))
+"""
+
+
+@pytest.mark.parametrize(("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_no_training_stays_behind(sent, exit_code):
+    """The signal reaches the command alone, not its training process, as `kill` has it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN_FOREVER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    training = int(process.stdout.readline())
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == exit_code
+    assert "Traceback" not in err
+    assert ("resumes where this one stopped" in err) == (sent == signal.SIGINT)
+    for _ in range(50):
+        try:
+            os.kill(training, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"training process {training} still runs")
