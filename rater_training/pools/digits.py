@@ -12,15 +12,15 @@ from rater_training.config import Augmentation, PoolConfig, RaterConfig
 
 # (architecture, width, learning rate, steps at the low, medium and high level)
 _RATERS = (
-    ("softmax_regression", 1.0, 0.05, (120, 52, 16)),
-    ("softmax_regression", 1.0, 0.1, (80, 36, 12)),
-    ("mlp", 1.0, 0.05, (100, 46, 16)),
-    ("mlp", 1.0, 0.1, (60, 28, 10)),
+    ("softmax_regression", 1.0, 0.05, (200, 60, 18)),
+    ("softmax_regression", 1.0, 0.1, (160, 40, 14)),
+    ("mlp", 1.0, 0.05, (120, 46, 16)),
+    ("mlp", 1.0, 0.1, (80, 28, 12)),
     ("mlp", 0.5, 0.1, (70, 36, 14)),
-    ("compact_vgg", 0.25, 0.2, (80, 60, 20)),
-    ("compact_vgg", 0.25, 0.1, (90, 70, 16)),
-    ("compact_resnet", 0.25, 0.1, (60, 50, 26)),
-    ("compact_resnet", 0.25, 0.2, (50, 40, 20)),
+    ("compact_vgg", 0.25, 0.2, (80, 60, 24)),
+    ("compact_vgg", 0.25, 0.1, (110, 80, 22)),
+    ("compact_resnet", 0.25, 0.1, (80, 44, 32)),
+    ("compact_resnet", 0.25, 0.2, (70, 54, 20)),
 )
 _LEVELS = ("low", "medium", "high")
 
