@@ -114,11 +114,13 @@ class TfdsBase:
         builder = prepared_builder(self.name, self.version, data_dir)
         info = builder.info
         if missing := sorted(set(base_splits) - set(info.splits)):
-            raise BaseDatasetError(f"{info.full_name} has no split {missing}; it has {list(info.splits)}")
+            raise BaseDatasetError(f"{info.full_name} has no split {missing}; it has {sorted(info.splits)}")
+        keys = (self.id_key, self.image_key, self.label_key)
+        if missing := [key for key in keys if key not in info.features]:
+            raise BaseDatasetError(f"{info.full_name} has no feature {missing}; it has {sorted(info.features)}")
         names = info.features[self.label_key].names
         if tuple(names) != self.class_names:
             raise BaseDatasetError(f"{info.full_name} has the classes {names}, not {list(self.class_names)}")
-        keys = (self.id_key, self.image_key, self.label_key)
         for base_split in base_splits:
             for ids, images, labels in read_batches(builder, base_split, keys, BATCH_SIZE):
                 yield ExampleBatch(base_split, [id_.decode() for id_ in ids], images, labels)

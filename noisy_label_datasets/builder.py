@@ -31,8 +31,8 @@ from noisy_label_datasets.splits import SPLITS, SplitPlan
 NO_RATER = -1
 
 
-class BuildError(NoisyLabelsError):
-    """A dataset that cannot be built as it was asked for."""
+class BuildError(NoisyLabelsError, ValueError):
+    """A dataset that cannot be had as it was asked for."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -57,6 +57,17 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     BASE: ClassVar[Base]
     SPLIT_PLAN: ClassVar[SplitPlan]
+
+    def __init__(self, *, config: str | tfds.core.BuilderConfig | None = None, **kwargs: Any) -> None:
+        """As every TFDS builder; `tfds.builder` calls it.
+
+        Raises:
+          BuildError: there is no config of this name.
+        """
+        # TFDS itself would name the configs that look alike, which are often none.
+        if isinstance(config, str) and self.get_builder_config(config.partition(":")[0]) is None:
+            raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
+        super().__init__(config=config, **kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
         label = tfds.features.ClassLabel(names=self.BASE.class_names)

@@ -93,15 +93,17 @@ def read_batches(
       batch_size: the last batch may be smaller.
     """
     id_key, image_key, label_key = keys
-    decoders = tfds.decode.PartialDecoding(dict.fromkeys(keys, True), decoders={image_key: tfds.decode.SkipDecoding()})
+    as_stored = {image_key: tfds.decode.SkipDecoding()}
     if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
-        source = builder.as_data_source(split, decoders=decoders)
+        source = builder.as_data_source(split, decoders=as_stored)
         for start in range(0, len(source), batch_size):
             examples = source.__getitems__(range(start, min(start + batch_size, len(source))))
             yield tuple([example[key] for example in examples] for key in keys)  # type: ignore[misc]
     else:
         dataset = builder.as_dataset(
-            split=split, decoders=decoders, read_config=tfds.ReadConfig(try_autocache=False), shuffle_files=False
+            split=split,
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True), decoders=as_stored),
+            read_config=tfds.ReadConfig(try_autocache=False),
         )
         for batch in tfds.as_numpy(dataset.batch(batch_size)):
             yield batch[id_key].tolist(), batch[image_key].tolist(), batch[label_key].tolist()

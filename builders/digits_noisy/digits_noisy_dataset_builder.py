@@ -19,6 +19,7 @@ def load_digits() -> Mapping[str, LabelledImages]:
     """Returns the 1,797 digits of scikit-learn's `load_digits`, in its order, as the one split "all".
 
     Ink 0..16 becomes brightness 0..255, rounded to whole numbers; an id is the place in scikit-learn's arrays.
+    The file is written by tools/digits_arrays.py.
     """
     with ARRAYS.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         ink, labels = arrays["ink"], arrays["labels"]

@@ -1,0 +1,13 @@
+"""Lists anew what is shipped beside the builders: `python tools/write_checksums.py [DATASET ...]`, by default all.
+
+To be run whenever an artifact or an array file under builders/ has changed; a test fails until it is.
+"""
+
+import sys
+
+from noisy_label_datasets.checksums import write_checksums
+from noisy_label_datasets.registration import builders_dir, dataset_names
+
+if __name__ == "__main__":
+    for dataset in sys.argv[1:] or dataset_names():
+        print(write_checksums(builders_dir() / dataset))
