@@ -27,9 +27,9 @@ RATER_COLUMNS: Mapping[str, str] = {
     "loss": "Loss",
 }
 KINDS: Mapping[str, str] = {
-    "easiest": "Nobody errs",
-    "contested": "Nobody agrees",
-    "hardest": "Everybody errs, alike",
+    "easiest": "The easiest images",
+    "contested": "The most contested",
+    "hardest": "The hardest",
 }
 
 
@@ -108,7 +108,9 @@ def _gallery(card: NoiseCard) -> str:
 def _picture(card: NoiseCard, example: Mapping[str, Any]) -> str:
     votes = Counter(vote for vote in example["votes"] if vote >= 0)
     right = votes[example["label"]] / max(votes.total(), 1)
-    said = ", ".join(f"{_text(card.class_names[label])} {count}" for label, count in votes.most_common(3))
+    said = ", ".join(
+        f"{_text(card.class_names[label])}\N{NO-BREAK SPACE}×{count}" for label, count in votes.most_common(3)
+    )
     return (
         f'<figure title="{_text(example["id"])}"><img alt="" src="{svg.image_uri(card.images[example["id"]])}">'
         f'<div class="clean">{_text(card.class_names[example["label"]])}</div>'
@@ -223,7 +225,7 @@ def _feature(key: str, value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return percent(value) if key == "accuracy" else f"{value:.4g}"
+        return percent(value) if key == "accuracy" else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else _text(value)
 
 

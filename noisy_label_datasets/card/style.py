@@ -42,8 +42,9 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-nu
 th, td { text-align: left; border-bottom: 1px solid var(--line); padding: 6px 12px 6px 0; vertical-align: top; }
 th { font-weight: 550; color: var(--soft); white-space: nowrap; } th:last-child, td:last-child { padding-right: 0; }
 tr:last-child td { border-bottom: 0; } th.number, td.number { text-align: right; white-space: nowrap; }
- tr.ours td { font-weight: 650; }
-.wide { overflow-x: auto; }
+tr.ours td { font-weight: 650; }
+.wide { overflow-x: auto; } .wide table { font-size: 13px; }
+.wide th, .wide td { padding-right: 9px; white-space: nowrap; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); gap: 14px; margin: 10px 0 22px; }
 .gallery figure { margin: 0; } .gallery img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px;
   image-rendering: pixelated; background: var(--cell); display: block; }

@@ -53,7 +53,8 @@ def heat_map(shares: np.ndarray, names: Sequence[str]) -> str:
     strength = np.sqrt(off_diagonal / max(off_diagonal.max(), 1e-12))
     if num_classes > LARGEST_HEAT_MAP:
         return _heat_image(strength)
-    cell, left, top = 44, 100, 76
+    slanted = max(map(len, names)) > 5
+    cell, left, top = 44, 100, 76 if slanted else 28
     body = []
     for i, name in enumerate(names):
         middle = (i + 0.5) * cell
@@ -61,6 +62,8 @@ def heat_map(shares: np.ndarray, names: Sequence[str]) -> str:
         body.append(
             f'<g transform="translate({left + middle + 4} {top - 8}) rotate(-40)">'
             f"{_text(0, 0, shorten(name, 12), 'label', 'start')}</g>"
+            if slanted
+            else _text(left + middle, top - 9, name, "label")
         )
         for j, given in enumerate(names):
             x, y, percent = left + j * cell + 1, top + i * cell + 1, 100 * shares[i, j]
@@ -72,7 +75,7 @@ def heat_map(shares: np.ndarray, names: Sequence[str]) -> str:
                 kind = "on-dark" if i != j and strength[i, j] > 0.6 else "value"
                 body.append(_text(x + cell / 2 - 1, y + cell / 2 + 4, f"{percent:.0f}", kind))
             body.append("</g>")
-    return _svg(left + num_classes * cell + 34, top + num_classes * cell, body)
+    return _svg(left + num_classes * cell + 34 * slanted, top + num_classes * cell, body)
 
 
 def scatter(points: Sequence[tuple[float, float, str]], x_name: str, y_name: str) -> str:
