@@ -4,13 +4,13 @@
     for batch in base.batches(data_dir, ["train", "test"]): batch.ids, batch.images, batch.labels
 
 What a builder declares (class names, image shape) stands in the base, so that a dataset can describe itself before
-anything is downloaded; reading checks it.
+anything is downloaded; reading checks it. A `RelabelledBase` is another task on the same images.
 """
 
 import dataclasses
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class Base(Protocol):
       name, version: 'cifar10', '3.0.2'.
       class_names: of the K classes, in the order of the labels.
       image_shape: (height, width, channels); None where images differ.
+      extra_labels: further class labels that its examples carry: name -> class names.
     """
 
     @property
@@ -44,6 +45,8 @@ class Base(Protocol):
     def class_names(self) -> tuple[str, ...]: ...
     @property
     def image_shape(self) -> ImageShape: ...
+    @property
+    def extra_labels(self) -> Mapping[str, tuple[str, ...]]: ...
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
         """Yields every example of some splits once, images encoded.
@@ -62,6 +65,8 @@ class ArraysBase:
       name, version, class_names, image_shape: see `Base`.
       load: returns base split -> LabelledImages; a function of a module, so that it can be pickled.
     """
+
+    extra_labels: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     name: str
     version: str
@@ -93,7 +98,7 @@ class TfdsBase:
     """A dataset of TFDS: used where it is prepared, else downloaded and prepared.
 
     Attributes:
-      name, version, class_names, image_shape: see `Base`.
+      name, version, class_names, image_shape, extra_labels: see `Base`.
       id_key: the feature that identifies an example; joined on, so unique and stable.
       image_key: the image feature.
       label_key: the clean label's feature.
@@ -106,6 +111,7 @@ class TfdsBase:
     id_key: str = "id"
     image_key: str = "image"
     label_key: str = "label"
+    extra_labels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
         """See `Base`; images are passed on as they are stored, not decoded."""
@@ -115,15 +121,70 @@ class TfdsBase:
         info = builder.info
         if missing := sorted(set(base_splits) - set(info.splits)):
             raise BaseDatasetError(f"{info.full_name} has no split {missing}; it has {sorted(info.splits)}")
-        keys = (self.id_key, self.image_key, self.label_key)
+        keys = (self.id_key, self.image_key, self.label_key, *self.extra_labels)
         if missing := [key for key in keys if key not in info.features]:
             raise BaseDatasetError(f"{info.full_name} has no feature {missing}; it has {sorted(info.features)}")
-        names = info.features[self.label_key].names
-        if tuple(names) != self.class_names:
-            raise BaseDatasetError(f"{info.full_name} has the classes {names}, not {list(self.class_names)}")
+        for key, declared in {self.label_key: self.class_names, **self.extra_labels}.items():
+            if tuple(names := info.features[key].names) != tuple(declared):
+                raise BaseDatasetError(f"{info.full_name} has the classes {names} of {key!r}, not {list(declared)}")
         for base_split in base_splits:
-            for ids, images, labels in read_batches(builder, base_split, keys, BATCH_SIZE):
-                yield ExampleBatch(base_split, [id_.decode() for id_ in ids], images, labels)
+            for columns in read_batches(builder, base_split, keys, self.image_key, BATCH_SIZE):
+                ids, images, labels, *extra = (columns[key] for key in keys)
+                yield ExampleBatch(
+                    base_split=base_split,
+                    ids=[id_.decode() for id_ in ids],
+                    images=images,
+                    labels=labels,
+                    extra_labels=dict(zip(self.extra_labels, extra, strict=True)),
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class RelabelledBase:
+    """Examples of a base dataset, all or some, under other labels; their label there goes along as an extra one.
+
+    Attributes:
+      base: whose examples these are; name, version and image shape are its own.
+      class_names: of the K classes of the new labels.
+      relabel: returns [n], the new label of each example of a batch, None for one that is left out; a function of a
+        module, so that it can be pickled.
+      original_label: the name under which the label of `base` goes along.
+    """
+
+    base: Base
+    class_names: tuple[str, ...]
+    relabel: Callable[[ExampleBatch], Sequence[int | None]]
+    original_label: str
+
+    @property
+    def name(self) -> str:
+        return self.base.name
+
+    @property
+    def version(self) -> str:
+        return self.base.version
+
+    @property
+    def image_shape(self) -> ImageShape:
+        return self.base.image_shape
+
+    @property
+    def extra_labels(self) -> Mapping[str, tuple[str, ...]]:
+        return {self.original_label: self.base.class_names, **self.base.extra_labels}
+
+    def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
+        """See `Base`."""
+        for batch in self.base.batches(data_dir, base_splits):
+            labels = self.relabel(batch)
+            taken = [i for i, label in enumerate(labels) if label is not None]
+            originals = {self.original_label: batch.labels, **batch.extra_labels}
+            yield ExampleBatch(
+                base_split=batch.base_split,
+                ids=[batch.ids[i] for i in taken],
+                images=[batch.images[i] for i in taken],
+                labels=[label for label in labels if label is not None],
+                extra_labels={name: [values[i] for i in taken] for name, values in originals.items()},
+            )
 
 
 def encode_png(image: np.ndarray) -> bytes:
@@ -135,10 +196,19 @@ def encode_png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def decode_image(encoded: bytes, channels: int) -> np.ndarray:
-    """Returns an encoded image as [h, w, channels] uint8; channels: 1 (grey) or 3 (RGB)."""
+def decode_image(encoded: bytes, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Returns an encoded image as [h, w, channels] uint8.
+
+    Args:
+      encoded: PNG, JPEG.
+      channels: 1 (grey) or 3 (RGB).
+      size: (height, width) to which it is stretched or shrunk, bilinearly; None: as it is.
+    """
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded)) as image:
-        decoded = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
+        converted = image.convert("L" if channels == 1 else "RGB")
+        if size:
+            converted = converted.resize(size[::-1], Image.Resampling.BILINEAR)
+        decoded = np.asarray(converted, dtype=np.uint8)
     return decoded.reshape(*decoded.shape[:2], channels)

@@ -22,13 +22,18 @@ from noisy_label_datasets.arrays import CleanDataset, CleanDatasetError, Labelle
 from noisy_label_datasets.base import Base, decode_image
 from noisy_label_datasets.card.figures import noise_figures
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.join import UNLABELLED, Spool, join_by_id
+from noisy_label_datasets.join import UNLABELLED, ExampleBatch, Spool, join_by_id
 from noisy_label_datasets.registration import builder_class, import_builders
 from noisy_label_datasets.sampling import sample_raters
 from noisy_label_datasets.sources import NOISY_SPLITS, LabelContext, LabelSource, NoisyLabels
 from noisy_label_datasets.splits import SPLITS, SplitPlan
 
 NO_RATER = -1
+
+MANUAL_DOWNLOAD_INSTRUCTIONS = """\
+Nothing has to be fetched by hand. The configs published_* download the labels that the paper's authors released; where
+that is not possible, put a copy of gs://noisy_label_synthetic_datasets here, under its own name.
+"""
 
 
 class BuildError(NoisyLabelsError, ValueError):
@@ -53,10 +58,14 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     Attributes:
       BASE: where images and clean labels come from.
       SPLIT_PLAN: how the base is divided into the five splits.
+      RATER_IMAGE_SIZE: (height, width) at which raters see the images, where these differ in size.
     """
 
     BASE: ClassVar[Base]
     SPLIT_PLAN: ClassVar[SplitPlan]
+    RATER_IMAGE_SIZE: ClassVar[tuple[int, int] | None] = None
+    # What makes TFDS hand on the folder; only published_* configs look there.
+    MANUAL_DOWNLOAD_INSTRUCTIONS = MANUAL_DOWNLOAD_INSTRUCTIONS
 
     def __init__(self, *, config: str | tfds.core.BuilderConfig | None = None, **kwargs: Any) -> None:
         """As every TFDS builder; `tfds.builder` calls it.
@@ -80,14 +89,18 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                     "noisy_labels": tfds.features.Sequence(label),
                     "noisy_label": label,
                     "noisy_label_rater": np.int32,
+                    **{
+                        name: tfds.features.ClassLabel(names=class_names)
+                        for name, class_names in self.BASE.extra_labels.items()
+                    },
                 }
             ),
             supervised_keys=("image", "noisy_label"),
             metadata=tfds.core.MetadataDict(),
         )
 
-    def label_context(self) -> LabelContext:
-        """Returns what the source of a config's labels is told."""
+    def label_context(self, manual_dir: Any = None) -> LabelContext:
+        """Returns what the source of a config's labels is told; manual_dir: None for the place where TFDS has it."""
         return LabelContext(
             dataset=self.name,
             base=_name_and_version(self.BASE),
@@ -95,16 +108,22 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             split_plan=self.SPLIT_PLAN,
             data_dir=self.data_dir_root,
             builder_dir=self.code_path.parent,
+            configs=tuple(self.builder_configs),
+            manual_dir=manual_dir or self.data_dir_root / "downloads" / "manual",
+            examples=self._base_batches,
         )
 
+    def _base_batches(self) -> Iterator[ExampleBatch]:
+        return self.BASE.batches(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
+
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        labels = self.builder_config.source.load(self.label_context())
+        labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
         self.info.metadata.update(self._metadata(labels))
         sampled = {
             split: sample_raters(labels.ids[split].tolist(), len(labels.raters)).tolist() for split in NOISY_SPLITS
         }
         spool = Spool()
-        for example in join_by_id(self.BASE.batches(self.data_dir_root, list(self.SPLIT_PLAN.fractions)), labels):
+        for example in join_by_id(self._base_batches(), labels):
             spool.add(example)
         return {split: self._generate_examples(split, spool, labels, sampled.get(split)) for split in SPLITS}
 
@@ -125,6 +144,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                     "noisy_labels": votes,
                     "noisy_label": example.label if rater == NO_RATER else votes[rater],
                     "noisy_label_rater": rater,
+                    **dict(zip(self.BASE.extra_labels, example.extra_labels, strict=True)),
                 },
             )
 
@@ -161,11 +181,11 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         images: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
         labels: dict[str, list[int]] = {split: [] for split in SPLITS}
         channels = self.BASE.image_shape[-1]
-        for batch in self.BASE.batches(self.data_dir_root, list(self.SPLIT_PLAN.fractions)):
+        for batch in self._base_batches():
             splits = self.SPLIT_PLAN.assign(batch.base_split, batch.ids).tolist()
             for split, id_, image, label in zip(splits, batch.ids, batch.images, batch.labels, strict=True):
                 ids[split].append(id_)
-                images[split].append(decode_image(image, channels))
+                images[split].append(decode_image(image, channels, self.RATER_IMAGE_SIZE))
                 labels[split].append(label)
         return CleanDataset(
             name=self.name,
@@ -202,6 +222,13 @@ def _labelled_images(ids: list[str], images: list[np.ndarray], labels: list[int]
         images=np.array([images[i] for i in order], dtype=np.uint8),
         labels=np.array([labels[i] for i in order], dtype=np.int32),
     )
+
+
+def _manual_dir(dl_manager: tfds.download.DownloadManager) -> Any:
+    try:
+        return dl_manager.manual_dir
+    except AssertionError:  # it is not there or empty
+        return None
 
 
 def _name_and_version(base: Base) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ A base is read once, in its own order; TFDS wants the splits one after another: 
 import dataclasses
 import struct
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.sources import NoisyLabels
@@ -33,12 +33,14 @@ class ExampleBatch:
       ids: [n] ids.
       images: [n] encoded images (PNG, JPEG).
       labels: [n] clean labels.
+      extra_labels: name -> [n], for each of the base's further class labels, in the base's order.
     """
 
     base_split: str
     ids: Sequence[str]
     images: Sequence[bytes]
     labels: Sequence[int]
+    extra_labels: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class JoinedExample:
       image: encoded.
       label: the clean label.
       row: of its noisy labels in `NoisyLabels.noisy_labels[split]`; UNLABELLED in a split without noisy labels.
+      extra_labels: its further class labels, in the base's order.
     """
 
     split: str
@@ -58,6 +61,7 @@ class JoinedExample:
     image: bytes
     label: int
     row: int
+    extra_labels: tuple[int, ...] = ()
 
 
 def join_by_id(batches: Iterable[ExampleBatch], labels: NoisyLabels) -> Iterator[JoinedExample]:
@@ -75,7 +79,8 @@ def join_by_id(batches: Iterable[ExampleBatch], labels: NoisyLabels) -> Iterator
     other_label: list[str] = []
     for batch in batches:
         splits = labels.division.assign(batch.base_split, batch.ids).tolist()
-        for split, id_, image, label in zip(splits, batch.ids, batch.images, batch.labels, strict=True):
+        extras = list(zip(*batch.extra_labels.values(), strict=True)) or [()] * len(splits)
+        for split, id_, image, label, extra in zip(splits, batch.ids, batch.images, batch.labels, extras, strict=True):
             if id_ in seen:
                 repeated.append(id_)
                 continue
@@ -85,7 +90,7 @@ def join_by_id(batches: Iterable[ExampleBatch], labels: NoisyLabels) -> Iterator
                 without_labels.append(id_)
             elif row != UNLABELLED and clean[split][row] != label:
                 other_label.append(f"{id_} (base {label}, labels {clean[split][row]})")
-            yield JoinedExample(split, id_, image, label, row)
+            yield JoinedExample(split, id_, image, label, row, extra)
     without_image = [id_ for ids in rows.values() for id_ in ids]
     faults = [
         f"{len(found)} {what}, such as {', '.join(found[:3])}"
@@ -108,7 +113,7 @@ class Spool:
     They lie where Python puts temporary files (TMPDIR).
     """
 
-    _HEADER = struct.Struct("<qqII")  # label, row, bytes of the id, bytes of the image
+    _HEADER = struct.Struct("<qqIII")  # label, row, bytes of the id, bytes of the image, number of further labels
 
     def __init__(self, memory_per_split: int = 16 * 2**20) -> None:
         self._files = {split: tempfile.SpooledTemporaryFile(memory_per_split) for split in SPLITS}  # noqa: SIM115
@@ -122,9 +127,11 @@ class Spool:
         id_ = example.id.encode()
         file = self._files[example.split]
         try:
-            file.write(self._HEADER.pack(example.label, example.row, len(id_), len(example.image)))
+            extra = example.extra_labels
+            file.write(self._HEADER.pack(example.label, example.row, len(id_), len(example.image), len(extra)))
             file.write(id_)
             file.write(example.image)
+            file.write(struct.pack(f"<{len(extra)}q", *extra))
         except OSError as error:
             where = tempfile.gettempdir()
             raise type(error)(error.errno, f"cannot keep examples in TMPDIR: {error.strerror}", where) from error
@@ -134,6 +141,8 @@ class Spool:
         file = self._files[split]
         file.seek(0)
         while header := file.read(self._HEADER.size):
-            label, row, id_size, image_size = self._HEADER.unpack(header)
-            id_ = file.read(id_size).decode()
-            yield JoinedExample(split, id_, file.read(image_size), label, row)
+            label, row, id_size, image_size, num_extra = self._HEADER.unpack(header)
+            id_, image = file.read(id_size).decode(), file.read(image_size)
+            yield JoinedExample(
+                split, id_, image, label, row, struct.unpack(f"<{num_extra}q", file.read(8 * num_extra))
+            )

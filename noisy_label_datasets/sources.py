@@ -7,9 +7,11 @@ Another kind of labels is another frozen dataclass with such a `load`; it can bu
 on `Raters(...).predictions(context)` where it needs the raters' probabilities.
 """
 
+from __future__ import annotations
+
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,6 +19,9 @@ from noisy_label_datasets.checksums import read_checksums
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.predictions import MANIFEST, PredictionsError, RaterPredictions, read_predictions
 from noisy_label_datasets.splits import SPLITS, SplitPlan
+
+if TYPE_CHECKING:
+    from noisy_label_datasets.join import ExampleBatch
 
 NOISY_SPLITS = ("noisy_label_train", "noisy_label_valid")
 
@@ -44,6 +49,9 @@ class LabelContext:
       split_plan: how the base is divided.
       data_dir: the folder that holds all TFDS datasets of the user.
       builder_dir: the folder of the builder, with what is shipped beside it.
+      configs: names of the dataset's configs.
+      manual_dir: the folder of what the user has fetched by hand.
+      examples: reads the base dataset, all splits of the plan, images encoded.
     """
 
     dataset: str
@@ -52,6 +60,9 @@ class LabelContext:
     split_plan: SplitPlan
     data_dir: Any
     builder_dir: Any
+    configs: tuple[str, ...] = ()
+    manual_dir: Any = None
+    examples: Callable[[], Iterable[ExampleBatch]] = tuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +76,8 @@ class NoisyLabels:
       clean_labels: split -> [n] int32.
       noisy_labels: split -> [n, R] int32; -1: this rater did not label this example.
       provenance: JSON: how the labels were made.
-      origin: where they were found: "shipped" with the package, or "trained" on this machine.
+      origin: where they were found: "shipped" with the package, "trained" on this machine, or "published" by the
+        paper's authors.
       sha256: of the artifact that they are from.
     """
 
@@ -143,9 +155,11 @@ class Raters:
         else:
             name = f"{context.dataset}/{self.level}"
             unfinished = " (where an unfinished pool is)" if trained.exists() else ""
+            published = f"published_{self.level}"
+            instead = f", or take those of the paper's authors: {context.dataset}/{published}"
             raise MissingLabelsError(
                 f"no rater predictions for {name}: looked in {trained}{unfinished} and {shipped}; "
-                f"train them with `noisy-labels train {name}`"
+                f"train them with `noisy-labels train {name}`{instead if published in context.configs else ''}"
             )
         self._check_fits(predictions, context, folder)
         return predictions, origin

@@ -1,7 +1,7 @@
 """A dataset of TFDS as a base: find it, or get it, and read it without decoding its images."""
 
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -82,23 +82,23 @@ def _unreachable_hosts(builder: Any) -> list[str]:
 
 
 def read_batches(
-    builder: Any, split: str, keys: tuple[str, str, str], batch_size: int
-) -> Iterator[tuple[Sequence[bytes], Sequence[bytes], Sequence[int]]]:
-    """Yields ids, encoded images and labels of a split, a batch at a time.
+    builder: Any, split: str, keys: Sequence[str], image_key: str, batch_size: int
+) -> Iterator[Mapping[str, Sequence[Any]]]:
+    """Yields features of a split, a batch at a time: feature -> [n] values; images stay encoded.
 
     Args:
       builder: of a prepared dataset; tfrecord is read with tf.data, array_record without TensorFlow.
       split: one of its splits.
-      keys: names of the features id, image, label.
+      keys: names of the features, without whose others an example is read.
+      image_key: the one that is an image.
       batch_size: the last batch may be smaller.
     """
-    id_key, image_key, label_key = keys
     as_stored = {image_key: tfds.decode.SkipDecoding()}
     if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
         source = builder.as_data_source(split, decoders=as_stored)
         for start in range(0, len(source), batch_size):
             examples = source.__getitems__(range(start, min(start + batch_size, len(source))))
-            yield tuple([example[key] for example in examples] for key in keys)  # type: ignore[misc]
+            yield {key: [example[key] for example in examples] for key in keys}
     else:
         dataset = builder.as_dataset(
             split=split,
@@ -106,4 +106,4 @@ def read_batches(
             read_config=tfds.ReadConfig(try_autocache=False),
         )
         for batch in tfds.as_numpy(dataset.batch(batch_size)):
-            yield batch[id_key].tolist(), batch[image_key].tolist(), batch[label_key].tolist()
+            yield {key: batch[key].tolist() for key in keys}
