@@ -19,7 +19,7 @@ from noisy_label_datasets import metrics
 
 @dataclasses.dataclass(frozen=True)
 class InstanceDependence:
-    """How much of the noise hangs on the example, beyond its class. All three are covariances of two raters.
+    """How much of the noise hangs on the example, beyond its class. The variances are covariances of two raters.
 
     Attributes:
         vote_variance: variance, within a class, of the distribution that an example's votes are drawn from, summed over
@@ -27,21 +27,15 @@ class InstanceDependence:
         flip_rate_variance: variance, within a class, of the probability that an example is labelled wrongly. 0 for
             independent and class-conditional noise.
         class_variance: variance of that probability between the classes. 0 for independent noise.
+        explained_by_class: class_variance over the sum of the last two: the share of the spread between examples' error
+            rates that their class alone explains. 1 for class-conditional noise, towards 0 for instance-dependent
+            noise; nan where no spread can be told from chance (independent noise).
     """
 
     vote_variance: float
     flip_rate_variance: float
     class_variance: float
-
-    @property
-    def explained_by_class(self) -> float:
-        """The share of the variance between examples' error rates that their class alone explains.
-
-        1 for class-conditional noise, towards 0 for instance-dependent noise; nan where no example is
-        harder than another (independent noise) as far as rounding can tell.
-        """
-        total = self.class_variance + self.flip_rate_variance
-        return self.class_variance / total if total > 1e-12 else math.nan
+    explained_by_class: float
 
 
 def instance_dependence(noisy_labels: np.ndarray, labels: np.ndarray, num_classes: int) -> InstanceDependence:
@@ -81,12 +75,22 @@ def instance_dependence(noisy_labels: np.ndarray, labels: np.ndarray, num_classe
     unbiased = size / np.maximum(size - 1, 1)
 
     weight = size / num_examples
+    flip_variance = unbiased * (both_wrong - wrong_apart)  # [K]
     mean_error = weight @ error.T  # [R]
-    class_variance = weight @ wrong_apart - (mean_error.sum() ** 2 - (mean_error**2).sum()) / pairs
+    between = weight @ wrong_apart - (mean_error.sum() ** 2 - (mean_error**2).sum()) / pairs
+    # Less what the means of so many examples of unequal difficulty differ by chance.
+    class_variance = between - (weight * (1 - weight) * flip_variance / np.maximum(size, 1)).sum()
+    flip_rate_variance = weight @ flip_variance
+    # What the mean covariance of independent errors would come out as by chance.
+    rate = mean_error.mean()
+    standard_error = rate * (1 - rate) * math.sqrt(2 / (pairs * num_examples))
+    class_part, flip_part = max(class_variance, 0), max(flip_rate_variance, 0)
+    discernible = class_part + flip_part > 4 * standard_error
     return InstanceDependence(
         vote_variance=float(weight @ (unbiased * (both_agree - agree_apart))),
-        flip_rate_variance=float(weight @ (unbiased * (both_wrong - wrong_apart))),
+        flip_rate_variance=float(flip_rate_variance),
         class_variance=float(class_variance),
+        explained_by_class=float(class_part / (class_part + flip_part)) if discernible else math.nan,
     )
 
 

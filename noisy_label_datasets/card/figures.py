@@ -8,6 +8,7 @@ They are measured on one split, `noisy_label_train`, but for the short account o
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -109,12 +110,7 @@ def _instance_dependence(noisy_labels: np.ndarray, clean: np.ndarray, num_classe
     if noisy_labels.shape[1] < 2 or (noisy_labels == metrics.MISSING).any() or (np.bincount(clean) == 1).any():
         return None
     found = instance_dependence(noisy_labels, clean, num_classes)
-    return {
-        "vote_variance": found.vote_variance,
-        "flip_rate_variance": found.flip_rate_variance,
-        "class_variance": found.class_variance,
-        "explained_by_class": found.explained_by_class,
-    }
+    return dataclasses.asdict(found)
 
 
 def _to_json(value: Any) -> Any:

@@ -14,6 +14,7 @@ def test_independent_noise_has_none():
     noisy = noise_models.independent_flips(LABELS, 0.4, K, np.random.default_rng(1).random((N, 8)))
     found = instance_dependence(noisy, LABELS, K)
     assert [found.vote_variance, found.flip_rate_variance, found.class_variance] == pytest.approx([0] * 3, abs=2e-3)
+    assert np.isnan(found.explained_by_class)
 
 
 def test_class_conditional_noise_is_explained_by_the_class():
@@ -44,6 +45,19 @@ def test_raters_of_unequal_skill_are_not_taken_for_examples_of_unequal_difficult
     noisy = noise_models.class_conditional_flips(LABELS, transitions, np.random.default_rng(4).random((N, 3)))
     found = instance_dependence(noisy, LABELS, K)
     assert [found.vote_variance, found.flip_rate_variance] == pytest.approx([0, 0], abs=4e-3)
+
+
+def test_small_classes_of_unequal_examples_are_not_taken_for_unequal_classes():
+    # Many tiny datasets whose classes are alike and whose examples are not: the mean class variance is zero.
+    rng = np.random.default_rng(6)
+    labels = np.repeat(np.arange(K), 4)
+    found = []
+    for _ in range(2_000):
+        wrong = rng.random((len(labels), 3)) < rng.beta(0.5, 0.5, (len(labels), 1))
+        found.append(instance_dependence(np.where(wrong, (labels[:, None] + 1) % K, labels[:, None]), labels, K))
+    class_variance = [each.class_variance for each in found]
+    assert abs(np.mean(class_variance)) < 4 * np.std(class_variance) / np.sqrt(len(found))
+    assert np.mean([each.flip_rate_variance for each in found]) == pytest.approx(1 / 8, abs=0.01)
 
 
 def test_unbiased_in_small_classes():
