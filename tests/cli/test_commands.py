@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -187,3 +189,22 @@ def test_folder_that_cannot_be_written(tmp_path, data_dir, capsys):
     (data_dir / "digits_noisy").write_text("a file where TFDS wants a folder")
     _, err = run(capsys, "build", NAME, "--data-dir", data_dir, exit_code=1)
     assert str(data_dir / "digits_noisy") in err
+
+
+BUILD_WITH_LITTLE_SPACE = """
+import resource, sys
+from noisy_label_datasets import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.exit(cli.main(["build", *sys.argv[1:]]))
+"""
+
+
+def test_files_that_cannot_grow_leave_nothing_behind(data_dir, capsys):
+    """As on a full disk: no file may be larger than 20 kB."""
+    command = [sys.executable, "-c", BUILD_WITH_LITTLE_SPACE, NAME, "--data-dir", str(data_dir)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert "noisy-labels: error: digits_noisy/medium cannot be written" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert list((data_dir / NAME).iterdir()) == []
+    run(capsys, "build", NAME, "--data-dir", data_dir)
