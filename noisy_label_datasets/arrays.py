@@ -6,6 +6,7 @@ dataset.splits["clean_label_train"].images      # [n, h, w, c] uint8, memory-map
 """
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -123,7 +124,9 @@ class CleanDataset:
                 folder.rename(replaced)
             temporary.rename(folder)
         except OSError as error:
-            raise type(error)(error.errno, f"cannot save {self.name}: {error.strerror}", str(folder)) from error
+            # NumPy's own error of a full disk has no number.
+            what = f"cannot save {self.name}: {error.strerror or error}"
+            raise type(error)(error.errno or errno.EIO, what, str(folder)) from error
         finally:
             for leftover in (temporary, replaced):
                 shutil.rmtree(leftover, ignore_errors=True)

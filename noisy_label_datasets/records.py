@@ -15,8 +15,18 @@ class ReproducibleWriter(writer.ExampleWriter):
     """Writes what TFDS's own writer writes, each example in protobuf's deterministic form."""
 
     def write(self, path: Any, examples: Iterable[tuple[Any, bytes]]) -> Any:
-        """Writes a shard; examples: (key, serialised example)."""
-        return super().write(path, ((key, _deterministic(example)) for key, example in examples))
+        """Writes a shard; examples: (key, serialised example).
+
+        Raises:
+          OSError: the disk is full or cannot be written.
+        """
+        try:
+            return super().write(path, ((key, _deterministic(example)) for key, example in examples))
+        except Exception as error:
+            # What a full disk raises in array_record and in TensorFlow is no OSError.
+            if isinstance(error, RuntimeError) or type(error).__module__.partition(".")[0] == "tensorflow":
+                raise OSError(f"cannot write {path}: {error}") from error
+            raise
 
 
 def _deterministic(example: bytes) -> bytes:

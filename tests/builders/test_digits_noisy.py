@@ -252,6 +252,19 @@ def test_a_build_that_is_stopped_leaves_nothing_that_is_taken_for_whole(data_dir
     assert files_of(fresh_dir / "digits_noisy") == files_of(data_dir / "digits_noisy")
 
 
+@pytest.mark.parametrize(
+    "kind", [RuntimeError, type("ResourceExhaustedError", (Exception,), {"__module__": "tensorflow.x"})]
+)
+def test_a_full_disk_is_an_os_error_whatever_the_format_makes_of_it(fresh_dir, monkeypatch, kind):
+    def write(writer, path, examples):
+        raise kind("No space left on device")
+
+    monkeypatch.setattr(ReproducibleWriter.__mro__[1], "write", write)
+    with pytest.raises(OSError, match=r"cannot write .*clean_label_train.*No space left on device"):
+        build(fresh_dir)
+    assert not builder(fresh_dir).is_prepared()
+
+
 def test_a_build_that_is_killed_leaves_nothing_that_is_taken_for_whole(data_dir, fresh_dir):
     kill = (
         "import noisy_label_datasets.records as records, os\n"

@@ -1,7 +1,6 @@
 """Clean datasets on disk: what was saved comes back, and nothing half-written does."""
 
 import dataclasses
-import errno
 
 import numpy as np
 import pytest
@@ -79,7 +78,7 @@ def test_saving_replaces_what_was_there(dataset, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["clean"]
 
 
-@pytest.mark.parametrize("stop", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("stop", [OSError("8192 requested and 4096 written"), OSError(28, "full"), KeyboardInterrupt()])
 @pytest.mark.parametrize("after", [0, 4])
 def test_a_save_that_is_stopped_keeps_the_old_one_and_leaves_nothing(dataset, tmp_path, monkeypatch, stop, after):
     dataset.save(tmp_path / "clean")
@@ -95,8 +94,9 @@ def test_a_save_that_is_stopped_keeps_the_old_one_and_leaves_nothing(dataset, tm
     with pytest.raises(type(stop)) as caught:
         dataclasses.replace(dataset, version="1.0.1").save(tmp_path / "clean")
     if isinstance(stop, OSError):
-        assert "clean" in str(caught.value)
-        assert "No space left" in str(caught.value)
+        said = stop.strerror or str(stop)
+        assert f"cannot save shapes_noisy: {said}" in str(caught.value)
+        assert str(tmp_path / "clean") in str(caught.value)
     assert CleanDataset.load(tmp_path / "clean").version == "1.0.0"
     assert [p.name for p in tmp_path.iterdir()] == ["clean"]
 
