@@ -63,7 +63,8 @@ def _list(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows))
         return 0
     for row in rows:
-        print(f"{row['name']:28} {row['raters']:3} raters  {row['examples_seen']:.2e} examples seen  -> {row['dataset']}/{row['level']}")
+        target = f"{row['dataset']}/{row['level']}"
+        print(f"{row['name']:28} {row['raters']:3} raters  {row['examples_seen']:.2e} examples seen  -> {target}")
     return 0
 
 

@@ -9,11 +9,11 @@ Everything that a rater's labels depend on stands in its `RaterConfig` and in th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import dataclasses
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 
 DTYPES = ("float32", "bfloat16")
 _RATER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -40,7 +40,7 @@ class Augmentation:
     crop_padding: int = 4
     flip: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _require(self.crop_padding >= 0, "crop_padding", self.crop_padding, "0 or more pixels")
 
 
@@ -82,7 +82,7 @@ class RaterConfig:
     dtype: str = "float32"
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _require(bool(_RATER_ID.fullmatch(self.id)), "id", self.id, f"a file name of the form {_RATER_ID.pattern}")
         _require(self.steps >= 1, "steps", self.steps, "1 or more")
         _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
@@ -128,7 +128,7 @@ class PoolConfig:
     num_classes: int
     source: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _require(self.name.count("/") == 1, "name", self.name, "of the form <task>/<pool>")
         _require(bool(self.raters), "raters", self.raters, "at least one rater")
         ids = [rater.id for rater in self.raters]

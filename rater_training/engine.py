@@ -1,33 +1,37 @@
 """The compiled training loop: arrays in, a trained network out.
 
     trained = train(rater, images, labels, num_classes=10)
-    trained.apply(images) -> logits
+    trained.logits(images)
 
-The training images lie on the device as bytes. Drawing a batch, cropping, mirroring, the forward and backward pass and the
-update are one loop body, and one call runs many steps of it, so Python is met every few seconds and not every step. Numbers such
-as learning rate and steps are arguments of the compiled loop: raters of one architecture share one compilation.
+The training images lie on the device as bytes. Drawing a batch, cropping, mirroring, the forward and backward pass and
+the update are one loop body, and one call runs many steps of it, so Python is met every few seconds and not every step.
+Numbers such as learning rate and steps are arguments of the compiled loop: raters of one architecture share one
+compilation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from flax import nnx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 
 from rater_training import architectures
+from rater_training.checkpoints import Checkpoints
 from rater_training.config import Augmentation, RaterConfig
 
 # Progress is reported, and an interrupt or a diverging loss noticed, about this often.
 SECONDS_A_CALL = 5.0
 _FIRST_STEPS = 4
+# What a network takes from the training images before training (a whitening stem, say), it takes from the first ones.
+_FIT_IMAGES = 2000
 
 
 class Diverged(RuntimeError):
@@ -119,8 +123,9 @@ def train(
     *,
     num_classes: int,
     on_progress: Callable[[int, float], None] = lambda step, loss: None,
+    checkpoints: Checkpoints | None = None,
 ) -> TrainedRater:
-    """Trains a rater.
+    """Trains a rater, from its last checkpoint where there is one.
 
     Args:
       rater: the network and how it is trained.
@@ -128,34 +133,21 @@ def train(
       labels: [n] integers below `num_classes`.
       num_classes: number of classes.
       on_progress: called every few seconds with the steps done and the mean loss of the steps since the last call.
+      checkpoints: where the state is kept from time to time; None: nowhere.
 
     Returns:
-      The trained rater. Bit-identical for the same arguments on the same kind of machine and the same JAX version.
+      The trained rater. Bit-identical for the same arguments on the same kind of machine and the same JAX version,
+      interrupted or not.
 
     Raises:
       ValueError: arrays of another shape, dtype or range, or fewer images than a batch.
       Diverged: the loss is no longer finite.
+      CheckpointError: the checkpoint is of another configuration or of other data.
     """
     _check(rater, images, labels, num_classes)
     started = time.monotonic()
     normalization = Normalization.of(images)
-    module = architectures.create(
-        rater.architecture,
-        num_classes=num_classes,
-        image_shape=images.shape[1:],
-        width=rater.width,
-        dtype=jnp.dtype(rater.dtype),
-        rngs=nnx.Rngs(params=rater.seed, dropout=rater.seed),
-    )
-    if hasattr(module, "fit"):
-        module.fit((images[:5000].astype(np.float32) - normalization.mean) / normalization.std)
-    graphdef, params, statistics = nnx.split(module, nnx.Param, ...)
-    state = TrainState(
-        step=jnp.zeros((), jnp.int32),
-        params=params,
-        statistics=statistics,
-        momentum=jax.tree.map(jnp.zeros_like, params),
-    )
+    graphdef, state = initial_state(rater, images, num_classes=num_classes)
     loop = functools.partial(
         _run_steps,
         graphdef=graphdef,
@@ -163,21 +155,25 @@ def train(
         augmentation=rater.augmentation,
         num_classes=num_classes,
     )
-    resident = _resident(images, labels, rater.augmentation.crop_padding)
+    data = resident(images, labels, rater.augmentation.crop_padding)
     scale = (jnp.asarray(normalization.mean), jnp.asarray(normalization.std))
     key = jax.random.key(rater.seed)
 
     history: list[tuple[int, float]] = []
+    if checkpoints is not None and (found := checkpoints.restore(state)) is not None:
+        state, history = found
     steps_a_call = _FIRST_STEPS
     while int(state.step) < rater.steps:
         called = time.monotonic()
         count = min(steps_a_call, rater.steps - int(state.step))
-        state, loss = loop(state, key, resident, scale, hyperparameters(rater), count)
+        state, loss = loop(state, key, data, scale, hyperparameters(rater), count)
         mean_loss = float(loss)
         history.append((int(state.step), mean_loss))
         if not np.isfinite(mean_loss):
             raise Diverged(f"rater {rater.id}: loss {mean_loss} by step {int(state.step)} of {rater.steps}")
         on_progress(*history[-1])
+        if checkpoints is not None and checkpoints.due() and int(state.step) < rater.steps:
+            checkpoints.save(state, step=int(state.step), history=history)
         steps_a_call = _adapted(count, time.monotonic() - called)
     return TrainedRater(
         graphdef=graphdef,
@@ -188,6 +184,24 @@ def train(
         history=tuple(history),
         wall_seconds=time.monotonic() - started,
     )
+
+
+def initial_state(rater: RaterConfig, images: np.ndarray, *, num_classes: int) -> tuple[Any, TrainState]:
+    """Returns the network's graph definition and the state from which a rater's training starts."""
+    module = architectures.create(
+        rater.architecture,
+        num_classes=num_classes,
+        image_shape=images.shape[1:],
+        width=rater.width,
+        dtype=jnp.dtype(rater.dtype),
+        rngs=nnx.Rngs(params=rater.seed, dropout=rater.seed),
+    )
+    if hasattr(module, "fit"):
+        normalization = Normalization.of(images)
+        module.fit((images[:_FIT_IMAGES].astype(np.float32) - normalization.mean) / normalization.std)
+    graphdef, params, statistics = nnx.split(module, nnx.Param, ...)
+    momentum = jax.tree.map(jnp.zeros_like, params)
+    return graphdef, TrainState(jnp.zeros((), jnp.int32), params, statistics, momentum)
 
 
 def learning_rate(step: jax.Array, hyper: Hyperparameters) -> jax.Array:
@@ -226,8 +240,8 @@ def _check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_class
         )
 
 
-def _resident(images: np.ndarray, labels: np.ndarray, padding: int) -> tuple[jax.Array, jax.Array]:
-    """Returns the images, framed by `padding` pixels of zero, and the labels, on the device."""
+def resident(images: np.ndarray, labels: np.ndarray, padding: int) -> tuple[jax.Array, jax.Array]:
+    """Returns images framed by `padding` zeros, [n, h + 2 p, w + 2 p, c] uint8, and labels [n] int32, on the device."""
     framed = np.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     return jnp.asarray(framed), jnp.asarray(labels, jnp.int32)
 
@@ -238,29 +252,41 @@ def _adapted(steps: int, seconds: float) -> int:
 
 
 @functools.partial(jax.jit, static_argnames=("graphdef", "batch_size", "augmentation", "num_classes"))
-def _run_steps(state, key, resident, scale, hyper, count, *, graphdef, batch_size, augmentation, num_classes):
+def _run_steps(
+    state: TrainState,
+    key: jax.Array,
+    data: tuple[jax.Array, jax.Array],
+    scale: tuple[jax.Array, jax.Array],
+    hyper: Hyperparameters,
+    count: int,
+    *,
+    graphdef: Any,
+    batch_size: int,
+    augmentation: Augmentation,
+    num_classes: int,
+) -> tuple[TrainState, jax.Array]:
     """Runs `count` steps; returns the new state and the mean loss.
 
     What a step does depends on the state, the key and the step's number only, so any division of a training into
     calls gives the same result.
     """
-    images, labels = resident
+    images, labels = data
     batches_an_epoch = len(labels) // batch_size
     order_key, augmentation_key = jax.random.split(key)
 
-    def order_of(epoch):
+    def order_of(epoch: jax.Array) -> jax.Array:
         return jax.random.permutation(jax.random.fold_in(order_key, epoch), len(labels))
 
-    def body(_, carry):
+    def body(_: jax.Array, carry: tuple[TrainState, jax.Array, jax.Array]) -> tuple[TrainState, jax.Array, jax.Array]:
         state, order, total = carry
         epoch, batch = jnp.divmod(state.step, batches_an_epoch)
         order = jax.lax.cond(batch == 0, lambda: order_of(epoch), lambda: order)
         chosen = jax.lax.dynamic_slice_in_dim(order, batch * batch_size, batch_size)
         pixels = draw(images, chosen, jax.random.fold_in(augmentation_key, state.step), augmentation)
-        inputs = (pixels.astype(jnp.float32) - scale[0]) / scale[1]
+        inputs = _normalized(pixels, scale)
         targets = optax.smooth_labels(jax.nn.one_hot(labels[chosen], num_classes), hyper.label_smoothing)
 
-        def loss_of(params):
+        def loss_of(params: Any) -> tuple[jax.Array, Any]:
             module = nnx.merge(graphdef, params, state.statistics, copy=True)
             logits = module(inputs, train=True)
             loss = optax.softmax_cross_entropy(logits, targets).mean()
@@ -293,12 +319,13 @@ def draw(images: jax.Array, chosen: jax.Array, key: jax.Array, augmentation: Aug
     crop_key, flip_key = jax.random.split(key)
     offsets = jax.random.randint(crop_key, (2, len(chosen), 1), 0, 2 * padding + 1)
     mirrored = jax.random.bernoulli(flip_key, 0.5, (len(chosen), 1)) & augmentation.flip
-    rows = offsets[0] + jnp.arange(height)
-    columns = offsets[1] + jnp.where(mirrored, jnp.arange(width)[::-1], jnp.arange(width))
+    columns = jnp.arange(width)[None]
+    columns = offsets[1] + jnp.where(mirrored, columns[:, ::-1], columns)
+    rows = offsets[0] + jnp.arange(height)[None]
     return images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def _nesterov(params, momentum, gradients, rate, hyper):
+def _nesterov(params: Any, momentum: Any, gradients: Any, rate: jax.Array, hyper: Hyperparameters) -> tuple[Any, Any]:
     """Returns parameters and momentum after one step of Nesterov's method (as in Sutskever et al. 2013)."""
     transformation = optax.chain(
         optax.add_decayed_weights(hyper.weight_decay, mask=lambda tree: jax.tree.map(lambda leaf: leaf.ndim > 1, tree)),
@@ -310,6 +337,13 @@ def _nesterov(params, momentum, gradients, rate, hyper):
 
 
 @functools.partial(jax.jit, static_argnames=("graphdef",))
-def _logits(graphdef, params, statistics, mean, std, images):
+def _logits(
+    graphdef: Any, params: Any, statistics: Any, mean: jax.Array, std: jax.Array, images: jax.Array
+) -> jax.Array:
     module = nnx.merge(graphdef, params, statistics)
-    return module((images.astype(jnp.float32) - mean) / std, train=False)
+    return module(_normalized(images, (mean, std)), train=False)
+
+
+def _normalized(pixels: jax.Array, scale: tuple[jax.Array, jax.Array]) -> jax.Array:
+    mean, std = (statistic[None, None, None] for statistic in scale)
+    return (pixels.astype(jnp.float32) - mean) / std

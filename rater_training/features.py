@@ -1,6 +1,6 @@
 """What a rater is known by: its performance on `clean_label_valid` (Section 2.2: "rater features").
 
-    performance(probabilities, labels)["accuracy"]
+performance(probabilities, labels)["accuracy"]
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def performance(probabilities: np.ndarray, labels: np.ndarray) -> Mapping[str, A
     of_label = probabilities[np.arange(len(labels)), labels]
     one_hot = np.eye(num_classes, dtype=np.int64)[labels]
     scored = [1] if num_classes == 2 else range(num_classes)
-    present = [k for k in scored if 0 < one_hot[:, k].sum()]
+    present = [k for k in scored if one_hot[:, k].sum() > 0]
     precisions = [sklearn_metrics.average_precision_score(one_hot[:, k], probabilities[:, k]) for k in present]
     features: dict[str, Any] = {
         "accuracy": float((predicted == labels).mean()),

@@ -2,7 +2,7 @@
 
     train_pool(CleanDataset.load(folder), get_pool("digits/medium"), "predictions/digits_noisy/medium")
 
-Killed at any moment and started again, it goes on with the first rater that is not stored.
+Killed at any moment and started again, it goes on with the first rater that is not stored, from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from noisy_label_datasets.metrics import rater_error_rate
 from noisy_label_datasets.predictions import PredictionsWriter
 from noisy_label_datasets.splits import LABELLED_SPLITS
 from rater_training import engine, features
+from rater_training.checkpoints import Checkpoints
 from rater_training.config import PoolConfig, RaterConfig
 
 _SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -95,13 +96,15 @@ def train_pool(
             listener.finished(rater, "stored already", trained=False)
             continue
         try:
-            probabilities, known = _train_rater(dataset, rater, listener)
+            checkpoints = Checkpoints(pathlib.Path(out) / "checkpoints" / rater.id, fingerprint)
+            probabilities, known = _train_rater(dataset, rater, listener, checkpoints)
         except engine.Diverged as error:
             # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
             failures[rater.id] = str(error)
             listener.finished(rater, f"FAILED: {error}", trained=True)
             continue
         writer.write_rater(rater.id, fingerprint=fingerprint, probabilities=probabilities, features=known)
+        checkpoints.remove()
         noisy = {split: p.argmax(axis=1)[:, None] for split, p in probabilities.items()}
         error_rate = rater_error_rate(noisy["noisy_label_train"], dataset.splits["noisy_label_train"].labels)
         listener.finished(rater, f"error rate {error_rate:.3f} on noisy_label_train", trained=True)
@@ -123,7 +126,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _train_rater(
-    dataset: CleanDataset, rater: RaterConfig, listener: Listener
+    dataset: CleanDataset, rater: RaterConfig, listener: Listener, checkpoints: Checkpoints
 ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
     """Returns a new rater's class probabilities, split -> [n, K], and its features."""
     clean = dataset.splits["clean_label_train"]
@@ -133,6 +136,7 @@ def _train_rater(
         clean.labels,
         num_classes=len(dataset.class_names),
         on_progress=lambda step, loss: listener.progressed(rater, step, loss),
+        checkpoints=checkpoints,
     )
     probabilities = {split: softmax(trained.logits(dataset.splits[split].images)) for split in LABELLED_SPLITS}
     known = {
@@ -167,7 +171,11 @@ def _training_log(trained: engine.TrainedRater) -> Mapping[str, Any]:
 
 
 def _provenance(pool: PoolConfig) -> Mapping[str, Any]:
-    return {"pool": dataclasses.asdict(pool), "trained_on": "clean_label_train", "labels": "argmax of the probabilities"}
+    return {
+        "pool": dataclasses.asdict(pool),
+        "trained_on": "clean_label_train",
+        "labels": "argmax of the probabilities",
+    }
 
 
 def _check(dataset: CleanDataset, pool: PoolConfig) -> None:
@@ -175,6 +183,4 @@ def _check(dataset: CleanDataset, pool: PoolConfig) -> None:
     given = (dataset.name, tuple(image_shape), len(dataset.class_names))
     wanted = (pool.dataset, tuple(pool.image_shape), pool.num_classes)
     if given != wanted:
-        raise PoolError(
-            f"pool {pool.name} is for (dataset, image shape, classes) {wanted}; these arrays are {given}"
-        )
+        raise PoolError(f"pool {pool.name} is for (dataset, image shape, classes) {wanted}; these arrays are {given}")

@@ -2,28 +2,27 @@
 
 Each stands for one family of the paper's architectures (Appendix A) and keeps what makes that family err in its own
 way: plain convolutions (VGG), residual connections (ResNet), parallel branches (Inception), both (Inception-ResNet),
-depthwise separable convolutions (MobileNet), and sums of separable convolutions of several sizes (NASNet). At width 1 and 32x32
-pixels a network costs 10 to 30 million multiply-adds an image.
+depthwise separable convolutions (MobileNet), and sums of separable convolutions of several sizes (NASNet). At width 1
+and 32x32 pixels a network costs 10 to 30 million multiply-adds an image.
 
 The trunk is that of Keller Jordan's "94% on CIFAR-10 in 3.29 Seconds on a Single GPU" (arXiv 2404.00498): a fixed 2x2
 convolution that whitens the pixels, then stages of (convolution, max pooling, cell), and a global maximum. Here it is
 narrower, and the cell is the family's.
 """
 
-from collections.abc import Callable
 import functools
 import math
+from collections.abc import Callable
 
-from flax import nnx
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 import numpy as np
+from flax import nnx
+from jax.typing import DTypeLike
 
 from rater_training.architectures import convolution
 
 _WHITENING_SIZE = 2
-_WHITENING_IMAGES = 2000
 _STAGE_CHANNELS = (32, 96, 128)
 _SMALLEST_POOLED_SIDE = 6
 _LOGIT_SCALE = 1 / 9  # of the largest of all pixels' activations, hence large ones
@@ -36,7 +35,7 @@ def _kernel(shape: tuple[int, ...], fan_in: int, rngs: nnx.Rngs) -> nnx.Param:
 
 
 class Whitening(nnx.Module):
-    """A fixed convolution onto the principal directions of 2x2 patches, scaled to unit variance, and their negatives."""
+    """A fixed convolution onto the principal directions of 2x2 patches, at unit variance, and their negatives."""
 
     def __init__(self, in_channels: int, dtype: DTypeLike):
         patch = _WHITENING_SIZE**2 * in_channels
@@ -45,7 +44,6 @@ class Whitening(nnx.Module):
 
     def fit(self, images: np.ndarray) -> None:
         """Sets the kernel from images [n, h, w, c] float32, normalised as in training."""
-        images = images[:_WHITENING_IMAGES]
         size, channels = _WHITENING_SIZE, images.shape[-1]
         windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
         patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size * size * channels).astype(np.float64)
@@ -227,7 +225,8 @@ class CompactNetwork(nnx.Module):
 
 
 def _max_pool(x: jax.Array) -> jax.Array:
-    """2x2 maximum, an odd last row or column left out; as a reshape, whose gradient is far faster on CPU than a window's."""
+    """Returns 2x2 maxima, an odd last row or column left out."""
+    # As a reshape, whose gradient is far faster on CPU than that of a sliding window.
     b, h, w, c = x.shape
     x = x[:, : h // 2 * 2, : w // 2 * 2]
     return jnp.max(x.reshape(b, h // 2, 2, w // 2, 2, c), axis=(2, 4))

@@ -10,15 +10,17 @@ it could be; here one matrix product for each row of the kernel), and depthwise 
 a sum of shifted products, five to ten times as fast). `benchmarks/convolution.py` measures both.
 """
 
-from collections.abc import Sequence
 import functools
+from collections.abc import Sequence
 
 import jax
-from jax import lax
 import jax.numpy as jnp
+from jax import lax
 
 # 'SAME', 'VALID', or (before, after) pixels of zeros for height and width.
 Padding = str | Sequence[tuple[int, int]]
+Pads = tuple[tuple[int, int], ...]
+Strides = tuple[int, int]
 
 
 def conv(x: jax.Array, kernel: jax.Array, strides: tuple[int, int] = (1, 1), padding: Padding = "SAME") -> jax.Array:
@@ -39,16 +41,18 @@ def depthwise_conv(
     if jax.default_backend() != "cpu":
         return _xla_conv(x, kernel[:, :, None, :], strides, pads, feature_group_count=kernel.shape[-1])
     shifts = _shifted(_pad(x, pads), kernel.shape[:2], strides)
-    return functools.reduce(jnp.add, (shifted * kernel[None, i : i + 1, j : j + 1] for (i, j), shifted in shifts.items()))
+    return functools.reduce(
+        jnp.add, (shifted * kernel[None, i : i + 1, j : j + 1] for (i, j), shifted in shifts.items())
+    )
 
 
-def _explicit(x, kernel, strides, padding) -> tuple[tuple[int, int], ...]:
+def _explicit(x: jax.Array, kernel: jax.Array, strides: Strides, padding: Padding) -> Pads:
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
     return tuple((int(before), int(after)) for before, after in padding)
 
 
-def _xla_conv(x, kernel, strides, pads, feature_group_count=1) -> jax.Array:
+def _xla_conv(x: jax.Array, kernel: jax.Array, strides: Strides, pads: Pads, feature_group_count: int = 1) -> jax.Array:
     return lax.conv_general_dilated(
         x,
         kernel,
@@ -60,15 +64,19 @@ def _xla_conv(x, kernel, strides, pads, feature_group_count=1) -> jax.Array:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _conv_by_rows(x, kernel, strides, pads):
+def _conv_by_rows(x: jax.Array, kernel: jax.Array, strides: Strides, pads: Pads) -> jax.Array:
     return _xla_conv(x, kernel, strides, pads)
 
 
-def _conv_by_rows_forward(x, kernel, strides, pads):
+def _conv_by_rows_forward(
+    x: jax.Array, kernel: jax.Array, strides: Strides, pads: Pads
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return _xla_conv(x, kernel, strides, pads), (x, kernel)
 
 
-def _conv_by_rows_backward(strides, pads, residuals, gradient):
+def _conv_by_rows_backward(
+    strides: Strides, pads: Pads, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
     kernel_height, kernel_width, _, c_out = kernel.shape
     height, width = gradient.shape[1:3]
@@ -86,7 +94,9 @@ def _conv_by_rows_backward(strides, pads, residuals, gradient):
 _conv_by_rows.defvjp(_conv_by_rows_forward, _conv_by_rows_backward)
 
 
-def _input_gradient(shape, kernel, gradient, strides, pads) -> jax.Array:
+def _input_gradient(
+    shape: tuple[int, ...], kernel: jax.Array, gradient: jax.Array, strides: Strides, pads: Pads
+) -> jax.Array:
     """Returns the gradient of the input: a convolution with the kernel turned round, in the layout of a forward one."""
     back = []
     for size, kernel_size, out_size, stride, (before, _) in zip(
@@ -105,7 +115,7 @@ def _input_gradient(shape, kernel, gradient, strides, pads) -> jax.Array:
     )
 
 
-def _shifted(padded, kernel_size, strides) -> dict[tuple[int, int], jax.Array]:
+def _shifted(padded: jax.Array, kernel_size: tuple[int, ...], strides: Strides) -> dict[tuple[int, int], jax.Array]:
     """Returns what each element of a kernel meets, by its (row, column)."""
     height, width = (
         (size - k) // stride + 1 for size, k, stride in zip(padded.shape[1:3], kernel_size, strides, strict=True)
@@ -117,9 +127,9 @@ def _shifted(padded, kernel_size, strides) -> dict[tuple[int, int], jax.Array]:
     }
 
 
-def _strided(x, axis, start, count, stride) -> jax.Array:
+def _strided(x: jax.Array, axis: int, start: int, count: int, stride: int) -> jax.Array:
     return lax.slice_in_dim(x, start, start + (count - 1) * stride + 1, stride, axis)
 
 
-def _pad(x, pads) -> jax.Array:
+def _pad(x: jax.Array, pads: Pads) -> jax.Array:
     return jnp.pad(x, ((0, 0), *pads, (0, 0)))

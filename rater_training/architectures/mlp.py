@@ -1,11 +1,12 @@
 """Fully connected networks: the cheapest rater, for small images such as digits."""
 
-from collections.abc import Callable
 import functools
+import itertools
+from collections.abc import Callable
 
-from flax import nnx
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax.typing import DTypeLike
 
 _HIDDEN = 128
@@ -27,7 +28,7 @@ class MLP(nnx.Module):
         height, image_width, channels = image_shape
         units = [height * image_width * channels, *[max(1, round(_HIDDEN * width))] * hidden_layers]
         self.hidden = nnx.List(
-            nnx.Linear(inputs, outputs, dtype=dtype, rngs=rngs) for inputs, outputs in zip(units, units[1:], strict=False)
+            nnx.Linear(inputs, outputs, dtype=dtype, rngs=rngs) for inputs, outputs in itertools.pairwise(units)
         )
         self.head = nnx.Linear(units[-1], num_classes, rngs=rngs)
 

@@ -2,11 +2,12 @@
 
     noisy-labels train cifar10_noisy/high --pool cifar10/high_compact
 
-Each stands beside the paper's pool of that level (Appendix A, "CIFAR10 datasets in Section 2.3") and keeps its shape: ten raters,
-the same families in the same numbers as far as a compact network stands for them, one number of steps for all but the
-families that learn more slowly. Scaled down: networks of 10 to 30 million multiply-adds (`architectures.compact`) in place
-of ImageNet's, and 80 to 1,400 steps of 250 images in place of 5,000 to 80,000 steps of 256. What the paper gets from long
-training, these get from a tuned recipe: peak learning rate 0.5 after a linear warm-up, weight decay 5e-4, label smoothing.
+Each stands beside the paper's pool of that level (Appendix A, "CIFAR10 datasets in Section 2.3") and keeps its shape:
+ten raters, the families of the paper's as far as a compact network stands for them (at least five), one number of
+steps for all but the families that learn more slowly. Scaled down: networks of 10 to 30 million multiply-adds
+(`architectures.compact`) in place of ImageNet's, and 45 to 640 steps of 250 images in place of 5,000 to 17,000 of 256.
+What the paper gets from long training, these get from a tuned recipe: peak learning rate 0.5 after a linear warm-up,
+weight decay 5e-4, label smoothing.
 """
 
 from rater_training.config import Augmentation, PoolConfig, RaterConfig
@@ -24,9 +25,23 @@ _HIGH = (
     ("compact_resnet", 0.75, 1.0),
     ("compact_vgg", 1.0, 1.0),
 )
+_MEDIUM = (
+    ("compact_vgg", 1.0, 1.0),
+    ("compact_resnet", 1.0, 1.0),
+    ("compact_resnet", 0.75, 0.8),
+    ("compact_inception", 1.0, 1.3),
+    ("compact_inception", 0.75, 1.0),
+    ("compact_nasnet", 1.0, 1.3),
+    ("compact_mobilenet", 1.0, 1.6),
+    ("compact_mobilenet", 1.0, 1.3),
+    ("compact_mobilenet", 0.75, 1.6),
+    ("compact_vgg", 0.75, 1.0),
+)
 
 
-def _pool(level: str, raters: tuple[tuple[str, float, float], ...], steps: int, smoothing: float, seed: int) -> PoolConfig:
+def _pool(
+    level: str, raters: tuple[tuple[str, float, float], ...], steps: int, smoothing: float, seed: int
+) -> PoolConfig:
     return PoolConfig(
         name=f"cifar10/{level}_compact",
         dataset="cifar10_noisy",
@@ -53,4 +68,7 @@ def _pool(level: str, raters: tuple[tuple[str, float, float], ...], steps: int, 
     )
 
 
-POOLS = (_pool("high", _HIGH, steps=56, smoothing=0.0, seed=3000),)
+POOLS = (
+    _pool("medium", _MEDIUM, steps=400, smoothing=0.1, seed=2000),
+    _pool("high", _HIGH, steps=56, smoothing=0.0, seed=3000),
+)

@@ -1,10 +1,10 @@
 """The CPU forms of convolution against XLA's own."""
 
 import jax
-from jax import lax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from rater_training.architectures import convolution
 

@@ -1,0 +1,107 @@
+"""Checkpoints of a rater in training (orbax), so that a killed run loses a minute and not a rater.
+
+    checkpoints = Checkpoints(folder, fingerprint)
+    found = checkpoints.restore(state)              # (state, history), or None
+    checkpoints.save(state, step=1000, history=history)
+    checkpoints.remove()                            # once the rater's predictions are stored
+
+A checkpoint is whole or not there (orbax writes to a temporary folder and renames). It carries the fingerprint of the
+rater's configuration and data; one of another configuration is an error and not a start.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from noisy_label_datasets.errors import NoisyLabelsError
+
+_KEPT = 2
+
+
+class CheckpointError(NoisyLabelsError):
+    """A checkpoint that belongs to another rater, or that cannot be read."""
+
+
+class Checkpoints:
+    """The checkpoints of one rater.
+
+    Attributes:
+      folder: where they are, removed with all that is in it by `remove`.
+      every_seconds: how long after a checkpoint the next one is due.
+    """
+
+    def __init__(self, folder: str | os.PathLike, fingerprint: str, *, every_seconds: float = 60.0) -> None:
+        self.folder = pathlib.Path(folder).absolute()
+        self.every_seconds = every_seconds
+        self._fingerprint = fingerprint
+        self._manager: ocp.CheckpointManager | None = None
+        self._saved = time.monotonic()
+
+    def restore(self, state: Any) -> tuple[Any, list[tuple[int, float]]] | None:
+        """Returns the state and the loss history of the last checkpoint, or None if there is none.
+
+        Args:
+          state: a tree of arrays of the shapes and dtypes that the checkpoint has to have.
+
+        Raises:
+          CheckpointError: it is of another configuration or of other data, or cannot be read.
+        """
+        if not self.folder.exists() or (step := self._open().latest_step()) is None:
+            return None
+        leaves, structure = jax.tree.flatten(state)
+        try:
+            about = self._open().restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore())).about
+            if about["fingerprint"] != self._fingerprint:
+                raise CheckpointError(
+                    f"{self.folder} holds a checkpoint of another configuration or of other data (fingerprint "
+                    f"{about['fingerprint']}, wanted {self._fingerprint}); remove the folder to start anew"
+                )
+            wanted = ocp.args.Composite(state=ocp.args.StandardRestore(_named(leaves)))
+            stored = self._open().restore(step, args=wanted).state
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"the checkpoint in {self.folder} cannot be read: {error}; remove the folder"
+            ) from error
+        history = [(int(at), float(loss)) for at, loss in about["history"]]
+        return jax.tree.unflatten(structure, [stored[name] for name in _named(leaves)]), history
+
+    def due(self) -> bool:
+        """Returns whether the last checkpoint is old enough for a new one."""
+        return time.monotonic() - self._saved >= self.every_seconds
+
+    def save(self, state: Any, *, step: int, history: Sequence[tuple[int, float]]) -> None:
+        """Writes a checkpoint and waits until it is on disk."""
+        about = {"fingerprint": self._fingerprint, "history": [list(entry) for entry in history]}
+        self._open().save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(_named(jax.tree.leaves(state))), about=ocp.args.JsonSave(about)
+            ),
+        )
+        self._open().wait_until_finished()
+        self._saved = time.monotonic()
+
+    def remove(self) -> None:
+        """Removes the folder."""
+        if self._manager is not None:
+            self._manager.close()
+            self._manager = None
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _open(self) -> ocp.CheckpointManager:
+        if self._manager is None:
+            options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True)
+            self._manager = ocp.CheckpointManager(self.folder, options=options)
+        return self._manager
+
+
+def _named(leaves: Sequence[jax.Array]) -> dict[str, jax.Array]:
+    return {f"{i:05}": leaf for i, leaf in enumerate(leaves)}

@@ -1,0 +1,186 @@
+"""A pool: stored a rater at a time, resumed, complete without a rater that failed, and never mixed up."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from noisy_label_datasets.arrays import CleanDataset, LabelledImages
+from noisy_label_datasets.predictions import PredictionsError, read_predictions
+from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS, SplitPlan
+from rater_training import engine, pool
+from rater_training.config import Augmentation, ConfigError, PoolConfig, RaterConfig
+from rater_training.features import performance
+
+
+def rater(name, **changes):
+    config = RaterConfig(
+        id=name,
+        architecture="softmax_regression",
+        steps=20,
+        batch_size=16,
+        learning_rate=0.05,
+        augmentation=Augmentation(crop_padding=0, flip=False),
+    )
+    return dataclasses.replace(config, **changes)
+
+
+def pool_of(*raters):
+    return PoolConfig(
+        name="tiny/high",
+        dataset="tiny_noisy",
+        level="high",
+        raters=raters,
+        image_shape=(4, 4, 1),
+        num_classes=2,
+        source="a test",
+    )
+
+
+@pytest.fixture
+def dataset():
+    rng = np.random.default_rng(0)
+    splits = {}
+    for split in SPLITS:
+        labels = np.arange(40, dtype=np.int32) % 2
+        images = (rng.integers(0, 150, (40, 4, 4, 1)) + 60 * labels[:, None, None, None]).astype(np.uint8)
+        splits[split] = LabelledImages(np.array([f"{split}_{i}" for i in range(40)]), images, labels)
+    plan = SplitPlan({"all": dict.fromkeys(SPLITS, 0.2)})
+    return CleanDataset("tiny_noisy", "1.0.0", "tiny", "1.0.0", ("dark", "bright"), plan, splits)
+
+
+class Recorder:
+    def __init__(self):
+        self.trained, self.kept, self.messages = [], [], {}
+
+    def started(self, rater, position):
+        pass
+
+    def progressed(self, rater, step, loss):
+        pass
+
+    def finished(self, rater, message, *, trained):
+        (self.trained if trained else self.kept).append(rater.id)
+        self.messages[rater.id] = message
+
+
+class InterruptedAt(Recorder):
+    def __init__(self, rater_id):
+        super().__init__()
+        self._rater_id = rater_id
+
+    def started(self, rater, position):
+        if rater.id == self._rater_id:
+            raise KeyboardInterrupt
+
+
+def test_the_artifact_holds_what_the_raters_say(dataset, tmp_path):
+    first, second = rater("a", seed=1), rater("b", seed=2, steps=3)
+    assert pool.train_pool(dataset, pool_of(first, second), tmp_path / "out", Recorder())
+    predictions = read_predictions(tmp_path / "out")
+    trained = engine.train(
+        second,
+        dataset.splits["clean_label_train"].images,
+        dataset.splits["clean_label_train"].labels,
+        num_classes=2,
+    )
+    for split in LABELLED_SPLITS:
+        examples = dataset.splits[split]
+        logits = trained.logits(examples.images)
+        assert np.array_equal(predictions.ids[split], examples.ids)
+        assert np.array_equal(predictions.noisy_labels[split][:, 1], logits.argmax(1))
+        expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        np.testing.assert_allclose(predictions.probabilities(split)[:, 1], expected, atol=0.03)
+    features = predictions.raters[1]
+    labels = dataset.splits["clean_label_valid"].labels
+    assert features["id"] == "b"
+    assert features["experience"] == 3 * 16
+    assert features["num_parameters"] == 16 * 2 + 2
+    assert features["accuracy"] == pytest.approx((predictions.noisy_labels["clean_label_valid"][:, 1] == labels).mean())
+    assert features["training_log"]["losses"][-1]["step"] == 3
+    assert not (tmp_path / "out" / "checkpoints" / "b").exists()
+
+
+def test_an_interrupted_pool_goes_on_with_the_next_rater(dataset, tmp_path):
+    tiny = pool_of(rater("a"), rater("b", seed=1), rater("c", seed=2))
+    with pytest.raises(KeyboardInterrupt):
+        pool.train_pool(dataset, tiny, tmp_path / "out", InterruptedAt("c"))
+    with pytest.raises(PredictionsError, match="unfinished"):
+        read_predictions(tmp_path / "out")
+    recorder = Recorder()
+    assert pool.train_pool(dataset, tiny, tmp_path / "out", recorder)
+    assert (recorder.kept, recorder.trained) == (["a", "b"], ["c"])
+    undisturbed = tmp_path / "undisturbed"
+    pool.train_pool(dataset, tiny, undisturbed, Recorder())
+    for split in LABELLED_SPLITS:
+        assert np.array_equal(
+            read_predictions(tmp_path / "out").codes[split], read_predictions(undisturbed).codes[split]
+        )
+
+
+def test_raters_can_be_trained_in_several_runs(dataset, tmp_path):
+    tiny = pool_of(rater("a"), rater("b", seed=1))
+    assert not pool.train_pool(dataset, tiny, tmp_path / "out", Recorder(), only=("b",))
+    assert pool.train_pool(dataset, tiny, tmp_path / "out", Recorder(), only=("a",))
+    assert [features["id"] for features in read_predictions(tmp_path / "out").raters] == ["a", "b"]
+
+
+def test_a_rater_that_diverges_is_left_out_with_its_reason(dataset, tmp_path):
+    tiny = pool_of(rater("good"), rater("wild", architecture="mlp", learning_rate=1e20))
+    recorder = Recorder()
+    assert pool.train_pool(dataset, tiny, tmp_path / "out", recorder)
+    predictions = read_predictions(tmp_path / "out")
+    assert [features["id"] for features in predictions.raters] == ["good"]
+    assert "loss" in predictions.failures["wild"]
+    assert recorder.messages["wild"].startswith("FAILED")
+    with pytest.raises(pool.PoolError, match="every rater failed"):
+        pool.train_pool(
+            dataset,
+            pool_of(rater("wild", architecture="mlp", learning_rate=1e20)),
+            tmp_path / "none",
+            Recorder(),
+        )
+
+
+def test_a_rater_of_another_configuration_is_not_taken_for_the_wanted_one(dataset, tmp_path):
+    pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", Recorder())
+    with pytest.raises(PredictionsError, match="another configuration"):
+        pool.train_pool(dataset, pool_of(rater("a", steps=21)), tmp_path / "out", Recorder())
+
+
+def test_a_pool_for_another_dataset_is_refused(dataset, tmp_path):
+    other = dataclasses.replace(pool_of(rater("a")), num_classes=3)
+    with pytest.raises(pool.PoolError, match=r"\('tiny_noisy', \(4, 4, 1\), 3\).*\('tiny_noisy', \(4, 4, 1\), 2\)"):
+        pool.train_pool(dataset, other, tmp_path / "out", Recorder())
+
+
+def test_configurations_check_themselves():
+    with pytest.raises(ConfigError, match="two raters of one id: a"):
+        pool_of(rater("a"), rater("a", seed=1))
+    with pytest.raises(ConfigError, match=r"learning_rate is -1; .* above 0"):
+        rater("a", learning_rate=-1)
+    with pytest.raises(ConfigError, match=r"dtype is 'float16'; .* one of float32, bfloat16"):
+        rater("a", dtype="float16")
+    with pytest.raises(ConfigError, match="has no rater z; it has a, b"):
+        pool_of(rater("a"), rater("b")).select(("z",))
+
+
+def test_the_fingerprint_tells_every_field_and_the_data_apart():
+    base = rater("a")
+    others = [rater("a", steps=21), rater("a", seed=1), rater("a", width=0.5), rater("a", augmentation=Augmentation())]
+    prints = [config.fingerprint("data") for config in (base, *others)] + [base.fingerprint("other data")]
+    assert len(set(prints)) == len(prints)
+    assert base.fingerprint("data") == rater("a").fingerprint("data")
+
+
+def test_performance_by_hand():
+    """Four examples, two classes; precision and recall of class 1 counted by hand."""
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.7, 0.3]])
+    labels = np.array([0, 0, 1, 1])
+    known = performance(probabilities, labels)
+    assert known["accuracy"] == 0.5
+    assert known["loss"] == pytest.approx(-np.log([0.9, 0.4, 0.8, 0.3]).mean())
+    assert known["confusion_matrix"] == [[1, 1], [1, 1]]
+    # Ranked by probability: right at 0.8, wrong at 0.6, right at 0.3, wrong at 0.1.
+    assert known["mean_average_precision"] == pytest.approx((1 / 1 + 2 / 3) / 2)
+    assert known["auc_roc"] == pytest.approx(3 / 4)
