@@ -1,6 +1,8 @@
 """Writes the measured figures of the shipped labels into README.md, between its two markers.
 
     python tools/readme_figures.py
+
+after a change of the labels in builders/*/rater_predictions.
 """
 
 import pathlib
