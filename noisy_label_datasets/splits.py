@@ -64,10 +64,7 @@ class SplitPlan:
         object.__setattr__(self, "fractions", ordered)
 
     def assign(self, base_split: str, ids: Sequence[str]) -> np.ndarray:
-        """Returns the split of each example of a base split.
-
-        The first 8 bytes of SHA-256 of "<seed>:<id>", as a fraction of 2**64, fall into one of the intervals that the
-        fractions, in the order of `SPLITS`, cut [0, 1) into.
+        """Returns the split of each example of a base split; see `divide`.
 
         Args:
           base_split: a split of the base dataset that the plan has.
@@ -78,11 +75,7 @@ class SplitPlan:
         """
         if base_split not in self.fractions:
             raise SplitPlanError(f"the plan has no base split {base_split!r}; it has {list(self.fractions)}")
-        shares = self.fractions[base_split]
-        ends = np.array([int(end * 2**64) for end in itertools.accumulate(shares.values())][:-1], dtype=np.uint64)
-        digests = b"".join(hashlib.sha256(f"{self.seed}:{id_}".encode()).digest()[:8] for id_ in ids)
-        hashes = np.frombuffer(digests, dtype=">u8").astype(np.uint64)
-        return np.array(list(shares))[np.searchsorted(ends, hashes, side="right")]
+        return divide(ids, self.fractions[base_split], self.seed)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the plan as JSON; `from_json` reads it."""
@@ -99,3 +92,20 @@ class SplitPlan:
             return cls(fractions=value["fractions"], seed=value["seed"])
         except (KeyError, TypeError, AttributeError) as error:
             raise SplitPlanError(f"not a split plan: {value!r}") from error
+
+
+def divide(ids: Sequence[str], shares: Mapping[str, float], seed: int) -> np.ndarray:
+    """Returns the part of each example: [n] <U.
+
+    The first 8 bytes of SHA-256 of "<seed>:<id>", as a fraction of 2**64, fall into one of the intervals that the
+    shares, in their order, cut [0, 1) into.
+
+    Args:
+      ids: the n ids.
+      shares: part -> fraction, summing to 1.
+      seed: another seed gives another division.
+    """
+    ends = np.array([int(end * 2**64) for end in itertools.accumulate(shares.values())][:-1], dtype=np.uint64)
+    digests = b"".join(hashlib.sha256(f"{seed}:{id_}".encode()).digest()[:8] for id_ in ids)
+    hashes = np.frombuffer(digests, dtype=">u8").astype(np.uint64)
+    return np.array(list(shares))[np.searchsorted(ends, hashes, side="right")]

@@ -3,8 +3,8 @@
 import tensorflow_datasets as tfds
 
 from noisy_label_datasets.base import TfdsBase
-from noisy_label_datasets.builder import NoisyLabelBuilder, NoisyLabelConfig
-from noisy_label_datasets.sources import Raters
+from noisy_label_datasets.builder import NoisyLabelBuilder
+from noisy_label_datasets.configs import standard_configs
 from noisy_label_datasets.splits import SplitPlan
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -30,9 +30,12 @@ class Builder(NoisyLabelBuilder):
             "test": {"test": 1.0},
         }
     )
-    BUILDER_CONFIGS = [  # noqa: RUF012
-        NoisyLabelConfig(
-            name=level, description=f"Ten raters, about {rate} % of their labels wrong.", source=Raters(level)
-        )
-        for level, rate in (("low", 11), ("medium", 19), ("high", 48))
-    ]
+    BUILDER_CONFIGS = standard_configs(
+        {
+            "low": "Ten raters, about 11 % of their labels wrong.",
+            "medium": "Ten raters, about 19 % of their labels wrong.",
+            "high": "Ten raters, about 48 % of their labels wrong.",
+        },
+        rates=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+        published=True,
+    )

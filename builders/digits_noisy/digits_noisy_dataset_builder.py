@@ -8,8 +8,8 @@ from etils import epath
 
 from noisy_label_datasets.arrays import LabelledImages
 from noisy_label_datasets.base import ArraysBase
-from noisy_label_datasets.builder import NoisyLabelBuilder, NoisyLabelConfig
-from noisy_label_datasets.sources import Raters
+from noisy_label_datasets.builder import NoisyLabelBuilder
+from noisy_label_datasets.configs import standard_configs
 from noisy_label_datasets.splits import SplitPlan
 
 ARRAYS = epath.Path(__file__).parent / "digits.npz"
@@ -58,9 +58,11 @@ class Builder(NoisyLabelBuilder):
             }
         }
     )
-    BUILDER_CONFIGS = [  # noqa: RUF012
-        NoisyLabelConfig(
-            name=level, description=f"About {rate} % of the raters' labels are wrong.", source=Raters(level)
-        )
-        for level, rate in (("low", 11), ("medium", 19), ("high", 48))
-    ]
+    BUILDER_CONFIGS = standard_configs(
+        {
+            "low": "About 11 % of the raters' labels are wrong.",
+            "medium": "About 19 % of the raters' labels are wrong.",
+            "high": "About 48 % of the raters' labels are wrong.",
+        },
+        rates=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+    )

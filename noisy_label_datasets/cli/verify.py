@@ -66,15 +66,19 @@ def _verify(target: str | None, data_dir: str | None) -> Iterator[tuple[str, str
 
 
 def _verify_config(builder: "NoisyLabelBuilder") -> Iterator[tuple[str, str, str]]:
+    from noisy_label_datasets.published import Published
     from noisy_label_datasets.sources import MissingLabelsError
 
     what = f"{full_name(builder)}, labels"
     labels = None
+    source, context = builder.builder_config.source, builder.label_context()
     try:
-        labels = builder.builder_config.source.load(builder.label_context())
+        if isinstance(source, Published) and not source.at_hand(context):
+            raise MissingLabelsError("to verify is not to download")
+        labels = source.load(context)
         yield OK, what, f"{labels.origin}, {len(labels.raters)} raters, SHA-256 {labels.sha256}"
     except MissingLabelsError:
-        yield NOT_THERE, what, "not trained yet"
+        yield NOT_THERE, what, "not fetched" if isinstance(source, Published) else "not trained yet"
     except NoisyLabelsError as error:
         yield FAULT, what, str(error)
     what = f"{full_name(builder)} {builder.version}, dataset"

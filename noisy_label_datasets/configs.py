@@ -1,0 +1,73 @@
+"""The configs that a dataset offers, of one pool of raters a level.
+
+BUILDER_CONFIGS = standard_configs(
+    {"low": "About 11 % of the raters' labels are wrong.", "medium": ..., "high": ...}, rates=(0.2, 0.3), published=True
+)
+tfds.builder("cifar10_noisy", config=dial_config(0.37))      # any rate, not only those of the list
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from noisy_label_datasets.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
+from noisy_label_datasets.published import Published
+from noisy_label_datasets.sources import Raters
+
+if TYPE_CHECKING:
+    from noisy_label_datasets.builder import NoisyLabelConfig
+
+
+def standard_configs(
+    levels: Mapping[str, str], *, rates: Sequence[float] = (), published: bool = False
+) -> list[NoisyLabelConfig]:
+    """Returns the configs of a dataset.
+
+    Args:
+      levels: level -> what its raters are like, in a sentence or two. For each there are the configs `<level>`,
+        `<level>_independent` and `<level>_class_conditional`.
+      rates: rater error rates r, for each of which there is a config `rate_<r>`, sampled from the raters of the first
+        level, which should be the best.
+      published: whether the paper's authors released labels of these levels: `published_<level>`.
+    """
+    # Here and not above, because that module ends by importing every builder, and those import this one.
+    from noisy_label_datasets.builder import NoisyLabelConfig
+
+    raters = [NoisyLabelConfig(name=level, description=text, source=Raters(level)) for level, text in levels.items()]
+    flips = [
+        NoisyLabelConfig(
+            name=f"{level}_{name}", description=f"{text}, as often as by raters {level}.", source=source(level)
+        )
+        for level in levels
+        for name, text, source in (
+            ("independent", "Labels flipped to any other class alike", IndependentFlips),
+            ("class_conditional", "Labels flipped with the raters' confusion matrices", ClassConditionalFlips),
+        )
+    ]
+    released = [
+        NoisyLabelConfig(
+            name=f"published_{level}",
+            description=f"The labels {level} that the paper's authors released.",
+            source=Published(level),
+        )
+        for level in levels
+        if published
+    ]
+    return [*raters, *flips, *released, *(dial_config(rate, of=next(iter(levels))) for rate in rates)]
+
+
+def dial_config(rate: float, *, of: str = "low") -> NoisyLabelConfig:
+    """Returns the config `rate_<rate>` of labels of any rater error rate.
+
+    Args:
+      rate: wanted share of wrong labels, above that of the raters' own labels.
+      of: the level whose raters' probabilities are sampled; unless it is 'low', the config's name begins with it.
+    """
+    from noisy_label_datasets.builder import NoisyLabelConfig
+
+    return NoisyLabelConfig(
+        name=("" if of == "low" else f"{of}_") + (f"rate_{rate:.2f}" if rate == round(rate, 2) else f"rate_{rate}"),
+        description=f"Labels sampled from the probabilities of raters {of} so that {100 * rate:g} % are wrong.",
+        source=Dial(rate, of=of),
+    )
