@@ -58,12 +58,7 @@ def build(builder: "NoisyLabelBuilder", file_format: str | None = None) -> "Nois
         builder.data_path.rename(old)  # first out of the way: a half-deleted dataset is not to be taken for a whole one
         shutil.rmtree(old)
     builder = type(builder)(config=config, data_dir=root, file_format=file_format)
-    try:
-        builder.download_and_prepare()
-    except RuntimeError as error:  # what TFDS makes of a full disk
-        if "Failed to finalize writing" not in str(error):
-            raise
-        raise OSError(f"{full_name(builder)} cannot be written: {error}") from error
+    builder.download_and_prepare()
     return builder
 
 

@@ -204,7 +204,7 @@ def test_files_that_cannot_grow_leave_nothing_behind(data_dir, capsys):
     command = [sys.executable, "-c", BUILD_WITH_LITTLE_SPACE, NAME, "--data-dir", str(data_dir)]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 1
-    assert "noisy-labels: error: digits_noisy/medium cannot be written" in process.stderr
+    assert "noisy-labels: error: Failed to finalize writing of split" in process.stderr
     assert "Traceback" not in process.stderr
     assert list((data_dir / NAME).iterdir()) == []
     run(capsys, "build", NAME, "--data-dir", data_dir)
