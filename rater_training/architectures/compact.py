@@ -195,7 +195,9 @@ class CompactNetwork(nnx.Module):
         unit = functools.partial(Unit, dtype=dtype, rngs=rngs)
         self.whitening = Whitening(in_channels, dtype)
         self.pools: tuple[bool, ...] = ()
-        transitions, activations, cells = [], [], []
+        transitions: list[nnx.Module] = []
+        activations: list[nnx.Module] = []
+        cells: list[nnx.Module] = []
         channels, side = self.whitening.kernel.shape[-1], min(height, image_width) - _WHITENING_SIZE + 1
         for stage_channels in _STAGE_CHANNELS:
             c_out = max(8, round(stage_channels * width))

@@ -48,8 +48,8 @@ def depthwise_conv(
 
 def _explicit(x: jax.Array, kernel: jax.Array, strides: Strides, padding: Padding) -> Pads:
     if isinstance(padding, str):
-        padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
-    return tuple((int(before), int(after)) for before, after in padding)
+        return tuple(lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding))
+    return tuple((before, after) for before, after in padding)
 
 
 def _xla_conv(x: jax.Array, kernel: jax.Array, strides: Strides, pads: Pads, feature_group_count: int = 1) -> jax.Array:
