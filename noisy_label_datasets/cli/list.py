@@ -79,8 +79,8 @@ def _labels(builder: "NoisyLabelBuilder") -> tuple[str, str, str]:
         labels = source.load(builder.label_context())
     except sources.MissingLabelsError:
         return "not trained yet", NOTHING, NOTHING
-    except NoisyLabelsError as error:
-        return f"damaged: {error}", NOTHING, NOTHING
+    except NoisyLabelsError:
+        return "damaged, see `noisy-labels verify`", NOTHING, NOTHING
     measured = sources.NOISY_SPLITS[0]
     error_rate = metrics.rater_error_rate(labels.noisy_labels[measured], labels.clean_labels[measured])
     return labels.origin, str(len(labels.raters)), f"{error_rate:.3f}"
