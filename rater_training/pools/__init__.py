@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rater_training.config import ConfigError, PoolConfig
-from rater_training.pools import cifar10_compact, digits
+from rater_training.pools import cats_vs_dogs, cifar10, cifar10_compact, cifar100, digits, pcam
 
-POOLS: dict[str, PoolConfig] = {pool.name: pool for pool in (*digits.POOLS, *cifar10_compact.POOLS)}
+_MODULES = (digits, cifar10_compact, cifar10, cifar100, pcam, cats_vs_dogs)
+
+POOLS: dict[str, PoolConfig] = {pool.name: pool for module in _MODULES for pool in module.POOLS}
 
 
 def get_pool(name: str) -> PoolConfig:
@@ -21,6 +23,8 @@ def get_pool(name: str) -> PoolConfig:
 
 def summary(pool: PoolConfig) -> Mapping[str, Any]:
     """Returns what a list shows of a pool, as JSON values."""
+    from rater_training.pools import cost  # brings JAX, which the configurations do without
+
     return {
         "name": pool.name,
         "dataset": pool.dataset,
@@ -29,5 +33,6 @@ def summary(pool: PoolConfig) -> Mapping[str, Any]:
         "architectures": sorted({rater.architecture for rater in pool.raters}),
         "steps": sorted({rater.steps for rater in pool.raters}),
         "examples_seen": pool.examples_seen,
+        "training_flops": cost.training_flops(pool),
         "source": pool.source,
     }

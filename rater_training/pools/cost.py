@@ -1,0 +1,63 @@
+"""What training costs, in floating-point operations.
+
+    training_flops(get_pool("cifar10/high"))        # 1.1e18
+
+Counted are the convolutions and matrix products, two operations a multiply-add, and three times the forward pass for
+forward and backward; normalisation, activations, augmentation, the optimiser and the labelling afterwards are not.
+"""
+
+import functools
+
+from rater_training import architectures
+from rater_training.architectures import network
+from rater_training.config import PoolConfig
+
+_OPERATIONS_A_MULTIPLY_ADD = 2
+_PASSES = 3  # forward; backward to the inputs; backward to the parameters
+
+
+def training_flops(pool: PoolConfig) -> float:
+    """Returns the floating-point operations of training all raters of a pool."""
+    per_example = _OPERATIONS_A_MULTIPLY_ADD * _PASSES
+    return float(
+        sum(
+            per_example
+            * rater.examples_seen
+            * forward_multiply_adds(rater.architecture, pool.image_shape, pool.num_classes, rater.width)
+            for rater in pool.raters
+        )
+    )
+
+
+@functools.cache
+def forward_multiply_adds(
+    architecture: str, image_shape: tuple[int, int, int], num_classes: int, width: float = 1.0
+) -> int:
+    """Returns the multiply-adds of one image's forward pass.
+
+    For the paper's networks from their tables, in no time; for others from what XLA counts in the program, which takes
+    a second (and has the operations of all layers in it).
+
+    Raises:
+      ValueError: unknown architecture, or images too small for it.
+    """
+    if architecture in architectures.NETWORKS:
+        fitted = network.fit(architectures.NETWORKS[architecture], image_shape, width=width)
+        return network.multiply_adds(fitted, image_shape, num_classes)
+    return _counted_by_xla(architecture, image_shape, num_classes, width)
+
+
+def _counted_by_xla(architecture: str, image_shape: tuple[int, int, int], num_classes: int, width: float) -> int:
+    import jax
+    import jax.numpy as jnp
+    from flax import nnx
+
+    def make() -> nnx.Module:
+        return architectures.create(
+            architecture, num_classes=num_classes, image_shape=image_shape, width=width, rngs=nnx.Rngs(0)
+        )
+
+    graphdef, state = nnx.split(nnx.eval_shape(make))
+    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    lowered = jax.jit(lambda state, image: nnx.merge(graphdef, state)(image, train=False)).lower(state, image)
+    return round(lowered.cost_analysis()["flops"] / _OPERATIONS_A_MULTIPLY_ADD)
