@@ -98,6 +98,7 @@ def test_sdist_holds_files_not_links_and_gives_the_same_wheel(sdist, wheel, tmp_
 
 LOAD = """
 import pathlib, sys
+sys.modules.update(dict.fromkeys(["jax", "flax", "optax", "orbax", "sklearn", "rater_training"]))  # as if not installed
 import noisy_label_datasets
 assert pathlib.Path(noisy_label_datasets.__file__).is_relative_to(sys.argv[1]), noisy_label_datasets.__file__
 import tensorflow_datasets as tfds
@@ -107,7 +108,6 @@ examples = list(tfds.as_numpy(dataset))
 assert len(examples) == info.splits["noisy_label_train"].num_examples > 0
 assert {image.shape for image, _ in examples} == {(8, 8, 1)}
 assert {int(label) for _, label in examples} == set(range(10))
-assert not {"jax", "flax"} & set(sys.modules)
 """
 
 
