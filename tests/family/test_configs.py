@@ -1,0 +1,80 @@
+"""The configs that every dataset has: what they are called, what they hold, what is said when there are no labels."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from noisy_label_datasets.configs import dial_config
+from noisy_label_datasets.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
+from noisy_label_datasets.published import Published
+from noisy_label_datasets.registration import builder_class, dataset_names
+from noisy_label_datasets.sources import MissingLabelsError, Raters
+
+LEVELS = ("low", "medium", "high")
+RELEASED = ("cifar10_noisy", "cifar100_noisy", "pcam_noisy", "cats_vs_dogs_noisy")
+
+
+@pytest.fixture(scope="module")
+def data_dir(bases, write_pool, tmp_path_factory):
+    """A user's folder with raters for cats_vs_dogs_noisy/low, 30 % of whose labels are wrong."""
+    folder = tmp_path_factory.mktemp("data")
+    shutil.copytree(bases / "cats_vs_dogs", folder / "cats_vs_dogs")
+    write_pool(builder_class("cats_vs_dogs_noisy")(config="low", data_dir=folder).clean_dataset(), folder)
+    return folder
+
+
+def build(data_dir, config):
+    builder = tfds.builder("cats_vs_dogs_noisy", config=config, data_dir=data_dir, file_format="array_record")
+    builder.download_and_prepare()
+    return builder
+
+
+@pytest.mark.parametrize("dataset", dataset_names())
+def test_every_dataset_has_the_standard_configs(dataset):
+    configs = {name: config.source for name, config in builder_class(dataset).builder_configs.items()}
+    for level in LEVELS:
+        assert configs[level] == Raters(level)
+        assert configs[f"{level}_independent"] == IndependentFlips(of=level)
+        assert configs[f"{level}_class_conditional"] == ClassConditionalFlips(of=level)
+        assert configs.get(f"published_{level}") == (Published(level) if dataset in RELEASED else None)
+    assert configs["rate_0.30"] == Dial(0.30, of="low")
+    assert next(iter(configs)) == "low"
+
+
+@pytest.mark.parametrize("config", ["low_independent", "low_class_conditional", "rate_0.40"])
+def test_made_labels_are_built_from_the_raters_of_their_level(data_dir, config):
+    builder = build(data_dir, config)
+    metadata = builder.info.metadata
+    assert len(metadata["raters"]) == 3
+    assert metadata["provenance"]["of"]["level"] == "low"
+    assert {len(example["noisy_labels"]) for example in builder.as_data_source("test")} == {3}
+
+
+@pytest.mark.parametrize("rate", [0.35, 0.437])
+def test_any_rate_by_a_config_object(data_dir, rate):
+    builder = build(data_dir, dial_config(rate))
+    examples = list(builder.as_data_source("noisy_label_train"))
+    wrong = np.mean([np.array(example["noisy_labels"]) != example["label"] for example in examples])
+    assert abs(wrong - rate) <= 1 / (3 * len(examples))  # the next rate that so few labels can have
+
+
+def test_names_of_dials_do_not_collide():
+    configs = [dial_config(0.3), dial_config(0.3, of="medium"), dial_config(0.301), dial_config(0.302)]
+    assert [config.name for config in configs] == ["rate_0.30", "medium_rate_0.30", "rate_0.301", "rate_0.302"]
+
+
+@pytest.mark.parametrize("config", ["medium", "medium_independent", "medium_class_conditional"])
+def test_labels_that_do_not_exist_yet(data_dir, config):
+    with pytest.raises(MissingLabelsError) as caught:
+        build(data_dir, config)
+    said = str(caught.value)
+    assert "train them with `noisy-labels train cats_vs_dogs_noisy/medium`" in said
+    assert said.endswith("or take those of the paper's authors: cats_vs_dogs_noisy/published_medium")
+
+
+def test_labels_that_nobody_published(tmp_path):
+    builder = tfds.builder("cifar100_easy_noisy/high_independent", data_dir=tmp_path)
+    with pytest.raises(MissingLabelsError, match=r"train them with `noisy-labels train cifar100_easy_noisy/high`$"):
+        builder.builder_config.source.load(builder.label_context())

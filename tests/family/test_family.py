@@ -1,0 +1,154 @@
+"""Each builder of the family on a made-up base: which examples, which splits, which labels, what goes along."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from noisy_label_datasets import cifar100
+from noisy_label_datasets.base import decode_image
+from noisy_label_datasets.predictions import read_predictions
+from noisy_label_datasets.registration import builder_class
+from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS
+
+FINE = {name: place for place, name in enumerate(cifar100.FINE_NAMES)}
+
+
+def cifar100_label(id_, example):
+    return example["label"]
+
+
+def easy_label(id_, example):
+    """The class that comes first in the alphabet stands for its superclass."""
+    coarse = cifar100.COARSE_NAMES[example["coarse_label"]]
+    first = min(cifar100.SUPERCLASSES[coarse])
+    return example["coarse_label"] if cifar100.FINE_NAMES[example["label"]] == first else None
+
+
+def medium_label(id_, example):
+    mammals = ("large_carnivores", "large_omnivores_and_herbivores", "small_mammals", "medium_mammals")
+    classes = sorted(name for superclass in mammals for name in cifar100.SUPERCLASSES[superclass])
+    name = cifar100.FINE_NAMES[example["label"]]
+    return classes.index(name) if name in classes else None
+
+
+def hard_label(id_, example):
+    return example["coarse_label"] if id_ in cifar100.hard_ids(id_.partition("_")[0]) else None
+
+
+def pcam_label(id_, example):
+    return example["label"]
+
+
+def cats_vs_dogs_label(id_, example):
+    return ["cat", "dog"].index(example["label"])
+
+
+DATASETS = {
+    "cifar100_noisy": ("cifar100", cifar100_label),
+    "cifar100_easy_noisy": ("cifar100", easy_label),
+    "cifar100_medium_noisy": ("cifar100", medium_label),
+    "cifar100_hard_noisy": ("cifar100", hard_label),
+    "pcam_noisy": ("patch_camelyon", pcam_label),
+    "cats_vs_dogs_noisy": ("cats_vs_dogs", cats_vs_dogs_label),
+}
+
+
+@pytest.fixture(scope="module", params=DATASETS)
+def built(request, bases, base_examples, write_pool, tmp_path_factory):
+    """Builder of a built dataset, its clean arrays, and the labels that its examples should have."""
+    dataset = request.param
+    base, label_of = DATASETS[dataset]
+    data_dir = tmp_path_factory.mktemp(dataset)
+    shutil.copytree(bases / base, data_dir / base)
+    builder = tfds.builder(f"{dataset}/low", data_dir=data_dir, file_format="array_record")
+    clean = builder.clean_dataset()
+    write_pool(clean, data_dir)
+    builder.download_and_prepare()
+    labels = {id_: label_of(id_, example) for id_, example in base_examples[base].items()}
+    return builder, clean, {id_: label for id_, label in labels.items() if label is not None}, base_examples[base]
+
+
+def test_every_example_of_the_task_once_with_its_image_and_labels(built):
+    builder, _, labels, base_examples = built
+    predictions = read_predictions(builder.data_dir_root / "rater_predictions" / builder.name / "low")
+    votes = {
+        id_: of_example.tolist()
+        for split in LABELLED_SPLITS
+        for id_, of_example in zip(predictions.ids[split], predictions.noisy_labels[split], strict=True)
+    }
+    seen = {}
+    for split in SPLITS:
+        for example in builder.as_data_source(split):
+            id_ = example["id"].decode()
+            seen[id_] = int(example["label"])
+            np.testing.assert_array_equal(example["image"], decode_image(base_examples[id_]["image"], 3))
+            assert list(example["noisy_labels"]) == ([] if split == "clean_label_train" else votes[id_])
+            if "coarse_label" in example:
+                assert example["coarse_label"] == base_examples[id_]["coarse_label"]
+            if "fine_label" in example:
+                assert example["fine_label"] == base_examples[id_]["label"]
+    assert seen == labels
+    assert ("coarse_label" in builder.info.features) == builder.name.startswith("cifar100")
+    assert ("fine_label" in builder.info.features) == ("cifar100_" in builder.name and builder.name != "cifar100_noisy")
+
+
+def test_splits_are_those_of_the_paper(built):
+    builder, clean, _, _ = built
+    prefixes = {
+        split: {id_.partition("_")[0].partition("/")[0] for id_ in clean.splits[split].ids.tolist()} for split in SPLITS
+    }
+    expected = {
+        "cifar100": ("train", "train", "train", "train", "test"),
+        "patch_camelyon": ("train", "valid", "train", "valid", "test"),
+        "cats_vs_dogs": ("PetImages",) * 5,
+    }[builder.BASE.name]
+    assert prefixes == {split: {prefix} for split, prefix in zip(SPLITS, expected, strict=True)}
+
+
+def test_raters_see_images_of_one_size(built):
+    builder, clean, _, base_examples = built
+    size = {"cifar100": 32, "patch_camelyon": 96, "cats_vs_dogs": 224}[builder.BASE.name]
+    examples = clean.splits["clean_label_train"]
+    assert examples.images.shape[1:] == (size, size, 3)
+    image = decode_image(base_examples[examples.ids[0]]["image"], 3)
+    assert abs(examples.images[0].mean((0, 1)) - image.mean((0, 1))).max() < 1  # of one colour, whatever the size
+
+
+# Noisy examples of the release, train and validation, and of how many they are a share. A hash cannot give the very
+# same counts; four standard deviations are allowed.
+RELEASE = {
+    "cifar100_noisy": [("train", 50_000, 20_114, 4_978)],
+    "pcam_noisy": [("train", 262_144, 130_982, 0), ("validation", 32_768, 0, 16_394)],
+    "cats_vs_dogs_noisy": [("train", 23_262, 9_302, 1_184)],
+}
+
+
+@pytest.mark.parametrize("dataset", RELEASE)
+def test_fractions_are_those_of_the_release(dataset):
+    fractions = builder_class(dataset).SPLIT_PLAN.fractions
+    for base_split, count, train, valid in RELEASE[dataset]:
+        for split, released in (("noisy_label_train", train), ("noisy_label_valid", valid)):
+            share = fractions[base_split].get(split, 0)
+            assert abs(released - count * share) <= 4 * (count * share * (1 - share)) ** 0.5
+
+
+def test_the_hard_task_has_as_many_images_as_the_others():
+    """20 classes of 500 training and 100 test images, by the exact number."""
+    assert {split: len(cifar100.hard_ids(split)) for split in ("train", "test")} == {"train": 10_000, "test": 2_000}
+    plan = cifar100.SPLIT_PLAN.assign("train", sorted(cifar100.hard_ids("train")))
+    # Not the hash that divides into splits: a quarter of the training images would be missing otherwise.
+    assert abs((plan == "noisy_label_train").mean() - 0.4) < 0.02
+
+
+def test_superclasses_are_those_of_cifar100():
+    """The superclass of each class in the order of the data files, as they are widely used."""
+    known = """
+        4 1 14 8 0 6 7 7 18 3 3 14 9 18 7 11 3 9 7 11 6 11 5 10 7 6 13 15 3 15 0 11 1 10 12 14 16 9 11 5 5 19 8 8 15 13
+        14 17 18 10 16 4 17 4 2 0 17 4 18 17 10 3 2 12 12 16 12 1 9 19 2 10 0 1 16 12 9 13 15 13 16 19 2 4 6 19 5 5 8
+        19 18 1 2 15 6 0 17 8 14 13
+    """
+    superclasses = list(cifar100.SUPERCLASSES.values())
+    found = [next(i for i, names in enumerate(superclasses) if name in names) for name in cifar100.FINE_NAMES]
+    assert found == [int(place) for place in known.split()]

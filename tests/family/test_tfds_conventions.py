@@ -1,0 +1,54 @@
+"""TFDS's own test of a builder, for each builder of the family: build, reload, metadata, tags, checksums, no `os`."""
+
+import pathlib
+import shutil
+
+import pytest
+import tensorflow_datasets as tfds
+
+from noisy_label_datasets.registration import builder_class
+from noisy_label_datasets.splits import SPLITS
+
+
+class Conventions:
+    """Puts a made-up base and made-up raters in the folder that a `DatasetBuilderTestCase` builds in."""
+
+    EXAMPLE_DIR = pathlib.Path(__file__).parent  # nothing is downloaded
+    BUILDER_CONFIG_NAMES_TO_TEST = ["low"]  # noqa: RUF012
+
+    @pytest.fixture(autouse=True)
+    def _take(self, bases, write_pool):
+        self.bases, self.write_pool = bases, write_pool
+
+    def test_download_and_prepare_as_dataset(self):
+        shutil.copytree(
+            self.bases / self.DATASET_CLASS.BASE.name, pathlib.Path(self.tmp_dir) / self.DATASET_CLASS.BASE.name
+        )
+        clean = self.DATASET_CLASS(config="low", data_dir=self.tmp_dir).clean_dataset()
+        self.write_pool(clean, pathlib.Path(self.tmp_dir))
+        self.SPLITS = {split: len(clean.splits[split]) for split in SPLITS}
+        super().test_download_and_prepare_as_dataset()
+
+
+class TestCifar100(Conventions, tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = builder_class("cifar100_noisy")
+
+
+class TestCifar100Easy(Conventions, tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = builder_class("cifar100_easy_noisy")
+
+
+class TestCifar100Medium(Conventions, tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = builder_class("cifar100_medium_noisy")
+
+
+class TestCifar100Hard(Conventions, tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = builder_class("cifar100_hard_noisy")
+
+
+class TestPcam(Conventions, tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = builder_class("pcam_noisy")
+
+
+class TestCatsVsDogs(Conventions, tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = builder_class("cats_vs_dogs_noisy")
