@@ -2,7 +2,7 @@
 
     IndependentFlips(of="medium")          # each rater errs as often as the pool's, on any image, towards any class
     ClassConditionalFlips(of="medium")     # ... and confuses the classes as that rater does
-    Dial(rate=0.30, of="low")              # sampled from the pool's probabilities, 30 % wrong
+    Dial(rate=0.30)                        # sampled from a pool's probabilities, 30 % wrong
 
 All three are paired with the pool: the same examples, as many raters, and rater r of the one imitates rater r of the
 other. Rates and matrices are measured on `noisy_label_train` and hold for every split. Draws depend on the example's id
@@ -12,12 +12,14 @@ alone, and the dial draws at the same numbers whatever its rate.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from noisy_label_datasets import dial, metrics, noise_models
+from noisy_label_datasets.dial import DialError
 from noisy_label_datasets.noise_models import uniforms_of_ids
 from noisy_label_datasets.sources import LabelContext, NoisyLabels, Raters
 
@@ -64,19 +66,33 @@ class ClassConditionalFlips:
 
 @dataclasses.dataclass(frozen=True)
 class Dial:
-    """Labels sampled from the probabilities of a pool, at the temperature that gives a wanted error rate.
+    """Labels sampled from the probabilities of a pool, turned to a wanted error rate (see `dial`).
 
     Attributes:
         rate: wanted rater error rate on `noisy_label_train`, met within 0.002.
-        of: the pool: 'low'. It must err less than `rate` with its hard labels.
+        of: the pool. The better its raters, the nearer to people's are the labels, at every rate (docs/measuring.md).
+        knob: 'error_odds', or 'temperature', which cannot go below the error rate of the pool's hard labels.
     """
 
     rate: float
-    of: str
+    of: str = "low"
+    knob: str = "error_odds"
 
     def __post_init__(self) -> None:
         if not 0 < self.rate < 1:
-            raise ValueError(f"a rater error rate lies between 0 and 1, not {self.rate}")
+            raise DialError(f"a rater error rate lies between 0 and 1, not {self.rate}")
+        if self.knob not in dial.KNOBS:
+            raise DialError(f"no knob {self.knob!r}; there are {', '.join(dial.KNOBS)}")
+
+    @classmethod
+    def from_config_name(cls, name: str) -> Dial | None:
+        """The dial that a config such as 'rate_0.30' names; None for another kind of name.
+
+        Raises:
+            DialError: it names a rate that is none.
+        """
+        matched = re.fullmatch(r"rate_(\d+(?:\.\d+)?)", name)
+        return cls(float(matched[1])) if matched else None
 
     def load(self, context: LabelContext) -> NoisyLabels:
         """Returns the labels; see `LabelSource`.
@@ -87,18 +103,26 @@ class Dial:
         pool = Raters(self.of).load(context)
         predictions, _ = Raters(self.of).predictions(context)
         uniforms = {split: uniforms_of_ids(ids, len(pool.raters), "dial") for split, ids in pool.ids.items()}
-        temperature = dial.solve_temperature(
-            predictions.probabilities(REFERENCE), pool.clean_labels[REFERENCE], self.rate, uniforms[REFERENCE]
+        setting = dial.solve(
+            self.knob,
+            predictions.probabilities(REFERENCE),
+            pool.clean_labels[REFERENCE],
+            self.rate,
+            uniforms[REFERENCE],
         )
         noisy_labels = {
-            split: dial.labels_at(predictions.probabilities(split), temperature, uniforms[split]) for split in uniforms
+            split: dial.draw(
+                self.knob, predictions.probabilities(split), pool.clean_labels[split], setting, uniforms[split]
+            )
+            for split in uniforms
         }
         made = {
             "noise_model": "sampled from the raters' probabilities",
-            "temperature": float(temperature[0]),
             "wanted_rate": self.rate,
+            "knob": self.knob,
+            "setting": float(setting[0]),
         }
-        # Loss and average precision are of the probabilities at temperature 1, not of these labels.
+        # Loss and average precision are of the probabilities as they were, not of these labels.
         kept = [
             {key: value for key, value in rater.items() if key not in ("loss", "mean_average_precision")}
             for rater in pool.raters

@@ -1,90 +1,128 @@
 """A dial for noise: labels of any wanted rater error rate from the probabilities that a pool of raters left behind.
 
-    temperature = solve_temperature(probabilities, labels, 0.30, uniforms)
-    noisy_labels = labels_at(probabilities, temperature, uniforms)      # 30 % of them are wrong
+    setting = solve("error_odds", probabilities, labels, 0.30, uniforms)
+    noisy_labels = draw("error_odds", probabilities, labels, setting, uniforms)      # 30 % of them are wrong
 
-A rater's label is drawn from its probabilities raised to the power 1 / temperature and normalised. Towards temperature
-0 that is the rater's hard label, at 1 a draw from what the rater believes, and towards infinity any class alike. The
-error rate rises from that of the hard labels to (K-1) / K, and every wrong label is still drawn from what *this* rater
-thought of *this* image. Labels are drawn at fixed `uniforms`: datasets of two rates differ in little more than their
-rates ask.
+A rater's label is sampled from what this rater thought of this image, turned up or down by one of two knobs:
 
-Below the error rate of its hard labels a pool cannot go, and far above it the draws flatten towards independent noise.
+    error_odds    the probability of every wrong class times a factor, then normalised. It is how people's labels are
+                  brought to an error rate (`noise_models.upsampled_errors`), reaches every rate, and leaves images that
+                  nobody doubts alone.
+    temperature   all probabilities to the power 1 / temperature, then normalised: towards 0 the hard labels, towards
+                  infinity any class alike. It needs no clean label to draw, and cannot go below the error rate of the
+                  hard labels.
+
+At a factor or temperature of 1 both sample what the rater believes. Labels are drawn at fixed `uniforms`: datasets of
+two rates differ in little more than their rates ask. docs/measuring.md compares the knobs with each other and with
+people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from noisy_label_datasets import metrics, noise_models
 from noisy_label_datasets.errors import NoisyLabelsError
 
-LOWEST, HIGHEST = 2.0**-7, 2.0**9  # temperatures; beyond them nothing changes but in the last digits
-
 
 class DialError(NoisyLabelsError):
-    """An error rate that a pool cannot give."""
+    """An error rate that a pool cannot give, or a knob that there is not."""
 
 
-def labels_at(probabilities: np.ndarray, temperature: float | np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-    """Draws each rater's label at a temperature.
+def tempered(probabilities: np.ndarray, labels: np.ndarray, temperature: np.ndarray) -> np.ndarray:
+    """Probabilities [n, R, K] to the power 1 / temperature [R], up to a factor that keeps the largest at 1."""
+    logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    logs -= logs.max(axis=-1, keepdims=True)
+    return np.exp(logs / temperature[:, None].astype(logs.dtype))
+
+
+def with_error_odds(probabilities: np.ndarray, labels: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Probabilities [n, R, K] with those of the wrong classes times a factor [R], not normalised."""
+    scaled = probabilities * factor[:, None].astype(probabilities.dtype)
+    clean = labels[:, None, None]
+    np.put_along_axis(scaled, clean, np.take_along_axis(probabilities, clean, axis=-1), axis=-1)
+    return scaled
+
+
+class Knob(NamedTuple):
+    """How probabilities are turned by settings [R], and the binary logarithms of the lowest and the highest setting."""
+
+    turn: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    low: float
+    high: float
+
+
+KNOBS: Mapping[str, Knob] = {
+    "error_odds": Knob(with_error_odds, -40, 40),
+    "temperature": Knob(tempered, -7, 9),
+}
+
+
+def draw(
+    knob: str, probabilities: np.ndarray, labels: np.ndarray, setting: float | np.ndarray, uniforms: np.ndarray
+) -> np.ndarray:
+    """Draws each rater's label at a setting of a knob.
 
     Args:
+        knob: of `KNOBS`.
         probabilities: [n, R, K] float, each rater's distribution over the classes.
-        temperature: above 0; one for the pool, or [R], one a rater.
+        labels: [n] clean labels.
+        setting: above 0; one for the pool, or [R], one a rater.
         uniforms: [n, R] in [0, 1).
 
     Returns:
         [n, R] int32.
     """
-    return noise_models.sample_labels(_tempered(np.asarray(probabilities), temperature), uniforms)
+    settings = np.broadcast_to(np.asarray(setting, dtype=np.float64), probabilities.shape[1:2])
+    return noise_models.sample_labels(_knob(knob).turn(probabilities, labels, settings), uniforms)
 
 
-def solve_temperature(
-    probabilities: np.ndarray, labels: np.ndarray, rate: float | Sequence[float], uniforms: np.ndarray
+def solve(
+    knob: str, probabilities: np.ndarray, labels: np.ndarray, rate: float | Sequence[float], uniforms: np.ndarray
 ) -> np.ndarray:
-    """The temperature at which the labels that are really drawn have the wanted error rate.
+    """The setting at which the labels that are really drawn have the wanted error rate.
 
     Args:
+        knob: of `KNOBS`.
         probabilities: [n, R, K].
         labels: [n] clean labels.
-        rate: wanted share of wrong labels: of all of them, which gives one temperature for the pool and keeps good
-            raters better than bad ones; or R rates, one a rater, which gives a temperature for each.
+        rate: wanted share of wrong labels: of all of them, which gives one setting for the pool and keeps good raters
+            better than bad ones; or R rates, one a rater, which gives a setting for each.
         uniforms: [n, R] in [0, 1), those that the labels will be drawn at.
 
     Returns:
-        [R] float64 temperatures, all equal for a single rate.
+        [R] float64 settings, all equal for a single rate.
 
     Raises:
-        DialError: a rate below that of the hard labels, or above the one where all classes are alike.
+        DialError: a rate that the knob cannot reach with these probabilities.
     """
     num_raters = probabilities.shape[1]
     wanted = np.asarray(rate, dtype=np.float64)
     if wanted.shape not in ((), (num_raters,)):
         raise DialError(f"a dial takes one error rate or one for each of the {num_raters} raters, not {wanted.shape}")
 
-    def realised(log_temperature: np.ndarray) -> np.ndarray:
-        noisy_labels = labels_at(probabilities, np.exp2(log_temperature), uniforms)
+    def realised(log_setting: np.ndarray) -> np.ndarray:
+        noisy_labels = draw(knob, probabilities, labels, np.exp2(log_setting), uniforms)
         if wanted.ndim:
             return metrics.error_rate_by_rater(noisy_labels, labels)
         return np.asarray(metrics.rater_error_rate(noisy_labels, labels))
 
-    low, high = (np.full(wanted.shape, np.log2(end)) for end in (LOWEST, HIGHEST))
+    low, high = (np.full(wanted.shape, end, dtype=np.float64) for end in (_knob(knob).low, _knob(knob).high))
     lowest, highest = realised(low), realised(high)
     if (wanted < lowest).any() or (wanted > highest).any():
-        reach = " ".join(f"{a:.3f} .. {b:.3f}" for a, b in zip(lowest.flat, highest.flat, strict=True))
-        raise DialError(f"a rater error rate of {rate} is out of this pool's reach: {reach}")
-    for _ in range(24):  # to a millionth of the range
+        reach = ", ".join(f"{a:.3f} .. {b:.3f}" for a, b in zip(lowest.flat, highest.flat, strict=True))
+        raise DialError(f"a rater error rate of {rate} is out of this pool's reach by {knob}: {reach}")
+    for _ in range(18):  # 0.0003 of an octave, hence less than 0.0001 of a rate
         middle = (low + high) / 2
         below = realised(middle) < wanted
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.broadcast_to(np.exp2((low + high) / 2), (num_raters,)).copy()
 
 
-def _tempered(probabilities: np.ndarray, temperature: float | np.ndarray) -> np.ndarray:
-    """Probabilities to the power 1 / temperature, up to a factor that keeps the largest at 1."""
-    logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-    logs -= logs.max(axis=-1, keepdims=True)
-    return np.exp(logs / np.broadcast_to(temperature, probabilities.shape[1])[:, None].astype(logs.dtype))
+def _knob(name: str) -> Knob:
+    if name not in KNOBS:
+        raise DialError(f"no knob {name!r}; there are {', '.join(KNOBS)}")
+    return KNOBS[name]

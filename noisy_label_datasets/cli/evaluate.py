@@ -6,11 +6,13 @@
 For each built config, or folder of rater predictions: how far its labels lie from CIFAR-10H, beside independent and
 class-conditional flips of the same error rate and the figures that the paper prints. CIFAR-10H is fetched once (0.8
 MB). The paper corrects mislabelled test images before it computes error rates; --corrections does, from a list that is
-fetched too. With --rates, the same for labels sampled from the pool's probabilities at these error rates.
+fetched too. With --rates, also labels that are sampled from a pool's probabilities, turned to these error rates by the
+two knobs of the dial.
 """
 
 import argparse
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -127,7 +129,7 @@ def sweep(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: S
     """Returns a table of a pool's own labels and of those that a dial turned to some rates gives.
 
     Raises:
-      NoisyLabelsError: the pool's labels are not its own, or a rate is out of its reach.
+      NoisyLabelsError: the pool's labels are not its own.
     """
     import rich.box
     from rich.table import Table
@@ -140,6 +142,9 @@ def sweep(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: S
         raise NoisyLabelsError(
             f"{pool.name} has no probabilities of its own to sample from: --rates is for a rater pool"
         )
+    for rate in rates:
+        if not 0 < rate < 1:
+            raise dial.DialError(f"a rater error rate lies between 0 and 1, not {rate}")
     num_classes = counts.shape[1]
     shown = Table(
         box=rich.box.SIMPLE_HEAD,
@@ -169,9 +174,13 @@ def sweep(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: S
     if pool.probabilities is not None and rates:
         probabilities = pool.probabilities()
         uniforms = uniforms_of_ids(pool.ids, probabilities.shape[1], "dial")
-        for rate in rates:
-            temperature = dial.solve_temperature(probabilities, labels, rate, uniforms)
-            add(f"T = {temperature[0]:.2f}", dial.labels_at(probabilities, temperature, uniforms))
+        for rate, knob in itertools.product(rates, dial.KNOBS):
+            try:
+                setting = dial.solve(knob, probabilities, labels, rate, uniforms)
+            except dial.DialError:  # what one knob cannot reach the other can
+                shown.add_row(f"{knob} –", f"{rate:.1%}", *["–"] * 6)
+                continue
+            add(f"{knob} {setting[0]:.2g}", dial.draw(knob, probabilities, labels, setting, uniforms))
     return shown
 
 

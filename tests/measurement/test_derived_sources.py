@@ -75,9 +75,9 @@ def test_only_class_conditional_flips_keep_the_confusion(context, pool):
     assert expected[2, 3] > 2 * expected[0, 2]
 
 
-@pytest.mark.parametrize("rate", [0.25, 0.4, 0.6])
-def test_the_dial_meets_its_rate_on_every_split(context, pool, rate):
-    labels = Dial(rate, "low").load(context)
+@pytest.mark.parametrize(("rate", "knob"), [(0.05, "error_odds"), (0.4, "temperature"), (0.6, "error_odds")])
+def test_the_dial_meets_its_rate_on_every_split(context, rate, knob):
+    labels = Dial(rate, knob=knob).load(context)
     assert metrics.rater_error_rate(*train(labels)) == pytest.approx(rate, abs=0.002)
     for split in LABELLED_SPLITS:  # the others up to the luck of 3,000 draws
         realised = metrics.rater_error_rate(labels.noisy_labels[split], labels.clean_labels[split])
@@ -106,8 +106,19 @@ def test_loading_twice_gives_the_same_labels(context):
             np.testing.assert_array_equal(first.noisy_labels[split], second.noisy_labels[split])
 
 
-def test_rates_out_of_reach(context):
+def test_what_is_no_dial(context):
     with pytest.raises(DialError, match=r"0\.01 is out of this pool's reach"):
-        Dial(0.01, "low").load(context)
-    with pytest.raises(ValueError, match="between 0 and 1, not 30"):
-        Dial(30, "low")
+        Dial(0.01, knob="temperature").load(context)
+    with pytest.raises(DialError, match="between 0 and 1, not 30"):
+        Dial(30)
+    with pytest.raises(DialError, match="no knob"):
+        Dial(0.3, knob="volume")
+
+
+def test_config_names():
+    assert Dial.from_config_name("rate_0.30") == Dial(0.3)
+    assert Dial.from_config_name("rate_0.305") == Dial(0.305)
+    assert Dial.from_config_name("low") is None
+    assert Dial.from_config_name("rate_high") is None
+    with pytest.raises(DialError, match="between 0 and 1"):
+        Dial.from_config_name("rate_30")

@@ -64,10 +64,9 @@ def test_prints_table1_beside_the_papers(given, capsys):
     assert f"{expected.ratios['paper']}" in printed
     assert "0.180 ± 0.005" in printed  # what the paper prints for its low level
     error = metrics.rater_error_rate(read.noisy_labels["test"], read.clean_labels["test"])
-    rates = [
-        float(line.split("%")[0].split()[-1]) for line in printed.splitlines() if line.startswith(("T =", "as they"))
-    ]
-    assert rates == pytest.approx([100 * error, 30, 50], abs=0.2)
+    rows = [line for line in printed.splitlines() if line.startswith(("as they are", "error_odds", "temperature"))]
+    rates = [float(row.split("%")[0].split()[-1]) for row in rows]
+    assert rates == pytest.approx([100 * error, 30, 30, 50, 50], abs=0.2)
 
 
 def test_corrections_are_counted(given, capsys):
@@ -79,7 +78,7 @@ def test_corrections_are_counted(given, capsys):
 
 def test_what_cannot_be_compared_is_an_error(given, capsys, tmp_path):
     pool, people, _, _ = given
-    assert cli.main(["evaluate", str(pool), "--human-labels", str(people), "--rates", "0.001"]) == 2
-    assert "out of this pool's reach" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(pool), "--human-labels", str(people), "--rates", "30"]) == 2
+    assert "between 0 and 1, not 30" in capsys.readouterr().err
     assert cli.main(["evaluate", str(tmp_path / "nowhere"), "--human-labels", str(people)]) == 2
     assert "nowhere" in capsys.readouterr().err
