@@ -18,12 +18,12 @@ _HIGH = (
     ("compact_inception", 0.75, 1.3),
     ("compact_inception_resnet", 1.0, 1.0),
     ("compact_mobilenet", 1.0, 1.5),
-    ("compact_mobilenet", 1.0, 1.2),
+    ("compact_mobilenet", 1.0, 1.6),
     ("compact_mobilenet", 0.75, 1.5),
     ("compact_resnet", 1.0, 1.0),
-    ("compact_resnet", 1.0, 0.8),
-    ("compact_resnet", 0.75, 1.0),
-    ("compact_vgg", 1.0, 1.0),
+    ("compact_resnet", 1.0, 1.3),
+    ("compact_resnet", 0.75, 1.5),
+    ("compact_vgg", 1.0, 1.6),
 )
 _MEDIUM = (
     ("compact_vgg", 1.0, 1.0),
