@@ -12,7 +12,6 @@ alone, and the dial draws at the same numbers whatever its rate.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,16 +82,6 @@ class Dial:
             raise DialError(f"a rater error rate lies between 0 and 1, not {self.rate}")
         if self.knob not in dial.KNOBS:
             raise DialError(f"no knob {self.knob!r}; there are {', '.join(dial.KNOBS)}")
-
-    @classmethod
-    def from_config_name(cls, name: str) -> Dial | None:
-        """The dial that a config such as 'rate_0.30' names; None for another kind of name.
-
-        Raises:
-            DialError: it names a rate that is none.
-        """
-        matched = re.fullmatch(r"rate_(\d+(?:\.\d+)?)", name)
-        return cls(float(matched[1])) if matched else None
 
     def load(self, context: LabelContext) -> NoisyLabels:
         """Returns the labels; see `LabelSource`.

@@ -113,12 +113,3 @@ def test_what_is_no_dial(context):
         Dial(30)
     with pytest.raises(DialError, match="no knob"):
         Dial(0.3, knob="volume")
-
-
-def test_config_names():
-    assert Dial.from_config_name("rate_0.30") == Dial(0.3)
-    assert Dial.from_config_name("rate_0.305") == Dial(0.305)
-    assert Dial.from_config_name("low") is None
-    assert Dial.from_config_name("rate_high") is None
-    with pytest.raises(DialError, match="between 0 and 1"):
-        Dial.from_config_name("rate_30")
