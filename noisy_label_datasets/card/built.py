@@ -35,7 +35,7 @@ def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
     return NoiseCard(
         name=name,
         version=str(builder.version),
-        summary=_summary(info.description),
+        summary=f"{_summary(info.description)} {builder.builder_config.description or ''}".strip(),
         class_names=info.features["label"].names,
         splits={split: info.splits[split].num_examples for split in info.splits},
         raters=metadata["raters"],
@@ -71,17 +71,28 @@ def _summary(description: str) -> str:
 
 
 def _provenance(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """The provenance in a few lines: what is a text or a number; the whole stands in the dataset's metadata."""
-    base = metadata["base"]
+    """The provenance in a few lines; the whole stands in the dataset's metadata."""
+    base, rater = metadata["base"], metadata["raters"][0]
     facts = {
-        "base dataset": f"{base['name']} {base['version']}",
-        "split seed": str(metadata["split_plan"]["seed"]),
-        "labels": metadata["origin"],
-        "SHA-256 of the labels": metadata["labels_sha256"],
+        "base dataset": f"{base['name']} {base['version']}, split seed {metadata['split_plan']['seed']}",
+        "labels": f"{metadata['origin']}, SHA-256 {metadata['labels_sha256']}",
     }
-    for key, value in metadata["provenance"].items():
+    trained = {key: rater[key] for key in ("software", "device", "platform") if rater.get(key)}
+    return facts | _lines(metadata["provenance"]) | _lines(trained)
+
+
+def _lines(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """What is a text or a number, a short table of such, or has a name; the rest is left out."""
+    lines = {}
+    for key, value in provenance.items():
+        name = key.replace("_", " ")
         if isinstance(value, str | int | float):
-            facts[key.replace("_", " ")] = str(value)
+            lines[f"{name} are" if name == "labels" else name] = str(value)
+        elif isinstance(value, Mapping) and key == "of":
+            lines |= {f"of: {inner}": text for inner, text in _lines(value).items()}
+        elif isinstance(value, Mapping) and "name" in value:
+            lines[name] = str(value["name"])
         elif isinstance(value, Mapping) and all(isinstance(item, str | int | float) for item in value.values()):
-            facts[key.replace("_", " ")] = ", ".join(f"{name} {item}" for name, item in value.items())
-    return facts
+            numbers = ((k, f"{v:.4g}" if isinstance(v, float) else v) for k, v in value.items())
+            lines[name] = ", ".join(f"{k} {v}" for k, v in numbers)
+    return lines
