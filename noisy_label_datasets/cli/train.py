@@ -46,15 +46,34 @@ def run(args: argparse.Namespace) -> None:
 
 
 def train(builder: "NoisyLabelBuilder", *, pool: str | None, out: pathlib.Path | None = None) -> pathlib.Path:
-    """Trains the raters of a config and returns the folder of their predictions."""
-    chosen = choose_pool(list_pools(), builder.name, builder.builder_config.name, pool)
+    """Trains the raters of whom a config's labels are, and returns the folder of their predictions."""
+    level = level_of_raters(builder)
+    chosen = choose_pool(list_pools(), builder.name, level, pool)
     data_dir = pathlib.Path(builder.data_dir_root)
     arrays = data_dir / "clean_arrays" / builder.name / str(builder.version)
-    out = out or data_dir / "rater_predictions" / full_name(builder)
+    out = out or data_dir / "rater_predictions" / builder.name / level
     print(f"Reading {builder.BASE.name} {builder.BASE.version}, whose clean half the raters are trained on", flush=True)
     builder.clean_dataset().save(arrays)
     train_pool(arrays=arrays, pool=chosen, out=out)
     return out
+
+
+def level_of_raters(builder: "NoisyLabelBuilder") -> str:
+    """Returns the level of the raters whose labels a config has, or from whose labels its own are made.
+
+    Raises:
+      TrainingError: no raters that could be trained stand behind the labels.
+    """
+    from noisy_label_datasets.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
+    from noisy_label_datasets.sources import Raters
+
+    match builder.builder_config.source:
+        case Raters(level):
+            return level
+        case IndependentFlips(of=level) | ClassConditionalFlips(of=level) | Dial(of=level):
+            return level
+        case source:
+            raise TrainingError(f"there are no raters of {full_name(builder)} to train: its labels are {source}")
 
 
 def choose_pool(pools: list[Mapping[str, Any]], dataset: str, level: str, wanted: str | None) -> str:

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from noisy_label_datasets.cli import training_process
-from noisy_label_datasets.cli.targets import UnknownNameError
-from noisy_label_datasets.cli.train import choose_pool
+from noisy_label_datasets.cli.targets import UnknownNameError, find_builder
+from noisy_label_datasets.cli.train import choose_pool, level_of_raters
 from noisy_label_datasets.cli.training_process import TrainingError, train_pool
 
 POOLS = [
@@ -79,3 +79,13 @@ def test_no_training_stays_behind(sent, exit_code):
             return
         time.sleep(0.1)
     pytest.fail(f"training process {training} still runs")
+
+
+@pytest.mark.parametrize("config", ["low", "low_independent", "low_class_conditional", "rate_0.30"])
+def test_labels_made_from_raters_need_those_raters(config):
+    assert level_of_raters(find_builder(f"cifar10_noisy/{config}", data_dir=None)) == "low"
+
+
+def test_published_labels_have_no_raters_to_train():
+    with pytest.raises(TrainingError, match=r"no raters of cifar10_noisy/published_low to train"):
+        level_of_raters(find_builder("cifar10_noisy/published_low", data_dir=None))
