@@ -50,10 +50,11 @@ def read_images(builder: Any, split: str, ids: Collection[str]) -> dict[str, np.
     """Reads some images of a split of a built dataset: id -> [h, w, c] uint8."""
     import tensorflow_datasets as tfds
 
-    decoders = tfds.decode.PartialDecoding({"id": True, "image": True}, decoders={"image": tfds.decode.SkipDecoding()})
-    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
-        examples = builder.as_data_source(split, decoders=decoders)
+    as_stored = {"image": tfds.decode.SkipDecoding()}
+    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:  # which knows no partial decoding
+        examples = builder.as_data_source(split, decoders=as_stored)
     else:
+        decoders = tfds.decode.PartialDecoding({"id": True, "image": True}, decoders=as_stored)
         examples = tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))
     channels = builder.info.features["image"].shape[-1]
     wanted = {id_.encode() for id_ in ids}
