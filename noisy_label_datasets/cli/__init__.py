@@ -16,7 +16,7 @@ from typing import NoReturn
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.version import __version__
 
-COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate")
+COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate", "export")
 
 DESCRIPTION = """\
 Image-classification datasets whose noisy labels come from simulated raters: neural networks that were trained on the
