@@ -125,3 +125,32 @@ def test_digits_load_from_the_wheel_alone(wheel, tmp_path):
             "TF_CPP_MIN_LOG_LEVEL": "2",
         },
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["wheel", "sdist", "editable"])
+def test_plain_install_in_a_fresh_environment(kind, wheel, sdist, source, tmp_path):
+    """With everything that it asks for from the package index, and nothing else."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python, command = tmp_path / "venv" / "bin" / "python", tmp_path / "venv" / "bin" / "noisy-labels"
+    what = {"wheel": [wheel], "sdist": [sdist], "editable": ["--editable", source]}[kind]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *what], check=True)
+
+    found = "import importlib.util as u; print([n for n in ('jax', 'flax', 'optax', 'pytest') if u.find_spec(n)])"
+    output = subprocess.run([python, "-c", found], check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+    assert output == "[]\n"
+
+    where = source if kind == "editable" else tmp_path / "venv"
+    subprocess.run([python, "-c", LOAD, where, tmp_path / "data"], check=True, cwd=tmp_path)
+    verify = [command, "verify", "digits_noisy/medium", "--data-dir", tmp_path / "data"]
+    output = subprocess.run(verify, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+    assert [line.split()[0] for line in output.splitlines()] == ["ok", "ok"]
+
+    tfds_build = [tmp_path / "venv" / "bin" / "tfds", "build", "--data_dir", tmp_path / "data"]
+    by_name = [*tfds_build, "digits_noisy/low", "--imports", "noisy_label_datasets"]
+    subprocess.run(by_name, check=True, capture_output=True, cwd=tmp_path)
+    site_packages = next((tmp_path / "venv").glob("lib/*/site-packages"))
+    builders_folder = source if kind == "editable" else site_packages / "noisy_label_datasets"
+    in_its_folder = [*tfds_build, "--config", "high"]
+    subprocess.run(in_its_folder, check=True, capture_output=True, cwd=builders_folder / "builders" / "digits_noisy")
+    assert {path.name for path in (tmp_path / "data" / "digits_noisy").glob("[a-z]*")} == {"low", "medium", "high"}
