@@ -13,6 +13,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import shutil
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -30,6 +31,7 @@ from rater_training.config import PoolConfig, RaterConfig
 
 _SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy")
 _LOSSES_KEPT = 20
+_CHECKPOINTS = "checkpoints"  # beside the artifact's files while raters are in training
 
 
 class PoolError(NoisyLabelsError):
@@ -96,7 +98,7 @@ def train_pool(
             listener.finished(rater, "stored already", trained=False)
             continue
         try:
-            checkpoints = Checkpoints(pathlib.Path(out) / "checkpoints" / rater.id, fingerprint)
+            checkpoints = Checkpoints(pathlib.Path(out) / _CHECKPOINTS / rater.id, fingerprint)
             probabilities, known = _train_rater(dataset, rater, listener, checkpoints)
         except engine.Diverged as error:
             # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
@@ -116,6 +118,7 @@ def train_pool(
         raise PoolError(f"pool {pool.name}: every rater failed: {'; '.join(failures.values())}")
     if not (pathlib.Path(out) / "manifest.json").exists() or failures:
         writer.finish(stored, failures=failures, provenance=_provenance(pool))
+    shutil.rmtree(pathlib.Path(out) / _CHECKPOINTS, ignore_errors=True)
     return True
 
 
