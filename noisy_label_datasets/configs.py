@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def standard_configs(
-    levels: Mapping[str, str], *, rates: Sequence[float] = (), published: bool = False
+    levels: Mapping[str, str],
+    *,
+    rates: Sequence[float] = (),
+    published: bool = False,
+    studies: Mapping[str, str] | None = None,
 ) -> list[NoisyLabelConfig]:
     """Returns the configs of a dataset.
 
@@ -30,11 +34,15 @@ def standard_configs(
       rates: rater error rates r, for each of which there is a config `rate_<r>`, sampled from the raters of the first
         level, which should be the best.
       published: whether the paper's authors released labels of these levels: `published_<level>`.
+      studies: name -> description, of raters beyond the levels, which the paper has for one of its studies.
     """
     # Here and not above, because that module ends by importing every builder, and those import this one.
     from noisy_label_datasets.builder import NoisyLabelConfig
 
-    raters = [NoisyLabelConfig(name=level, description=text, source=Raters(level)) for level, text in levels.items()]
+    raters, for_studies = (
+        [NoisyLabelConfig(name=name, description=text, source=Raters(name)) for name, text in described.items()]
+        for described in (levels, studies or {})
+    )
     flips = [
         NoisyLabelConfig(
             name=f"{level}_{name}", description=f"{text}, as often as by raters {level}.", source=source(level)
@@ -54,7 +62,8 @@ def standard_configs(
         for level in levels
         if published
     ]
-    return [*raters, *flips, *released, *(dial_config(rate, of=next(iter(levels))) for rate in rates)]
+    dials = [dial_config(rate, of=next(iter(levels))) for rate in rates]
+    return [*raters, *flips, *released, *dials, *for_studies]
 
 
 def dial_config(rate: float, *, of: str = "low") -> NoisyLabelConfig:

@@ -44,4 +44,12 @@ class Builder(NoisyLabelBuilder):
         },
         rates=(0.15, 0.2, 0.3, 0.4),
         published=True,
+        studies={
+            **{
+                f"section{section}_{steps}": f"Ten raters, trained for {steps:,} steps (Section 3.{section % 10})."
+                for section, of_section in ((31, (25_000, 50_000, 100_000)), (32, (10_000, 25_000, 100_000)))
+                for steps in of_section
+            },
+            "section33": "Ten raters of Section 3.3 of the paper.",
+        },
     )

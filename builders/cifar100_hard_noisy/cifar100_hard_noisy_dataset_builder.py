@@ -22,4 +22,5 @@ class Builder(NoisyLabelBuilder):
             "high": "The raters that err most.",
         },
         rates=(0.3, 0.4, 0.5, 0.6, 0.7),
+        studies={"section33": "The paper's raters of this task (Section 3.3, Appendix A)."},
     )

@@ -34,4 +34,11 @@ class Builder(NoisyLabelBuilder):
         },
         rates=(0.15, 0.2, 0.3, 0.4),
         published=True,
+        studies={
+            **{
+                f"section31_{steps}": f"Twenty raters, trained for {steps:,} steps (Section 3.1 of the paper)."
+                for steps in (10_000, 20_000, 50_000, 80_000)
+            },
+            "section33": "Twenty raters of Section 3.3 of the paper.",
+        },
     )

@@ -11,6 +11,7 @@ from noisy_label_datasets.derived_sources import ClassConditionalFlips, Dial, In
 from noisy_label_datasets.published import Published
 from noisy_label_datasets.registration import builder_class, dataset_names
 from noisy_label_datasets.sources import MissingLabelsError, Raters
+from rater_training.pools import POOLS
 
 LEVELS = ("low", "medium", "high")
 RELEASED = ("cifar10_noisy", "cifar100_noisy", "pcam_noisy", "cats_vs_dogs_noisy")
@@ -41,6 +42,16 @@ def test_every_dataset_has_the_standard_configs(dataset):
         assert configs.get(f"published_{level}") == (Published(level) if dataset in RELEASED else None)
     assert configs["rate_0.30"] == Dial(0.30, of="low")
     assert next(iter(configs)) == "low"
+
+
+def test_every_pool_labels_a_config_of_a_dataset():
+    """The images that the raters see included: size, channels, classes."""
+    for pool in POOLS.values():
+        builder = builder_class(pool.dataset)
+        assert builder.builder_configs[pool.level].source == Raters(pool.level)
+        height_and_width = builder.RATER_IMAGE_SIZE or builder.BASE.image_shape[:2]
+        assert pool.image_shape == (*height_and_width, builder.BASE.image_shape[2])
+        assert pool.num_classes == len(builder.BASE.class_names)
 
 
 @pytest.mark.parametrize("config", ["low_independent", "low_class_conditional", "rate_0.40"])
