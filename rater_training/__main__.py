@@ -49,7 +49,9 @@ def _train(arguments: argparse.Namespace) -> int:
     pool = pools.get_pool(arguments.pool)
     dataset = CleanDataset.load(arguments.arrays)
     print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}", flush=True)
-    finished = train_pool(dataset, pool, arguments.out, ProgressLines(pool), only=tuple(arguments.only))
+    finished = train_pool(
+        dataset, pool, arguments.out, ProgressLines(pool), only=tuple(arguments.only), note=arguments.note
+    )
     if finished:
         print(f"Rater predictions of the whole pool are in {arguments.out}")
     else:
@@ -76,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--pool", required=True, metavar="NAME", help="'digits/medium'; `list` shows all")
     train.add_argument("--out", required=True, metavar="FOLDER", help="artifact, new or begun: a begun one goes on")
     train.add_argument("--only", nargs="+", default=[], metavar="RATER", help="train these raters only")
+    train.add_argument("--note", default="", metavar="TEXT", help="what the provenance should say besides")
     train.set_defaults(run=_train)
     listing = commands.add_parser("list", help="the pools")
     listing.add_argument("--json", action="store_true", help="as JSON")

@@ -58,6 +58,7 @@ def train_pool(
     listener: Listener,
     *,
     only: tuple[str, ...] = (),
+    note: str = "",
 ) -> bool:
     """Trains what is missing of a pool, labels the splits it was not trained on, writes the artifact.
 
@@ -68,6 +69,7 @@ def train_pool(
       listener: is told of the progress.
       only: ids of the raters to train in this run; all where empty. The artifact is finished by the run after which
         no rater is missing.
+      note: what a reader of the provenance should know besides; kept by the run that finishes the artifact.
 
     Returns:
       Whether the artifact is finished.
@@ -117,7 +119,7 @@ def train_pool(
     if not stored:
         raise PoolError(f"pool {pool.name}: every rater failed: {'; '.join(failures.values())}")
     if not (pathlib.Path(out) / "manifest.json").exists() or failures:
-        writer.finish(stored, failures=failures, provenance=_provenance(pool))
+        writer.finish(stored, failures=failures, provenance=_provenance(pool, note))
     shutil.rmtree(pathlib.Path(out) / _CHECKPOINTS, ignore_errors=True)
     return True
 
@@ -173,11 +175,12 @@ def _training_log(trained: engine.TrainedRater) -> Mapping[str, Any]:
     }
 
 
-def _provenance(pool: PoolConfig) -> Mapping[str, Any]:
+def _provenance(pool: PoolConfig, note: str) -> Mapping[str, Any]:
     return {
         "pool": dataclasses.asdict(pool),
         "trained_on": "clean_label_train",
         "labels": "argmax of the probabilities",
+        **({"note": note} if note else {}),
     }
 
 
