@@ -153,8 +153,9 @@ class Norm(nnx.Module):
         factor = lax.rsqrt(variance + self.epsilon)
         if self.scale is not None:
             factor = factor * self.scale[...]
-        offset = self.bias[...] - mean * factor
-        return (x * factor[None, None, None] + offset[None, None, None]).astype(self.dtype)
+        return ((x - mean[None, None, None]) * factor[None, None, None] + self.bias[None, None, None]).astype(
+            self.dtype
+        )
 
 
 @build_layer.register(specs.Relu)

@@ -1,8 +1,8 @@
 """The pools of the paper against a second reading of its Appendix A."""
 
-from collections import Counter
 import inspect
 import re
+from collections import Counter
 
 import pytest
 
@@ -64,12 +64,17 @@ def test_these_are_all_of_the_appendix():
 CIFAR10 = {
     "low": "3 Inception-v1, 1 Inception-v3, 2 Inception-ResNet-v2, 2 MobileNet-v1, 2 VGG16",
     "medium": "2 Inception-v4, 2 MobileNet-v1, 2 MobileNet-v2, 1 NASNetMobile, 1 ResNet50, 1 ResNet101, 1 VGG16",
-    "high": "2 Inception-v2, 1 Inception-ResNet-v2, 2 MobileNet-v1, 1 MobileNet-v2, 2 ResNet50, 1 ResNet101, 1 ResNet152",
+    "high": (
+        "2 Inception-v2, 1 Inception-ResNet-v2, 2 MobileNet-v1, 1 MobileNet-v2, 2 ResNet50, 1 ResNet101, 1 ResNet152"
+    ),
 }
-PCAM = "Inception-v1, Inception-v2, Inception-v3, Inception-v4, MobileNet-v1, MobileNet-v2, ResNet50, ResNet152, VGG16, VGG19"
+PCAM = (
+    "Inception-v1, Inception-v2, Inception-v3, Inception-v4, MobileNet-v1, MobileNet-v2, ResNet50, ResNet152, "
+    "VGG16, VGG19"
+)
 EASY = (
-    "Inception-v1, Inception-v2, Inception-v3, Inception-v4, Inception-ResNet-v2, MobileNet-v1, MobileNet-v2, ResNet50, "
-    "ResNet101, ResNet152"
+    "Inception-v1, Inception-v2, Inception-v3, Inception-v4, Inception-ResNet-v2, MobileNet-v1, MobileNet-v2, "
+    "ResNet50, ResNet101, ResNet152"
 )
 
 
