@@ -55,13 +55,14 @@ class Row:
     Attributes:
         error_rate: the realised rater error rate.
         paper: from people extrapolated to the pool's error rate, as the paper does.
-        proper: from people upsampled to the pool's error rate as proper distributions.
+        proper: from people upsampled to the pool's error rate as proper distributions; None where the rate is above the
+            share of images on which anybody errs, and there are none.
         raw: from people as they are.
     """
 
     error_rate: float
     paper: Estimate
-    proper: Estimate
+    proper: Estimate | None
     raw: Estimate
 
 
@@ -70,8 +71,9 @@ class Table1:
     """A pool beside flips of the same error rate, all of R labels an example.
 
     Attributes:
-        rows: by name, `ROWS` and "people", which is R labels drawn from the proper reference: how near R labels come.
-        ratios: "paper" and "proper" -> the distance of the raters over that of independent flips.
+        rows: by name, `ROWS` and, where there is a proper reference, "people": R labels drawn from it, to show how near
+            R labels come.
+        ratios: "paper" and "proper" (None as above) -> the distance of the raters over that of independent flips.
         human_error_rate: of people as they are.
         human_floor: R labels by people from the other people's labels.
     """
@@ -79,7 +81,7 @@ class Table1:
     num_examples: int
     num_raters: int
     rows: Mapping[str, Row]
-    ratios: Mapping[str, Estimate]
+    ratios: Mapping[str, Estimate | None]
     human_error_rate: float
     human_floor: Estimate
 
@@ -98,7 +100,8 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     human = human_counts / human_counts.sum(axis=1, keepdims=True)
     rate = metrics.rater_error_rate(noisy_labels, labels)
     paper = noise_models.extrapolated_errors(human, labels, rate)
-    proper = noise_models.upsampled_errors(human, labels, rate)
+    anybody_errs = np.take_along_axis(human, labels[:, None], axis=1)[:, 0] < 1
+    proper = noise_models.upsampled_errors(human, labels, rate) if rate < anybody_errs.mean() else None
 
     transition = noise_models.estimate_transition(noisy_labels, labels, num_classes)
     independent, conditional, people = (rng.random(noisy_labels.shape) for _ in range(3))
@@ -106,20 +109,23 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
         "independent flipping": noise_models.independent_flips(labels, rate, num_classes, independent),
         "class-conditional flipping": noise_models.class_conditional_flips(labels, transition, conditional),
         "raters": noisy_labels,
-        "people": noise_models.sample_labels(proper[:, None], people),
     }
+    if proper is not None:
+        labelled["people"] = noise_models.sample_labels(proper[:, None], people)
     votes = {name: metrics.vote_shares(given, num_classes) for name, given in labelled.items()}
     rows = {
         name: Row(
             error_rate=metrics.rater_error_rate(labelled[name], labels),
             paper=metrics.mean_total_variation(shares, paper),
-            proper=metrics.mean_total_variation(shares, proper),
+            proper=None if proper is None else metrics.mean_total_variation(shares, proper),
             raw=metrics.mean_total_variation(shares, human),
         )
         for name, shares in votes.items()
     }
     ratios = {
-        name: _ratio(
+        name: None
+        if reference is None
+        else _ratio(
             metrics.total_variation(votes["raters"], reference),
             metrics.total_variation(votes["independent flipping"], reference),
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from noisy_label_datasets.card.model import NoiseCard, decimal, percent
+from noisy_label_datasets.card.model import NoiseCard, decimal, percent, ratio
 from noisy_label_datasets.errors import NoisyLabelsError
 
 BEGIN, END = "<!-- noise cards: begin -->", "<!-- noise cards: end -->"
@@ -41,7 +41,7 @@ def to_markdown(cards: Sequence[NoiseCard]) -> str:
             percent(dependence.get("explained_by_class")),
         ]
         if with_people:
-            cells.append(f"{card.table1.ratios['paper'].value:.2f}" if card.table1 else "–")
+            cells.append(decimal(ratio(card.table1, "paper"), 2) if card.table1 else "–")
         lines.append("| " + " | ".join(cells) + " |")
     measured = cards[0].noise["measured_split"]
     lines += ["", f"Figures of `{measured}`, version {cards[0].version}."]

@@ -90,6 +90,12 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-def decimal(value: float | None) -> str:
+def decimal(value: float | None, digits: int = 3) -> str:
     """0.12345 -> '0.123'; None -> '–'."""
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def ratio(table: Table1, reference: str) -> float | None:
+    """The distance of the raters over that of independent flips, from the 'paper' or the 'proper' reference."""
+    estimate = table.ratios[reference]
+    return None if estimate is None else estimate.value

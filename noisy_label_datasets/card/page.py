@@ -9,7 +9,7 @@ from typing import Any
 
 from noisy_label_datasets import table1
 from noisy_label_datasets.card import svg
-from noisy_label_datasets.card.model import NoiseCard, decimal, percent
+from noisy_label_datasets.card.model import NoiseCard, decimal, percent, ratio
 from noisy_label_datasets.card.style import CSS
 from noisy_label_datasets.version import __version__
 
@@ -177,7 +177,7 @@ def _table1(table: table1.Table1, name: str) -> str:
         cells = [
             percent(row.error_rate),
             row.paper,
-            row.proper,
+            row.proper or "–",
             row.raw,
             *([printed.get(title, "")] if printed else []),
         ]
@@ -194,8 +194,8 @@ def _table1(table: table1.Table1, name: str) -> str:
         f"{table.num_raters} labels each, with 95 % intervals: from people brought to this error rate as in the paper, "
         "from people brought to it as proper distributions, and from people as they are.</p>"
         f'<div class="wide"><table><tr><th></th>{head}</tr>{"".join(rows)}</table></div>'
-        f'<p style="margin-top:16px">Raters over independent flips: <b>{table.ratios["paper"].value:.2f}</b> by the '
-        f"paper’s measure{beside}, <b>{table.ratios['proper'].value:.2f}</b> against distributions. People err on "
+        f'<p style="margin-top:16px">Raters over independent flips: <b>{decimal(ratio(table, "paper"), 2)}</b> by the '
+        f"paper’s measure{beside}, <b>{decimal(ratio(table, 'proper'), 2)}</b> against distributions. People err on "
         f"{percent(table.human_error_rate)} of these images; {table.num_raters} of them lie {table.human_floor} from "
         "the others.</p></section>"
     )

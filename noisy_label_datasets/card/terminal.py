@@ -50,13 +50,13 @@ def table1_lines(table: table1.Table1, name: str) -> list[RenderableType]:
         shown.add_column(title, justify="right", no_wrap=True)
     for title, row in table.rows.items():
         beside = [str(printed.get(title, ""))] if printed else []
-        cells = [percent(row.error_rate), str(row.paper), *beside, str(row.proper)]
+        cells = [percent(row.error_rate), str(row.paper), *beside, str(row.proper or "–")]
         shown.add_row(title, *cells, style="bold" if title == "raters" else "")
     paper = f"; the paper {table1.paper_ratio(level):.2f}" if printed else ""
     return [
         shown,
         f"raters / independent flips: [bold]{table.ratios['paper']}[/] in the paper’s way{paper}; "
-        f"[bold]{table.ratios['proper']}[/] as distributions",
+        f"[bold]{table.ratios['proper'] or '–'}[/] as distributions",
         f"[dim]people as they are: raters lie {table.rows['raters'].raw} from them; they err on "
         f"{percent(table.human_error_rate)}; {table.num_raters} of them lie {table.human_floor} from the others[/]",
     ]

@@ -135,6 +135,7 @@ def sweep(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: S
     from rich.table import Table
 
     from noisy_label_datasets import dial, metrics, table1
+    from noisy_label_datasets.card.model import decimal, ratio
     from noisy_label_datasets.instance_dependence import instance_dependence
     from noisy_label_datasets.noise_models import uniforms_of_ids
 
@@ -150,10 +151,10 @@ def sweep(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: S
         box=rich.box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
-        caption="variances within a class; the share of the flip variance that the class explains; raters over "
-        "independent flips in the paper’s way, and as distributions",
+        caption="variances of votes and flip rates within a class; share of the latter that the class explains; raters "
+        "over independent flips in the paper’s way, and as distributions",
     )
-    for title in ("labels", "error", "alpha", "vote var", "flip var", "class", "ratio", "as distr."):
+    for title in ("labels", "error", "alpha", "votes", "flips", "class", "ratio", "distr."):
         shown.add_column(title, justify="left" if title == "labels" else "right", no_wrap=True)
 
     def add(name: str, noisy_labels: "np.ndarray") -> None:
@@ -166,8 +167,8 @@ def sweep(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: S
             f"{found.vote_variance:.4f}",
             f"{found.flip_rate_variance:.4f}",
             f"{found.explained_by_class:.1%}",
-            f"{table.ratios['paper'].value:.3f}",
-            f"{table.ratios['proper'].value:.3f}",
+            decimal(ratio(table, "paper")),
+            decimal(ratio(table, "proper")),
         )
 
     add("as they are", pool.noisy_labels)
@@ -178,7 +179,7 @@ def sweep(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: S
             try:
                 setting = dial.solve(knob, probabilities, labels, rate, uniforms)
             except dial.DialError:  # what one knob cannot reach the other can
-                shown.add_row(f"{knob} –", f"{rate:.1%}", *["–"] * 6)
+                shown.add_row(f"{knob} cannot", f"{rate:.1%}", *["–"] * 6)
                 continue
             add(f"{knob} {setting[0]:.2g}", dial.draw(knob, probabilities, labels, setting, uniforms))
     return shown

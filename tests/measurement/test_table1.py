@@ -31,6 +31,16 @@ def test_labels_from_people_are_nearest_and_flips_farthest():
     assert table.human_error_rate == pytest.approx(DOUBT.mean(), abs=0.003)
 
 
+def test_above_the_rate_that_people_can_be_brought_to_only_the_papers_way_is_left():
+    most = np.mean(HUMAN[np.arange(N), LABELS] < 1)
+    flips = noise_models.independent_flips(LABELS, most + 0.05, K, RNG.random((N, R)))
+    table = table1.compare(flips, LABELS, COUNTS)
+    assert table.ratios["proper"] is None
+    assert "people" not in table.rows
+    assert table.rows["raters"].proper is None
+    assert table.ratios["paper"].value == pytest.approx(1, abs=0.02)
+
+
 def test_flips_compared_with_flips_have_ratio_one():
     flips = noise_models.independent_flips(LABELS, 0.3, K, RNG.random((N, R)))
     for ratio in table1.compare(flips, LABELS, COUNTS).ratios.values():
