@@ -108,9 +108,7 @@ def _gallery(card: NoiseCard) -> str:
 def _picture(card: NoiseCard, example: Mapping[str, Any]) -> str:
     votes = Counter(vote for vote in example["votes"] if vote >= 0)
     right = votes[example["label"]] / max(votes.total(), 1)
-    said = ", ".join(
-        f"{_text(card.class_names[label])}\N{NO-BREAK SPACE}×{count}" for label, count in votes.most_common(3)
-    )
+    said = ", ".join(f"{_text(card.class_names[label])} ×{count}" for label, count in votes.most_common(3))
     return (
         f'<figure title="{_text(example["id"])}"><img alt="" src="{svg.image_uri(card.images[example["id"]])}">'
         f'<div class="clean">{_text(card.class_names[example["label"]])}</div>'

@@ -45,6 +45,7 @@ tr:last-child td { border-bottom: 0; } th.number, td.number { text-align: right;
 tr.ours td { font-weight: 650; }
 .wide { overflow-x: auto; } .wide table { font-size: 13px; }
 .wide th, .wide td { padding-right: 9px; white-space: nowrap; }
+.wide th { vertical-align: bottom; line-height: 1.25; } .wide th, .wide th.number { white-space: normal; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); gap: 14px; margin: 10px 0 22px; }
 .gallery figure { margin: 0; } .gallery img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 8px;
   image-rendering: pixelated; background: var(--cell); display: block; }
