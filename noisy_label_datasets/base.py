@@ -7,7 +7,9 @@ What a builder declares (class names, image shape) stands in the base, so that a
 anything is downloaded; reading checks it. A `RelabelledBase` is another task on the same images.
 """
 
+import collections
 import dataclasses
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
@@ -99,7 +101,8 @@ class TfdsBase:
 
     Attributes:
       name, version, class_names, image_shape, extra_labels: see `Base`.
-      id_key: the feature that identifies an example; joined on, so unique and stable.
+      id_key: the feature that identifies an example; joined on, so unique and stable. None where there is none, as in
+        `mnist`: ids are made of the examples' content (see `content_ids`).
       image_key: the image feature.
       label_key: the clean label's feature.
     """
@@ -108,7 +111,7 @@ class TfdsBase:
     version: str
     class_names: tuple[str, ...]
     image_shape: ImageShape
-    id_key: str = "id"
+    id_key: str | None = "id"
     image_key: str = "image"
     label_key: str = "label"
     extra_labels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -121,22 +124,22 @@ class TfdsBase:
         info = builder.info
         if missing := sorted(set(base_splits) - set(info.splits)):
             raise BaseDatasetError(f"{info.full_name} has no split {missing}; it has {sorted(info.splits)}")
-        keys = (self.id_key, self.image_key, self.label_key, *self.extra_labels)
+        keys = (self.image_key, self.label_key, *self.extra_labels, *([self.id_key] if self.id_key else []))
         if missing := [key for key in keys if key not in info.features]:
             raise BaseDatasetError(f"{info.full_name} has no feature {missing}; it has {sorted(info.features)}")
         for key, declared in {self.label_key: self.class_names, **self.extra_labels}.items():
             if tuple(names := info.features[key].names) != tuple(declared):
                 raise BaseDatasetError(f"{info.full_name} has the classes {names} of {key!r}, not {list(declared)}")
         for base_split in base_splits:
+            seen: collections.Counter[str] = collections.Counter()
             for columns in read_batches(builder, base_split, keys, self.image_key, BATCH_SIZE):
-                ids, images, labels, *extra = (columns[key] for key in keys)
-                yield ExampleBatch(
-                    base_split=base_split,
-                    ids=[id_.decode() for id_ in ids],
-                    images=images,
-                    labels=labels,
-                    extra_labels=dict(zip(self.extra_labels, extra, strict=True)),
-                )
+                images, labels = columns[self.image_key], columns[self.label_key]
+                if self.id_key:
+                    ids = [id_.decode() for id_ in columns[self.id_key]]
+                else:
+                    ids = content_ids(base_split, images, labels, self.image_shape[-1], seen)
+                extra = {name: columns[name] for name in self.extra_labels}
+                yield ExampleBatch(base_split, ids, images, labels, extra)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,6 +188,35 @@ class RelabelledBase:
                 labels=[label for label in labels if label is not None],
                 extra_labels={name: [values[i] for i in taken] for name, values in originals.items()},
             )
+
+
+def content_ids(
+    base_split: str, images: Sequence[bytes], labels: Sequence[int], channels: int, seen: collections.Counter[str]
+) -> list[str]:
+    """Returns ids for examples that have none: `<base split>_<20 hexadecimal digits of a SHA-256>`.
+
+    They do not depend on the order of the examples. Hashed are the label and the pixels of a PNG, which different
+    encoders write differently, or else the bytes of the file, which different decoders read differently. Copies of an
+    example get `-2`, `-3`, ... after it: which is which does not matter.
+
+    Args:
+      base_split: the split they are from.
+      images: [n] encoded.
+      labels: [n].
+      channels: of the images.
+      seen: how often each id occurred in this split so far; is brought up to date.
+    """
+    ids = []
+    for image, label in zip(images, labels, strict=True):
+        if image.startswith(b"\x89PNG"):
+            pixels = decode_image(image, channels)
+            content = f"{pixels.shape}".encode() + pixels.tobytes()
+        else:
+            content = image
+        id_ = f"{base_split}_{hashlib.sha256(f'{label}:'.encode() + content).hexdigest()[:20]}"
+        seen[id_] += 1
+        ids.append(id_ if seen[id_] == 1 else f"{id_}-{seen[id_]}")
+    return ids
 
 
 def encode_png(image: np.ndarray) -> bytes:

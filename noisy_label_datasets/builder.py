@@ -23,7 +23,7 @@ from noisy_label_datasets.base import Base, decode_image
 from noisy_label_datasets.card.figures import noise_figures
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.join import UNLABELLED, ExampleBatch, Spool, join_by_id
-from noisy_label_datasets.registration import builder_class, import_builders
+from noisy_label_datasets.registration import builder_class, import_builders, remember
 from noisy_label_datasets.sampling import sample_raters
 from noisy_label_datasets.sources import NOISY_SPLITS, LabelContext, LabelSource, NoisyLabels
 from noisy_label_datasets.splits import SPLITS, SplitPlan
@@ -66,6 +66,11 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     RATER_IMAGE_SIZE: ClassVar[tuple[int, int] | None] = None
     # What makes TFDS hand on the folder; only published_* configs look there.
     MANUAL_DOWNLOAD_INSTRUCTIONS = MANUAL_DOWNLOAD_INSTRUCTIONS
+
+    def __init_subclass__(cls, *, skip_registration: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(skip_registration=skip_registration, **kwargs)  # type: ignore[call-arg]
+        if not skip_registration:
+            remember(cls)
 
     def __init__(self, *, config: str | tfds.core.BuilderConfig | None = None, **kwargs: Any) -> None:
         """As every TFDS builder; `tfds.builder` calls it.

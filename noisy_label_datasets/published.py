@@ -178,7 +178,7 @@ def _ids_by_pixels(records: Sequence[_Records], context: LabelContext, folder: A
     clean label, in order, so that no two of them take the same one.
     """
     wanted = {key for of_part in records for key in of_part.keys}
-    candidates = collections.defaultdict(list)
+    candidates: collections.defaultdict[tuple[Any, Any], list[str]] = collections.defaultdict(list)
     noisy = [name for name, shares in context.split_plan.fractions.items() if set(shares) & set(NOISY_SPLITS)]
     for batch in context.examples():
         if batch.base_split not in noisy:

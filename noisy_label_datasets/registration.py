@@ -22,6 +22,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 
 _TFDS = "tensorflow_datasets"
 _GENERIC_BUILDER = "noisy_label_datasets.builder"
+_OTHERS: dict[str, Any] = {}  # builders of other packages and of users, by the name of their dataset
 
 
 class RegistrationError(NoisyLabelsError):
@@ -43,12 +44,23 @@ def builders_dir() -> pathlib.Path:
 
 
 def dataset_names() -> tuple[str, ...]:
+    """Returns the names of the datasets of this package, and of others that were imported."""
+    return (*own_names(), *sorted(_OTHERS))
+
+
+def own_names() -> tuple[str, ...]:
     """Returns the names of the datasets of this package, sorted."""
     return tuple(sorted(path.parent.name for path in builders_dir().glob("*/*_dataset_builder.py")))
 
 
+def remember(builder: Any) -> None:
+    """Makes a builder class that is not one of this package's known to the `noisy-labels` command."""
+    if builder.name not in own_names():
+        _OTHERS[builder.name] = builder
+
+
 def builder_class(dataset: str) -> Any:
-    """Returns the builder class of one of this package's datasets.
+    """Returns the builder class of one of this package's datasets, or of another that was imported.
 
     Raises:
       RegistrationError: there is no such dataset; the message names those there are.
@@ -56,7 +68,7 @@ def builder_class(dataset: str) -> Any:
     if dataset not in dataset_names():
         raise RegistrationError(f"no dataset {dataset!r}; there are {', '.join(dataset_names())}")
     importlib.import_module(_GENERIC_BUILDER)
-    return importlib.import_module(f"{dataset}.{dataset}_dataset_builder").Builder
+    return _OTHERS.get(dataset) or importlib.import_module(f"{dataset}.{dataset}_dataset_builder").Builder
 
 
 def import_builders() -> None:
@@ -64,7 +76,7 @@ def import_builders() -> None:
     folder = str(builders_dir())
     if folder not in sys.path:
         sys.path.append(folder)
-    for name in dataset_names():
+    for name in own_names():
         importlib.import_module(f"{name}.{name}_dataset_builder")
 
 

@@ -34,6 +34,11 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="noisy-labels", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    root.add_argument(
+        "--imports",
+        metavar="MODULE[,MODULE]",
+        help="modules of your own with datasets, of the working directory or installed; before the command's name",
+    )
     root.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
@@ -62,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A polite kill unwinds the stack too, so that no training process stays behind.
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        _import_datasets(args.imports)
         args.run(args)
         sys.stdout.flush()
         return 0
@@ -85,6 +91,22 @@ def _silence_libraries() -> None:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.set_verbosity(logging.ERROR)
+
+
+def _import_datasets(modules: str | None) -> None:
+    """Imports modules, so that the datasets in them are known.
+
+    Raises:
+      NoisyLabelsError: there is no such module.
+    """
+    if modules is None:
+        return
+    sys.path.insert(0, os.getcwd())
+    for module in modules.split(","):
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise NoisyLabelsError(f"--imports {module}: {error} (looked in {os.getcwd()} too)") from error
 
 
 def _complain(message: str, exit_code: int) -> int:

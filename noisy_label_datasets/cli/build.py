@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from noisy_label_datasets.cli.tables import NOTHING, print_table
 from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder, full_name
+from noisy_label_datasets.registration import own_names
 
 if TYPE_CHECKING:
     from noisy_label_datasets.builder import NoisyLabelBuilder
@@ -90,7 +91,8 @@ def print_load_line(builder: "NoisyLabelBuilder", data_dir: str | None) -> None:
     """Prints what to type next in Python."""
     where = f", data_dir={data_dir!r}" if data_dir else ""
     call = f"{full_name(builder)!r}, split='noisy_label_train'{where}"
-    print("\nNext, in Python:\n\n    import noisy_label_datasets, tensorflow_datasets as tfds")
+    module = "noisy_label_datasets" if builder.name in own_names() else type(builder).__module__
+    print(f"\nNext, in Python:\n\n    import {module}, tensorflow_datasets as tfds")
     if builder.info.file_format.value == "array_record":
         print(f"    source = tfds.data_source({call})\n")
     else:

@@ -32,7 +32,8 @@ def add_pool(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pool",
         metavar="NAME",
-        help="the rater pool (default: the compact one of this dataset and level, if there is one)",
+        help="the rater pool (default: the compact one of this dataset and level, if there is one); of your own: "
+        "module:VARIABLE, a PoolConfig in a module of the working directory or an installed one",
     )
 
 
@@ -82,14 +83,15 @@ def choose_pool(pools: list[Mapping[str, Any]], dataset: str, level: str, wanted
     Args:
       pools: mappings with "name", "dataset" and "level".
       dataset, level: what it shall label.
-      wanted: the name that was asked for, or None for the compact pool or, if there is none, the first.
+      wanted: the name that was asked for, or None for the compact pool or, if there is none, the first. One of the
+        user's own, 'module:VARIABLE', is not looked at before it is trained.
 
     Raises:
       UnknownNameError: the pool that was asked for does not label this dataset at this level.
       TrainingError: no pool does.
     """
     names = [pool["name"] for pool in pools if (pool["dataset"], pool["level"]) == (dataset, level)]
-    if wanted in names:
+    if wanted in names or (wanted and ":" in wanted):
         return str(wanted)
     if wanted is not None:
         raise UnknownNameError(f"rater pool for {dataset}/{level} called", wanted, names)

@@ -15,7 +15,7 @@ import numpy as np
 
 from noisy_label_datasets.cli.targets import add_data_dir, check_dataset, find_builder, full_name, levels
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.registration import builder_class, dataset_names
+from noisy_label_datasets.registration import builder_class, dataset_names, own_names
 
 if TYPE_CHECKING:
     from noisy_label_datasets.builder import NoisyLabelBuilder
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _verify(target: str | None, data_dir: str | None) -> Iterator[tuple[str, str, str]]:
     """Yields a verdict, on what, and a note."""
-    from noisy_label_datasets.checksums import verify_shipped_files
+    from noisy_label_datasets.checksums import CHECKSUMS, verify_shipped_files
 
     if target and "/" in target:
         yield from _verify_config(find_builder(target, data_dir=data_dir))
@@ -56,9 +56,10 @@ def _verify(target: str | None, data_dir: str | None) -> Iterator[tuple[str, str
         check_dataset(target)
     for dataset in [target] if target else dataset_names():
         what = f"{dataset}, shipped files"
+        folder = builder_class(dataset).code_path.parent
         try:
-            shipped = verify_shipped_files(builder_class(dataset).code_path.parent)
-            yield OK, what, f"{len(shipped)} files as listed in checksums.tsv"
+            if dataset in own_names() or (folder / CHECKSUMS).exists():
+                yield OK, what, f"{len(verify_shipped_files(folder))} files as listed in {CHECKSUMS}"
         except NoisyLabelsError as error:
             yield FAULT, what, str(error)
         for level in levels(dataset):

@@ -1,8 +1,9 @@
-"""The pools, by name: `get_pool("digits/medium")`.
+"""The pools, by name: `get_pool("digits/medium")`, or of your own: `get_pool("my_module:POOL")`.
 
 A new pool is a `PoolConfig` in a module of its task; a new task is a module whose `POOLS` is added below.
 """
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,20 @@ POOLS: dict[str, PoolConfig] = {pool.name: pool for module in _MODULES for pool 
 
 
 def get_pool(name: str) -> PoolConfig:
-    """Returns the pool of this name; raises ConfigError, naming those there are, on another."""
+    """Returns the pool of this name, or the one that a module holds, as 'module:VARIABLE'.
+
+    Raises:
+      ConfigError: there is none of this name, naming those there are; or nothing of the kind in that module.
+    """
+    module, colon, variable = name.partition(":")
+    if colon:
+        try:
+            pool = getattr(importlib.import_module(module), variable)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(f"no pool {name!r}: {error}") from error
+        if not isinstance(pool, PoolConfig):
+            raise ConfigError(f"{name} is a {type(pool).__name__}, not a PoolConfig")
+        return pool
     if name not in POOLS:
         raise ConfigError(f"no pool {name!r}; there are: {', '.join(POOLS)}")
     return POOLS[name]
