@@ -14,8 +14,9 @@ less. Hence two forms:
     changes, weights from ImageNet fit this form, too. VGG is the exception: it starts with convolutions at full size,
     where dropped reductions would cost 16 times as much, and its fully connected layers take what size there is. It
     keeps its reductions and has 512 hidden units for 4096, as VGGs for CIFAR have (Liu & Deng, ACPR 2015).
-*   `auto` (the default) is `imagenet` where its last map is at least 3 pixels wide, else `small`. 224x224 is `imagenet`
-    for all; 96x96 too, except for the Inceptions, which are `small` with all reductions kept; 32x32 is `small`.
+*   `auto` (the default) is `imagenet` where its last map is at least 3x3 pixels, else `small`. 224x224 is `imagenet`
+    for all; 96x96 too, except for Inception-v3, -v4 and Inception-ResNet-v2, which do not pad: they are `small` with
+    all reductions kept; 32x32 is `small` for all.
 
 No network has dropout: Keras' have none (but for a thousandth in MobileNet), and the paper names none.
 """
