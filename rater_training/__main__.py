@@ -60,13 +60,14 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    rows = [pools.summary(pool) for pool in pools.POOLS.values()]
+    rows = [pools.summary(pool, cost=arguments.cost) for pool in pools.POOLS.values()]
     if arguments.json:
         print(json.dumps(rows))
         return 0
     for row in rows:
         target = f"{row['dataset']}/{row['level']}"
-        print(f"{row['name']:28} {row['raters']:3} raters  {row['examples_seen']:.2e} examples seen  -> {target}")
+        cost = f"  {row['training_flops']:.1e} FLOPs" if arguments.cost else ""
+        print(f"{row['name']:28} {row['raters']:3} raters  {row['examples_seen']:.1e} examples{cost}  -> {target}")
     return 0
 
 
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     listing = commands.add_parser("list", help="the pools")
     listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.add_argument("--cost", action="store_true", help="with the floating-point operations of training each")
     listing.set_defaults(run=_list)
     return parser
 

@@ -41,10 +41,17 @@ def run(args: argparse.Namespace) -> None:
         print(f"Rater pools are listed where the training extra is installed: {INSTALL}")
         return
     print_table(
-        ("rater pool", "labels", "raters", "examples seen"),
+        ("rater pool", "labels", "raters", "steps", "examples seen", "FLOPs"),
         [
-            (pool["name"], f"{pool['dataset']}/{pool['level']}", str(pool["raters"]), f"{pool['examples_seen']:,}")
-            for pool in list_pools()
+            (
+                pool["name"],
+                f"{pool['dataset']}/{pool['level']}",
+                str(pool["raters"]),
+                "–".join(str(steps) for steps in sorted({min(pool["steps"]), max(pool["steps"])})),
+                f"{pool['examples_seen']:,}",
+                f"{pool['training_flops']:.1e}",
+            )
+            for pool in list_pools(cost=True)
         ],
     )
 

@@ -27,13 +27,17 @@ def training_is_installed() -> bool:
     return not _missing()
 
 
-def list_pools() -> list[Mapping[str, Any]]:
+def list_pools(*, cost: bool = False) -> list[Mapping[str, Any]]:
     """Returns the rater pools, each a mapping with at least "name", "dataset" and "level".
+
+    With `cost` also "training_flops", which takes some seconds for all of them.
 
     Raises:
       TrainingError: the [training] extra is not installed, or the process failed.
     """
-    process = subprocess.run(_command("list", "--json"), stdout=subprocess.PIPE, text=True, check=False)
+    process = subprocess.run(
+        _command("list", "--json", *(["--cost"] if cost else [])), stdout=subprocess.PIPE, text=True, check=False
+    )
     if process.returncode:
         raise TrainingError(f"`python -m rater_training list` failed with exit code {process.returncode} (see above)")
     return json.loads(process.stdout)

@@ -35,11 +35,9 @@ def get_pool(name: str) -> PoolConfig:
     return POOLS[name]
 
 
-def summary(pool: PoolConfig) -> Mapping[str, Any]:
-    """Returns what a list shows of a pool, as JSON values."""
-    from rater_training.pools import cost  # brings JAX, which the configurations do without
-
-    return {
+def summary(pool: PoolConfig, *, cost: bool = False) -> Mapping[str, Any]:
+    """Returns what a list shows of a pool, as JSON values; with `cost` also "training_flops", which takes a second."""
+    row = {
         "name": pool.name,
         "dataset": pool.dataset,
         "level": pool.level,
@@ -47,6 +45,10 @@ def summary(pool: PoolConfig) -> Mapping[str, Any]:
         "architectures": sorted({rater.architecture for rater in pool.raters}),
         "steps": sorted({rater.steps for rater in pool.raters}),
         "examples_seen": pool.examples_seen,
-        "training_flops": cost.training_flops(pool),
         "source": pool.source,
     }
+    if cost:
+        from rater_training.pools.cost import training_flops  # brings JAX, which the configurations do without
+
+        row["training_flops"] = training_flops(pool)
+    return row

@@ -5,7 +5,7 @@
 Each stands beside the paper's pool of that level (Appendix A, "CIFAR10 datasets in Section 2.3") and keeps its shape:
 ten raters, the families of the paper's as far as a compact network stands for them (at least five), one number of
 steps for all but the families that learn more slowly. Scaled down: networks of 10 to 30 million multiply-adds
-(`architectures.compact`) in place of ImageNet's, and 56 to 1,536 steps of 250 images in place of 5,000 to 80,000 of 256.
+(`architectures.compact`) for ImageNet's, and 56 to 1,536 steps of 250 images in place of 5,000 to 80,000 of 256.
 What the paper gets from long training, these get from a tuned recipe: peak learning rate 0.5 after a linear warm-up,
 weight decay 5e-4, label smoothing at the low and medium level.
 
