@@ -76,17 +76,27 @@ class Published:
         if set(records[1].rater_ids) != set(rater_ids):
             raise PredictionsError(f"{folder}: train has the raters {rater_ids}, valid {records[1].rater_ids}")
         ids, clean_labels = _identify(records, task, context, folder)
+        orders = [np.argsort(np.array(of_split, dtype=np.str_)) for of_split in ids]
+
+        def by_split(columns: Iterable[Any], dtype: Any) -> dict[str, np.ndarray]:
+            """In the order of the ids, so that figures do not depend on that of the files."""
+            ordered = (np.array(column, dtype)[order] for column, order in zip(columns, orders, strict=True))
+            return dict(zip(NOISY_SPLITS, ordered, strict=True))
+
         return NoisyLabels(
             raters=release.rater_features(folder, rater_ids),
             division=ReleaseDivision(
                 {id_: split for split, of_split in zip(NOISY_SPLITS, ids, strict=True) for id_ in of_split},
                 context.split_plan,
             ),
-            ids=_by_split(np.array(of_split, dtype=np.str_) for of_split in ids),
-            clean_labels=_by_split(np.array(of_split, dtype=np.int32) for of_split in clean_labels),
-            noisy_labels=_by_split(
-                of_split.noisy_labels[:, [of_split.rater_ids.index(rater_id) for rater_id in rater_ids]]
-                for of_split in records
+            ids=by_split(ids, np.str_),
+            clean_labels=by_split(clean_labels, np.int32),
+            noisy_labels=by_split(
+                (
+                    of_part.noisy_labels[:, [of_part.rater_ids.index(rater_id) for rater_id in rater_ids]]
+                    for of_part in records
+                ),
+                np.int32,
             ),
             provenance={
                 "release": f"gs://{release.BUCKET}/public/{task.folder}/{self.level}",
@@ -212,10 +222,6 @@ def _task(context: LabelContext) -> Task:
             f"the paper's authors published no labels for {context.base['name']}; they did for {', '.join(TASKS)}"
         )
     return TASKS[context.base["name"]]
-
-
-def _by_split(of_splits: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    return dict(zip(NOISY_SPLITS, of_splits, strict=True))
 
 
 def _digest(pixels: bytes) -> bytes:

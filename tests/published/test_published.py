@@ -23,6 +23,7 @@ import tensorflow_datasets as tfds
 import noisy_label_datasets
 from noisy_label_datasets import release
 from noisy_label_datasets.base import encode_png
+from noisy_label_datasets.cli.verify import faults_of_built
 from noisy_label_datasets.join import ExampleBatch
 from noisy_label_datasets.predictions import PredictionsError
 from noisy_label_datasets.published import Published, ReleaseDivision
@@ -153,6 +154,7 @@ def test_cifar_records_are_matched_by_their_pixels(tmp_path):
             if example.id not in ALIKE:
                 assert said[example.id] == [votes(example)[r] for r in order]
                 assert clean[example.id] == example.label
+        assert labels.ids[split].tolist() == sorted(said)
     assert labels.origin == "published"
     assert {rater["accuracy"] for rater in labels.raters} == {0.9}
 
@@ -478,3 +480,4 @@ def test_built_from_a_folder_of_the_users_own(tmp_path):
     assert set(table.columns) >= {"model_name", "accuracy", "loss", "experience"}
     assert builder.info.metadata["origin"] == "published"
     assert builder.info.metadata["provenance"]["release"].endswith("public/cifar10/medium")
+    assert list(faults_of_built(builder, None)) == []  # `noisy-labels verify`, without the release
