@@ -20,7 +20,8 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
-from rater_training.architectures import convolution
+from rater_training.architectures.convolution import conv
+from rater_training.architectures.depthwise import depthwise_conv
 
 _WHITENING_SIZE = 2
 _STAGE_CHANNELS = (32, 96, 128)
@@ -70,7 +71,7 @@ class Conv(nnx.Module):
         self.kernel = _kernel((size, size, c_in, c_out), size * size * c_in, rngs)
 
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        return convolution.conv(x, self.kernel[...].astype(self.dtype))
+        return conv(x, self.kernel[...].astype(self.dtype))
 
 
 class SeparableConv(nnx.Module):
@@ -82,7 +83,7 @@ class SeparableConv(nnx.Module):
         self.pointwise = Conv(c_in, c_out, 1, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        return self.pointwise(convolution.depthwise_conv(x, self.depthwise[...].astype(self.dtype)), train)
+        return self.pointwise(depthwise_conv(x, self.depthwise[...].astype(self.dtype)), train)
 
 
 class NormActivation(nnx.Module):

@@ -1,13 +1,11 @@
-"""Convolutions in the form that is fast on the platform at hand, the same to rounding everywhere.
+"""Convolution with a fast gradient on CPU.
 
     y = conv(x, kernel, strides=(2, 2))     # [b, h, w, c_in], [kh, kw, c_in, c_out] -> [b, h', w', c_out]
-    y = depthwise_conv(x, kernel)           # [b, h, w, c], [kh, kw, c] -> [b, h', w', c]
 
 A 1x1 convolution is a matrix product everywhere, so that over stacked networks (`jax.vmap`) it becomes a batched
-product and not a grouped convolution. The rest is XLA's own convolution on accelerators. On CPU XLA (0.10) has no fast
-code for two things, which have another form here: the gradient of a kernel (inside a loop a hundred times slower than
-it could be; here one matrix product for each row of the kernel), and depthwise convolution, forward and backward (here
-a sum of shifted products, five to ten times as fast). `benchmarks/convolution.py` measures both.
+product and not a grouped convolution. The rest is XLA's own convolution on accelerators. XLA on CPU (0.10) has no fast code for its gradients inside a loop, where
+training happens: a hundred times slower than outside for the kernel's, several times for the input's. There the
+kernel's gradient is one matrix product for each row of the kernel, and the input's is written as a forward convolution.
 """
 
 import functools
@@ -33,33 +31,19 @@ def conv(x: jax.Array, kernel: jax.Array, strides: tuple[int, int] = (1, 1), pad
     return _xla_conv(x, kernel, strides, pads)
 
 
-def depthwise_conv(
-    x: jax.Array, kernel: jax.Array, strides: tuple[int, int] = (1, 1), padding: Padding = "SAME"
-) -> jax.Array:
-    """Returns the convolution of each channel of x [b, h, w, c] with its own kernel [kh, kw, c]: [b, h', w', c]."""
-    pads = _explicit(x, kernel, strides, padding)
-    if jax.default_backend() != "cpu":
-        return _xla_conv(x, kernel[:, :, None, :], strides, pads, feature_group_count=kernel.shape[-1])
-    shifts = _shifted(_pad(x, pads), kernel.shape[:2], strides)
-    return functools.reduce(
-        jnp.add, (shifted * kernel[None, i : i + 1, j : j + 1] for (i, j), shifted in shifts.items())
-    )
-
-
 def _explicit(x: jax.Array, kernel: jax.Array, strides: Strides, padding: Padding) -> Pads:
     if isinstance(padding, str):
         return tuple(lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding))
     return tuple((before, after) for before, after in padding)
 
 
-def _xla_conv(x: jax.Array, kernel: jax.Array, strides: Strides, pads: Pads, feature_group_count: int = 1) -> jax.Array:
+def _xla_conv(x: jax.Array, kernel: jax.Array, strides: Strides, pads: Pads) -> jax.Array:
     return lax.conv_general_dilated(
         x,
         kernel,
         window_strides=strides,
         padding=pads,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=feature_group_count,
     )
 
 
@@ -113,18 +97,6 @@ def _input_gradient(
         lhs_dilation=strides,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-
-
-def _shifted(padded: jax.Array, kernel_size: tuple[int, ...], strides: Strides) -> dict[tuple[int, int], jax.Array]:
-    """Returns what each element of a kernel meets, by its (row, column)."""
-    height, width = (
-        (size - k) // stride + 1 for size, k, stride in zip(padded.shape[1:3], kernel_size, strides, strict=True)
-    )
-    return {
-        (i, j): _strided(_strided(padded, 1, i, height, strides[0]), 2, j, width, strides[1])
-        for i in range(kernel_size[0])
-        for j in range(kernel_size[1])
-    }
 
 
 def _strided(x: jax.Array, axis: int, start: int, count: int, stride: int) -> jax.Array:
