@@ -3,9 +3,10 @@
     y = conv(x, kernel, strides=(2, 2))     # [b, h, w, c_in], [kh, kw, c_in, c_out] -> [b, h', w', c_out]
 
 A 1x1 convolution is a matrix product everywhere, so that over stacked networks (`jax.vmap`) it becomes a batched
-product and not a grouped convolution. The rest is XLA's own convolution on accelerators. XLA on CPU (0.10) has no fast code for its gradients inside a loop, where
-training happens: a hundred times slower than outside for the kernel's, several times for the input's. There the
-kernel's gradient is one matrix product for each row of the kernel, and the input's is written as a forward convolution.
+product and not a grouped convolution. The rest is XLA's own convolution on accelerators. XLA on CPU (0.10) has no fast
+code for its gradients inside a loop, where training happens: a hundred times slower than outside for the kernel's,
+several times for the input's. There the kernel's gradient is one matrix product for each row of the kernel, and the
+input's is written as a forward convolution.
 """
 
 import functools
