@@ -16,6 +16,7 @@ from tensorflow_datasets.datasets.patch_camelyon import patch_camelyon_dataset_b
 from noisy_label_datasets import cifar100
 from noisy_label_datasets.base import encode_png
 from noisy_label_datasets.predictions import PredictionsWriter
+from noisy_label_datasets.registration import builder_class
 from noisy_label_datasets.splits import LABELLED_SPLITS
 
 RNG = np.random.default_rng(0)
@@ -31,6 +32,14 @@ def jpeg(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="jpeg")
     return buffer.getvalue()
+
+
+def cifar10_examples() -> dict:
+    return {
+        f"{split}_{i:05d}": {"image": encode_png(flat(32, 32)), "label": i % 10}
+        for split, count in (("train", 120), ("test", 20))
+        for i in range(count)
+    }
 
 
 def cifar100_examples() -> dict:
@@ -63,6 +72,7 @@ def cats_vs_dogs_examples() -> dict:
 
 
 EXAMPLES = {
+    "cifar10": cifar10_examples(),
     "cifar100": cifar100_examples(),
     "patch_camelyon": patch_camelyon_examples(),
     "cats_vs_dogs": cats_vs_dogs_examples(),
@@ -82,6 +92,14 @@ class MadeUp:
         for id_, example in EXAMPLES[self.name].items():
             if id_.startswith(prefix):
                 yield id_, {self.id_key: id_, **example}
+
+
+class MadeUpCifar10(MadeUp, tfds.image_classification.Cifar10, skip_registration=True):
+    name = "cifar10"
+
+    def _split_generators(self, dl_manager):
+        self.info.features["label"].names = builder_class("cifar10_noisy").BASE.class_names
+        return super()._split_generators(dl_manager)
 
 
 class MadeUpCifar100(MadeUp, tfds.image_classification.Cifar100, skip_registration=True):
@@ -113,9 +131,9 @@ def base_examples() -> dict:
 
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory):
-    """A folder with the three bases, in array_record, which is read without TensorFlow."""
+    """A folder with the bases, in array_record, which is read without TensorFlow."""
     folder = tmp_path_factory.mktemp("bases")
-    for builder in (MadeUpCifar100, MadeUpPatchCamelyon, MadeUpCatsVsDogs):
+    for builder in (MadeUpCifar10, MadeUpCifar100, MadeUpPatchCamelyon, MadeUpCatsVsDogs):
         builder(data_dir=folder, file_format="array_record").download_and_prepare()
     return folder
 
