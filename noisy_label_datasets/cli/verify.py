@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> None:
 def _verify(target: str | None, data_dir: str | None) -> Iterator[tuple[str, str, str]]:
     """Yields a verdict, on what, and a note."""
     from noisy_label_datasets.checksums import CHECKSUMS, verify_shipped_files
+    from noisy_label_datasets.published import Published
+    from noisy_label_datasets.sources import Raters
 
     if target and "/" in target:
         yield from _verify_config(find_builder(target, data_dir=data_dir))
@@ -63,7 +65,10 @@ def _verify(target: str | None, data_dir: str | None) -> Iterator[tuple[str, str
         except NoisyLabelsError as error:
             yield FAULT, what, str(error)
         for level in levels(dataset):
-            yield from _verify_config(find_builder(f"{dataset}/{level}", data_dir=data_dir))
+            builder = find_builder(f"{dataset}/{level}", data_dir=data_dir)
+            # What is made of raters' labels when it is built is no file that could be damaged before.
+            if isinstance(builder.builder_config.source, (Raters, Published)) or builder.is_prepared():
+                yield from _verify_config(builder)
 
 
 def _verify_config(builder: "NoisyLabelBuilder") -> Iterator[tuple[str, str, str]]:

@@ -8,6 +8,8 @@ import tensorflow_datasets as tfds
 
 from noisy_label_datasets import cifar100
 from noisy_label_datasets.base import decode_image
+from noisy_label_datasets.card.built import noise_card
+from noisy_label_datasets.card.page import to_html
 from noisy_label_datasets.predictions import read_predictions
 from noisy_label_datasets.registration import builder_class
 from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS
@@ -114,6 +116,15 @@ def test_raters_see_images_of_one_size(built):
     assert examples.images.shape[1:] == (size, size, 3)
     image = decode_image(base_examples[examples.ids[0]]["image"], 3)
     assert abs(examples.images[0].mean((0, 1)) - image.mean((0, 1))).max() < 1  # of one colour, whatever the size
+
+
+def test_noise_card(built):
+    """Two classes or a hundred, images of one size or of many."""
+    builder, clean, _, _ = built
+    card = noise_card(builder)
+    assert card.splits == {split: len(clean.splits[split]) for split in SPLITS}
+    page = to_html(card)
+    assert page.count("data:image/png;base64,") >= len(card.images) > 0
 
 
 # Noisy examples of the release, train and validation, and of how many they are a share. A hash cannot give the very
