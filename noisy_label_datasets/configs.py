@@ -1,7 +1,7 @@
 """The configs that a dataset offers, of one pool of raters a level.
 
 BUILDER_CONFIGS = standard_configs(
-    {"low": "About 11 % of the raters' labels are wrong.", "medium": ..., "high": ...}, rates=(0.2, 0.3), published=True
+    {"low": "Ten raters trained for long.", "medium": ..., "high": ...}, rates=(0.2, 0.3), published=True
 )
 tfds.builder("cifar10_noisy", config=dial_config(0.37))      # any rate, not only those of the list
 """
@@ -70,7 +70,7 @@ def dial_config(rate: float, *, of: str = "low") -> NoisyLabelConfig:
     """Returns the config `rate_<rate>` of labels of any rater error rate.
 
     Args:
-      rate: wanted share of wrong labels, above that of the raters' own labels.
+      rate: wanted share of wrong labels.
       of: the level whose raters' probabilities are sampled; unless it is 'low', the config's name begins with it.
     """
     from noisy_label_datasets.builder import NoisyLabelConfig

@@ -32,9 +32,9 @@ class Builder(NoisyLabelBuilder):
     )
     BUILDER_CONFIGS = standard_configs(
         {
-            "low": "Ten raters, about 11 % of their labels wrong.",
-            "medium": "Ten raters, about 19 % of their labels wrong.",
-            "high": "Ten raters, about 48 % of their labels wrong.",
+            "low": "Ten raters trained for long: the fewest wrong labels.",
+            "medium": "Ten raters trained for less long.",
+            "high": "Ten raters trained so briefly that about every second label is wrong.",
         },
         rates=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
         published=True,

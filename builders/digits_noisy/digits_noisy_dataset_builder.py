@@ -19,7 +19,7 @@ def load_digits() -> Mapping[str, LabelledImages]:
     """Returns the 1,797 digits of scikit-learn's `load_digits`, in its order, as the one split "all".
 
     Ink 0..16 becomes brightness 0..255, rounded to whole numbers; an id is the place in scikit-learn's arrays.
-    The file is written by tools/digits_arrays.py.
+    The file is written by noisy_label_datasets/maintenance/digits_arrays.py.
     """
     with ARRAYS.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         ink, labels = arrays["ink"], arrays["labels"]
@@ -60,9 +60,9 @@ class Builder(NoisyLabelBuilder):
     )
     BUILDER_CONFIGS = standard_configs(
         {
-            "low": "About 11 % of the raters' labels are wrong.",
-            "medium": "About 19 % of the raters' labels are wrong.",
-            "high": "About 48 % of the raters' labels are wrong.",
+            "low": "Nine raters trained for long: the fewest wrong labels.",
+            "medium": "Nine raters trained for less long.",
+            "high": "Nine raters trained so briefly that about every second label is wrong.",
         },
         rates=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
     )

@@ -3,10 +3,10 @@
 import os
 import pathlib
 import re
-import runpy
 import subprocess
 import sys
 
+from noisy_label_datasets.maintenance.readme_figures import with_figures
 from noisy_label_datasets.version import __version__
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -38,7 +38,6 @@ assert len(noisy_label_datasets.rater_features(info)) == len(info.metadata["rate
 
 
 def test_figures_of_the_readme_are_those_of_the_shipped_labels():
-    with_figures = runpy.run_path(str(REPOSITORY / "tools" / "readme_figures.py"))["with_figures"]
     assert "| `digits_noisy/medium` |" in read("README.md")
     assert with_figures(read("README.md")) == read("README.md")
 

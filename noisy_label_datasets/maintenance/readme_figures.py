@@ -1,6 +1,6 @@
 """Writes the measured figures of the shipped labels into README.md, between its two markers.
 
-    python tools/readme_figures.py
+    python -m noisy_label_datasets.maintenance.readme_figures
 
 after a change of the labels in builders/*/rater_predictions.
 """
@@ -10,9 +10,10 @@ import pathlib
 from noisy_label_datasets import metrics
 from noisy_label_datasets.predictions import MANIFEST, RaterPredictions, read_predictions
 
-REPOSITORY = pathlib.Path(__file__).parents[1]
+REPOSITORY = pathlib.Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
-BEGIN, END = "<!-- figures: written by tools/readme_figures.py -->\n", "<!-- end of figures -->\n"
+BEGIN = "<!-- figures: written by python -m noisy_label_datasets.maintenance.readme_figures -->\n"
+END = "<!-- end of figures -->\n"
 SPLIT = "noisy_label_train"
 HEADER = """\
 | | raters | `noisy_label_train` | rater error rate | best to worst rater | Krippendorff's α |

@@ -1,6 +1,7 @@
-"""Writes builders/digits_noisy/digits.npz anew from scikit-learn: `python tools/digits_arrays.py`.
+"""Writes builders/digits_noisy/digits.npz anew from scikit-learn.
 
-Then refresh the checksums: `python tools/write_checksums.py digits_noisy`.
+python -m noisy_label_datasets.maintenance.digits_arrays
+python -m noisy_label_datasets.maintenance.checksums digits_noisy
 """
 
 import numpy as np

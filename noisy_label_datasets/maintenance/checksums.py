@@ -1,4 +1,6 @@
-"""Lists anew what is shipped beside the builders: `python tools/write_checksums.py [DATASET ...]`, by default all.
+"""Lists anew what is shipped beside the builders, of the datasets named or of all.
+
+    python -m noisy_label_datasets.maintenance.checksums [DATASET ...]
 
 To be run whenever an artifact or an array file under builders/ has changed; a test fails until it is.
 """
