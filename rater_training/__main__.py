@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 
@@ -17,30 +18,33 @@ from rater_training import pools
 from rater_training.config import ConfigError, PoolConfig, RaterConfig
 
 _INTERRUPTED = 130
+_MOST_AT_ONCE = 4  # each takes about 2 GB
 
 
 class ProgressLines:
     """Prints a line every few seconds that a terminal, a log file and a notebook show alike."""
 
     def __init__(self, pool: PoolConfig) -> None:
-        self._pool = pool
-        self._began = self._printed = time.monotonic()
+        self._heads = {r.id: f"[{i + 1}/{len(pool.raters)}] {r.id}" for i, r in enumerate(pool.raters)}
+        self._began: dict[str, float] = {}
+        self._printed: dict[str, float] = {}
 
     def started(self, rater: RaterConfig, position: int) -> None:
-        self._began = time.monotonic()
-        self._head = f"[{position + 1}/{len(self._pool.raters)}] {rater.id}"
+        self._began[rater.id] = self._printed[rater.id] = time.monotonic()
 
     def progressed(self, rater: RaterConfig, step: int, loss: float) -> None:
         now = time.monotonic()
-        if now - self._printed < 2 and step < rater.steps:
+        if now - self._printed[rater.id] < 2 and step < rater.steps:
             return
-        self._printed = now
-        left = (now - self._began) * (rater.steps - step) / step
-        print(f"{self._head}  step {step}/{rater.steps}  loss {loss:.3f}  about {left:.0f} s left", flush=True)
+        self._printed[rater.id] = now
+        left = (now - self._began[rater.id]) * (rater.steps - step) / step
+        print(
+            f"{self._heads[rater.id]}  step {step}/{rater.steps}  loss {loss:.3f}  about {left:.0f} s left", flush=True
+        )
 
     def finished(self, rater: RaterConfig, message: str, *, trained: bool) -> None:
-        spent = f", {time.monotonic() - self._began:.0f} s" if trained else ""
-        print(f"{self._head}  {message}{spent}", flush=True)
+        spent = f", {time.monotonic() - self._began[rater.id]:.0f} s" if trained else ""
+        print(f"{self._heads[rater.id]}  {message}{spent}", flush=True)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -50,13 +54,26 @@ def _train(arguments: argparse.Namespace) -> int:
     dataset = CleanDataset.load(arguments.arrays)
     print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}", flush=True)
     finished = train_pool(
-        dataset, pool, arguments.out, ProgressLines(pool), only=tuple(arguments.only), note=arguments.note
+        dataset,
+        pool,
+        arguments.out,
+        ProgressLines(pool),
+        only=tuple(arguments.only),
+        note=arguments.note,
+        at_once=arguments.at_once or _at_once(),
     )
     if finished:
         print(f"Rater predictions of the whole pool are in {arguments.out}")
     else:
         print(f"Rater predictions so far are in {arguments.out}; raters not named with --only are still to be trained")
     return 0
+
+
+def _at_once() -> int:
+    """Returns how many raters keep this machine busy."""
+    import jax
+
+    return min(os.cpu_count() or 1, _MOST_AT_ONCE) if jax.default_backend() == "cpu" else 1
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -80,12 +97,24 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", required=True, metavar="FOLDER", help="artifact, new or begun: a begun one goes on")
     train.add_argument("--only", nargs="+", default=[], metavar="RATER", help="train these raters only")
     train.add_argument("--note", default="", metavar="TEXT", help="what the provenance should say besides")
+    train.add_argument(
+        "--at-once",
+        type=_positive,
+        metavar="N",
+        help=f"raters trained beside one another (default: on a CPU one a core, at most {_MOST_AT_ONCE}; else 1)",
+    )
     train.set_defaults(run=_train)
     listing = commands.add_parser("list", help="the pools")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.add_argument("--cost", action="store_true", help="with the floating-point operations of training each")
     listing.set_defaults(run=_list)
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of raters: 1 or more")
+    return int(text)
 
 
 def main() -> int:
@@ -97,7 +126,8 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         print("interrupted; finished raters are stored, the same command goes on with the next", file=sys.stderr)
-        return _INTERRUPTED
+        sys.stderr.flush()
+        os._exit(_INTERRUPTED)  # raters in training are not waited for: what is on disk is whole
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Killed at any moment and started again, it goes on with the first rater that is 
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import datetime
 import importlib.metadata
@@ -14,7 +15,7 @@ import os
 import pathlib
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import jax
@@ -39,7 +40,7 @@ class PoolError(NoisyLabelsError):
 
 
 class Listener(Protocol):
-    """What is told how a pool is coming along."""
+    """What is told how a pool is coming along; from several threads where raters are trained beside one another."""
 
     def started(self, rater: RaterConfig, position: int) -> None:
         """A rater begins; `position` counts from 0 in the pool."""
@@ -59,6 +60,7 @@ def train_pool(
     *,
     only: tuple[str, ...] = (),
     note: str = "",
+    at_once: int = 1,
 ) -> bool:
     """Trains what is missing of a pool, labels the splits it was not trained on, writes the artifact.
 
@@ -70,6 +72,8 @@ def train_pool(
       only: ids of the raters to train in this run; all where empty. The artifact is finished by the run after which
         no rater is missing.
       note: what a reader of the provenance should know besides; kept by the run that finishes the artifact.
+      at_once: how many raters are trained beside one another, each with the same result as alone. One network does not
+        keep the cores of a CPU busy, least of all while it is compiled; an accelerator is busy with one.
 
     Returns:
       Whether the artifact is finished.
@@ -90,29 +94,30 @@ def train_pool(
         class_names=dataset.class_names,
         examples={split: (dataset.splits[split].ids, dataset.splits[split].labels) for split in LABELLED_SPLITS},
     )
-    failures: dict[str, str] = {}
-    for position, rater in enumerate(pool.raters):
-        if rater not in wanted:
-            continue
+
+    def train(position: int, rater: RaterConfig) -> str | None:
+        """Trains and stores a rater; returns why it failed, if it did."""
         fingerprint = rater.fingerprint(data_fingerprint)
         listener.started(rater, position)
         if writer.has_rater(rater.id, fingerprint):
             listener.finished(rater, "stored already", trained=False)
-            continue
+            return None
+        checkpoints = Checkpoints(pathlib.Path(out) / _CHECKPOINTS / rater.id, fingerprint)
         try:
-            checkpoints = Checkpoints(pathlib.Path(out) / _CHECKPOINTS / rater.id, fingerprint)
             probabilities, known = _train_rater(dataset, rater, listener, checkpoints)
         except engine.Diverged as error:
             # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
-            failures[rater.id] = str(error)
             listener.finished(rater, f"FAILED: {error}", trained=True)
-            continue
+            return str(error)
         writer.write_rater(rater.id, fingerprint=fingerprint, probabilities=probabilities, features=known)
         checkpoints.remove()
         noisy = {split: p.argmax(axis=1)[:, None] for split, p in probabilities.items()}
         error_rate = rater_error_rate(noisy["noisy_label_train"], dataset.splits["noisy_label_train"].labels)
         listener.finished(rater, f"error rate {error_rate:.3f} on noisy_label_train", trained=True)
+        return None
 
+    jobs = [(position, rater) for position, rater in enumerate(pool.raters) if rater in wanted]
+    failures = _run(train, jobs, at_once)
     stored = [r.id for r in pool.raters if writer.has_rater(r.id, r.fingerprint(data_fingerprint))]
     if len(stored) + len(failures) < len(pool.raters):
         return False
@@ -122,6 +127,25 @@ def train_pool(
         writer.finish(stored, failures=failures, provenance=_provenance(pool, note))
     shutil.rmtree(pathlib.Path(out) / _CHECKPOINTS, ignore_errors=True)
     return True
+
+
+def _run(
+    train: Callable[[int, RaterConfig], str | None], jobs: list[tuple[int, RaterConfig]], at_once: int
+) -> dict[str, str]:
+    """Trains raters, `at_once` of them beside one another; returns the failures by rater id.
+
+    What interrupts one of them, or the caller, ends the run without waiting for the others: what is stored is whole.
+    """
+    executor = concurrent.futures.ThreadPoolExecutor(at_once)
+    futures = {executor.submit(train, position, rater): rater for position, rater in jobs}
+    try:
+        for future in concurrent.futures.as_completed(futures):
+            future.result()
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
+    return {rater.id: reason for future, rater in futures.items() if (reason := future.result()) is not None}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -118,6 +118,15 @@ def test_an_interrupted_pool_goes_on_with_the_next_rater(dataset, tmp_path):
         )
 
 
+def test_raters_trained_beside_one_another_say_what_they_say_alone(dataset, tmp_path):
+    tiny = pool_of(*(rater(name, seed=seed) for seed, name in enumerate("abcd")))
+    pool.train_pool(dataset, tiny, tmp_path / "together", Recorder(), at_once=3)
+    pool.train_pool(dataset, tiny, tmp_path / "alone", Recorder())
+    together, alone = read_predictions(tmp_path / "together"), read_predictions(tmp_path / "alone")
+    assert [features["id"] for features in together.raters] == list("abcd")
+    assert all(np.array_equal(together.codes[split], alone.codes[split]) for split in LABELLED_SPLITS)
+
+
 def test_raters_can_be_trained_in_several_runs(dataset, tmp_path):
     tiny = pool_of(rater("a"), rater("b", seed=1))
     assert not pool.train_pool(dataset, tiny, tmp_path / "out", Recorder(), only=("b",))
