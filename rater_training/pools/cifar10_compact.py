@@ -9,7 +9,7 @@ steps for all but the families that learn more slowly. Scaled down: networks of 
 What the paper gets from long training, these get from a tuned recipe: peak learning rate 0.5 after a linear warm-up,
 weight decay 5e-4, label smoothing at the low and medium level.
 
-On two CPU cores the high pool takes about a quarter of an hour, the medium one one to two hours, the low one three to
+On two CPU cores the high pool takes about ten minutes, the medium one about an hour, the low one three to
 four. The numbers of steps of the high level were set so that its raters' mean error rate is 0.48 within 0.02; those of
 the medium and low level aim at 0.19 and 0.11 and have not been measured on a whole pool yet.
 """
