@@ -50,7 +50,8 @@ def test_exit_code_of_the_training_is_heeded(monkeypatch, exit_code, error):
 
 
 TRAIN_FOREVER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 from noisy_label_datasets import cli
 from noisy_label_datasets.cli import list as command, training_process
 endless = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
