@@ -23,6 +23,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training import architectures
 from rater_training.checkpoints import Checkpoints
 from rater_training.config import Augmentation, RaterConfig
@@ -32,6 +33,10 @@ SECONDS_A_CALL = 5.0
 _FIRST_STEPS = 4
 # What a network takes from the training images before training (a whitening stem, say), it takes from the first ones.
 _FIT_IMAGES = 2000
+
+
+class TrainingDataError(NoisyLabelsError, ValueError):
+    """Arrays that a rater cannot be trained on."""
 
 
 class Diverged(RuntimeError):
@@ -140,7 +145,7 @@ def train(
       interrupted or not.
 
     Raises:
-      ValueError: arrays of another shape, dtype or range, or fewer images than a batch.
+      TrainingDataError: arrays of another shape, dtype or range, or fewer images than a batch.
       Diverged: the loss is no longer finite.
       CheckpointError: the checkpoint is of another configuration or of other data.
     """
@@ -227,14 +232,16 @@ def hyperparameters(rater: RaterConfig) -> Hyperparameters:
 
 def _check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
     if images.ndim != 4 or images.dtype != np.uint8:
-        raise ValueError(f"images have shape {images.shape} and dtype {images.dtype}; wanted [n, h, w, c] uint8")
+        raise TrainingDataError(f"images have shape {images.shape} and dtype {images.dtype}; wanted [n, h, w, c] uint8")
     if labels.shape != images.shape[:1]:
-        raise ValueError(f"labels have shape {labels.shape}; wanted [{len(images)}], one an image")
+        raise TrainingDataError(f"labels have shape {labels.shape}; wanted [{len(images)}], one an image")
     if len(images) < rater.batch_size:
-        raise ValueError(f"rater {rater.id} has batches of {rater.batch_size} images, but there are {len(images)}")
+        raise TrainingDataError(
+            f"rater {rater.id} has batches of {rater.batch_size} images, but there are {len(images)}"
+        )
     missing = sorted(set(range(num_classes)) - set(np.unique(labels).tolist()))
     if missing or labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
+        raise TrainingDataError(
             f"training labels run from {labels.min()} to {labels.max()} and lack the classes {missing};"
             f" wanted every class from 0 to {num_classes - 1}"
         )

@@ -1,8 +1,8 @@
-"""Trains the raters of a pool one after the other and stores each as soon as it is done.
+"""Trains the raters of a pool and stores each as soon as it is done.
 
     train_pool(CleanDataset.load(folder), get_pool("digits/medium"), "predictions/digits_noisy/medium")
 
-Killed at any moment and started again, it goes on with the first rater that is not stored, from its last checkpoint.
+Killed at any moment and started again, it goes on with the raters that are not stored, each from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.metrics import rater_error_rate
 from noisy_label_datasets.predictions import PredictionsWriter
 from noisy_label_datasets.splits import LABELLED_SPLITS
-from rater_training import engine, features
+from rater_training import architectures, engine, features
 from rater_training.checkpoints import Checkpoints
 from rater_training.config import PoolConfig, RaterConfig
 
@@ -209,6 +209,10 @@ def _provenance(pool: PoolConfig, note: str) -> Mapping[str, Any]:
 
 
 def _check(dataset: CleanDataset, pool: PoolConfig) -> None:
+    unknown = sorted({rater.architecture for rater in pool.raters} - set(architectures.ARCHITECTURES))
+    if unknown:
+        allowed = ", ".join(sorted(architectures.ARCHITECTURES))
+        raise PoolError(f"pool {pool.name} names the architectures {', '.join(unknown)}; there are {allowed}")
     image_shape = dataset.splits["clean_label_train"].images.shape[1:]
     given = (dataset.name, tuple(image_shape), len(dataset.class_names))
     wanted = (pool.dataset, tuple(pool.image_shape), pool.num_classes)

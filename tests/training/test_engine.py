@@ -232,5 +232,5 @@ def test_a_rate_that_diverges_is_reported():
 )
 def test_faulty_arrays_are_refused(change, message):
     images, labels = change(*blobs())
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(engine.TrainingDataError, match=message):
         engine.train(RATER, images, labels, num_classes=3)

@@ -163,6 +163,12 @@ def test_a_pool_for_another_dataset_is_refused(dataset, tmp_path):
         pool.train_pool(dataset, other, tmp_path / "out", Recorder())
 
 
+def test_an_unknown_architecture_is_answered_with_those_there_are(dataset, tmp_path):
+    with pytest.raises(pool.PoolError, match=r"names the architectures resnet51; there are .*resnet50"):
+        pool.train_pool(dataset, pool_of(rater("a", architecture="resnet51")), tmp_path / "out", Recorder())
+    assert not (tmp_path / "out").exists()
+
+
 def test_configurations_check_themselves():
     with pytest.raises(ConfigError, match="two raters of one id: a"):
         pool_of(rater("a"), rater("a", seed=1))
