@@ -64,6 +64,8 @@ class RaterConfig:
       warmup_fraction: share of the steps in which the rate rises linearly from zero, in [0, 1).
       label_smoothing: share of the target spread evenly over all classes, in [0, 1).
       augmentation: random crop and flip.
+      label_with_flip: whether a label comes from the mean of the logits of an image and of its mirror image (test-time
+        augmentation, as in Krizhevsky et al. 2012, Section 4.1) or, as in the paper, from the image alone.
       dtype: of the computation; parameters are float32 always.
       seed: of initialisation, data order and augmentation.
     """
@@ -79,6 +81,7 @@ class RaterConfig:
     warmup_fraction: float = 0.0
     label_smoothing: float = 0.0
     augmentation: Augmentation = Augmentation()
+    label_with_flip: bool = False
     dtype: str = "float32"
     seed: int = 0
 
@@ -102,7 +105,14 @@ class RaterConfig:
 
     def fingerprint(self, data_fingerprint: str) -> str:
         """Returns a SHA-256 over this configuration and the data it is trained on and labels."""
-        record = {"rater": dataclasses.asdict(self), "data": data_fingerprint}
+        # What has its default is left out: a field that a later release adds, whose default is what was done before,
+        # leaves stored raters valid.
+        given = {
+            field.name: value
+            for field, value in ((f, dataclasses.asdict(self)[f.name]) for f in dataclasses.fields(self))
+            if getattr(self, field.name) != field.default
+        }
+        record = {"rater": given, "data": data_fingerprint}
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 

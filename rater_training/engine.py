@@ -105,8 +105,17 @@ class TrainedRater:
     history: tuple[tuple[int, float], ...]
     wall_seconds: float
 
-    def logits(self, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
-        """Returns the logits [n, num_classes] float32 of images [n, h, w, c] uint8, without augmentation."""
+    def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = 500) -> np.ndarray:
+        """Returns the logits [n, num_classes] float32 of images [n, h, w, c] uint8.
+
+        Args:
+          images: without augmentation.
+          with_flip: the mean of the logits of each image and of its mirror image.
+          batch_size: images at a time; the result does not depend on it but for rounding.
+        """
+        if with_flip:
+            mirrored = self.logits(images[:, :, ::-1], batch_size=batch_size)
+            return (self.logits(images, batch_size=batch_size) + mirrored) / 2
         outputs = []
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]

@@ -167,7 +167,10 @@ def _train_rater(
         on_progress=lambda step, loss: listener.progressed(rater, step, loss),
         checkpoints=checkpoints,
     )
-    probabilities = {split: softmax(trained.logits(dataset.splits[split].images)) for split in LABELLED_SPLITS}
+    probabilities = {
+        split: softmax(trained.logits(dataset.splits[split].images, with_flip=rater.label_with_flip))
+        for split in LABELLED_SPLITS
+    }
     known = {
         "architecture": rater.architecture,
         "width": rater.width,
