@@ -107,11 +107,8 @@ class RaterConfig:
         """Returns a SHA-256 over this configuration and the data it is trained on and labels."""
         # What has its default is left out: a field that a later release adds, whose default is what was done before,
         # leaves stored raters valid.
-        given = {
-            field.name: value
-            for field, value in ((f, dataclasses.asdict(self)[f.name]) for f in dataclasses.fields(self))
-            if getattr(self, field.name) != field.default
-        }
+        values = dataclasses.asdict(self)
+        given = {f.name: values[f.name] for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
         record = {"rater": given, "data": data_fingerprint}
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
