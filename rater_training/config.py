@@ -65,7 +65,7 @@ class RaterConfig:
       label_smoothing: share of the target spread evenly over all classes, in [0, 1).
       augmentation: random crop and flip.
       label_with_flip: whether a label comes from the mean of the logits of an image and of its mirror image (test-time
-        augmentation, as in Krizhevsky et al. 2012, Section 4.1) or, as in the paper, from the image alone.
+        augmentation; Krizhevsky et al. 2012, Section 4.1, average probabilities) or from the image alone.
       dtype: of the computation; parameters are float32 always.
       seed: of initialisation, data order and augmentation.
     """

@@ -5,6 +5,7 @@ The README holds two marks, and what is between them is written by `noisy-labels
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from noisy_label_datasets.card.model import NoiseCard, decimal, percent, ratio
@@ -52,10 +53,20 @@ def replace_between_marks(readme: str, table: str) -> str:
     """Returns the text with the table in place of what stood between the marks.
 
     Raises:
-        NoisyLabelsError: the marks are not there, once each and in order.
+        NoisyLabelsError: the marks are not there, once each and in order; or a config there is not in the table.
     """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end or BEGIN in rest or END in after:
         raise NoisyLabelsError(f"the README needs the lines {BEGIN} and {END}, once each, where the table shall stand")
+    if lost := sorted(_configs(rest[: rest.index(END)]) - _configs(table)):
+        raise NoisyLabelsError(
+            f"the README has figures of {', '.join(lost)}, which the new table lacks: build these, too, or take their "
+            "rows out of the README first"
+        )
     return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+
+
+def _configs(table: str) -> set[str]:
+    """Returns the names of the configs that have a row."""
+    return set(re.findall(r"^\| `([^`]+)`", table, flags=re.MULTILINE))

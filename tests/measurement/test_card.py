@@ -159,5 +159,12 @@ def test_a_readme_without_marks_is_refused(readme):
         markdown.replace_between_marks(readme, "table")
 
 
+def test_a_config_that_is_not_built_here_does_not_lose_its_figures():
+    readme = f"{markdown.BEGIN}\n| `x_noisy/low` | 1 |\n| `x_noisy/high` | 2 |\n{markdown.END}"
+    with pytest.raises(NoisyLabelsError, match="figures of x_noisy/high, which the new table lacks"):
+        markdown.replace_between_marks(readme, "| `x_noisy/low` | 3 |")
+    assert "| 3 |" in markdown.replace_between_marks(readme, "| `x_noisy/low` | 3 |\n| `x_noisy/high` | 4 |")
+
+
 def test_binomial():
     np.testing.assert_allclose(binomial(4, 0.3), [0.2401, 0.4116, 0.2646, 0.0756, 0.0081])

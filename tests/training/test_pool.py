@@ -188,6 +188,27 @@ def test_the_fingerprint_tells_every_field_and_the_data_apart():
     assert base.fingerprint("data") == rater("a").fingerprint("data")
 
 
+def test_a_rater_that_labels_with_flip_gives_the_mean_over_the_mirror_images(dataset, tmp_path):
+    """Against the two logits of the same network, trained once more and averaged here."""
+    config = rater("a", label_with_flip=True)
+    clean, images = dataset.splits["clean_label_train"], dataset.splits["test"].images
+    trained = engine.train(config, clean.images, clean.labels, num_classes=2)
+    plain, mirrored = trained.logits(images), trained.logits(np.flip(images, axis=2))
+    np.testing.assert_allclose(trained.logits(images, with_flip=True), (plain + mirrored) / 2, rtol=1e-6)
+    assert not np.allclose(plain, mirrored)  # else the test could not tell
+    assert pool.train_pool(dataset, pool_of(config), tmp_path / "out", Recorder())
+    stored = read_predictions(tmp_path / "out")
+    assert np.array_equal(stored.noisy_labels["test"][:, 0], (plain + mirrored).argmax(1))
+    expected = pool.softmax((plain + mirrored) / 2)
+    np.testing.assert_allclose(stored.probabilities("test")[:, 0], expected, atol=0.03)
+
+
+def test_a_field_at_its_default_leaves_the_fingerprint_alone():
+    """So that a field which a later release adds does not disown the raters that are stored."""
+    assert rater("a").fingerprint("data") == rater("a", label_with_flip=False).fingerprint("data")
+    assert rater("a").fingerprint("data") != rater("a", label_with_flip=True).fingerprint("data")
+
+
 def test_performance_by_hand():
     """Four examples, two classes; precision and recall of class 1 counted by hand."""
     probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.7, 0.3]])
