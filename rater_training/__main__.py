@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+import traceback
 
 from noisy_label_datasets.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
@@ -128,6 +129,10 @@ def main() -> int:
         print("interrupted; finished raters are stored, the same command goes on with the next", file=sys.stderr)
         sys.stderr.flush()
         os._exit(_INTERRUPTED)  # raters in training are not waited for: what is on disk is whole
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # nor here: the threads of the other raters would keep a run going that has failed
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +25,9 @@ import orbax.checkpoint as ocp
 from noisy_label_datasets.errors import NoisyLabelsError
 
 _KEPT = 2
+# Orbax tells the saves of a process apart by a counter that all of them share: two at once, of raters trained beside one
+# another, take each other's temporary folders away.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class CheckpointError(NoisyLabelsError):
@@ -54,6 +58,10 @@ class Checkpoints:
         Raises:
           CheckpointError: it is of another configuration or of other data, or cannot be read.
         """
+        with _ONE_AT_A_TIME:
+            return self._restore(state)
+
+    def _restore(self, state: Any) -> tuple[Any, list[tuple[int, float]]] | None:
         if not self.folder.exists() or (step := self._open().latest_step()) is None:
             return None
         leaves, structure = jax.tree.flatten(state)
@@ -80,25 +88,25 @@ class Checkpoints:
     def save(self, state: Any, *, step: int, history: Sequence[tuple[int, float]]) -> None:
         """Writes a checkpoint and waits until it is on disk."""
         about = {"fingerprint": self._fingerprint, "history": [list(entry) for entry in history]}
-        self._open().save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(_named(jax.tree.leaves(state))), about=ocp.args.JsonSave(about)
-            ),
+        args = ocp.args.Composite(
+            state=ocp.args.StandardSave(_named(jax.tree.leaves(state))), about=ocp.args.JsonSave(about)
         )
-        self._open().wait_until_finished()
+        with _ONE_AT_A_TIME:
+            self._open().save(step, args=args)
+            self._open().wait_until_finished()
         self._saved = time.monotonic()
 
     def remove(self) -> None:
         """Removes the folder."""
         if self._manager is not None:
-            self._manager.close()
+            with _ONE_AT_A_TIME:
+                self._manager.close()
             self._manager = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _open(self) -> ocp.CheckpointManager:
         if self._manager is None:
-            options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True)
+            options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True, enable_async_checkpointing=False)
             self._manager = ocp.CheckpointManager(self.folder, options=options)
         return self._manager
 
