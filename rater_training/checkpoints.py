@@ -25,8 +25,8 @@ import orbax.checkpoint as ocp
 from noisy_label_datasets.errors import NoisyLabelsError
 
 _KEPT = 2
-# Orbax tells the saves of a process apart by a counter that all of them share: two at once, of raters trained beside one
-# another, take each other's temporary folders away.
+# Orbax tells the saves of a process apart by a counter that all of them share: two at once, of raters trained beside
+# one another, take each other's temporary folders away.
 _ONE_AT_A_TIME = threading.RLock()
 
 
