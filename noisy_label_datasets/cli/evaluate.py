@@ -81,7 +81,7 @@ class PoolLabels:
       ids: [n] <U.
       labels: [n] clean labels.
       noisy_labels: [n, R].
-      probabilities: returns [n, R, K] of the raters, None where the labels are not a pool's own.
+      probabilities: returns [n, R, K] of the raters, calibrated; None where the labels are not a pool's own.
     """
 
     name: str
@@ -94,13 +94,14 @@ class PoolLabels:
 def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
     """Returns the test labels of a folder of rater predictions, of a built config, or of all that are built."""
     from noisy_label_datasets.cli.card import built
+    from noisy_label_datasets.dial import calibrated
     from noisy_label_datasets.predictions import read_predictions
 
     if pathlib.Path(name).is_dir():
         read = read_predictions(pathlib.Path(name))
         full = f"{read.dataset}/{read.level}"
         labels = (read.ids["test"], read.clean_labels["test"], read.noisy_labels["test"])
-        return [PoolLabels(full, *labels, lambda: read.probabilities("test"))]
+        return [PoolLabels(full, *labels, lambda: calibrated(read, "test"))]
     if pathlib.Path(name).is_absolute() or name.count("/") > 1:
         raise NoisyLabelsError(f"{name} is no folder, nor is it of the form DATASET/LEVEL")
     return [labels_of_test(builder) for builder in built(name, data_dir)]
@@ -111,6 +112,7 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
     import numpy as np
 
     from noisy_label_datasets.cli.reading import read_labels
+    from noisy_label_datasets.dial import calibrated
     from noisy_label_datasets.sources import Raters
 
     read, source = read_labels(builder, "test"), builder.builder_config.source
@@ -118,7 +120,7 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
     def probabilities() -> "np.ndarray":
         predictions, _ = source.predictions(builder.label_context())
         row = {id_: i for i, id_ in enumerate(predictions.ids["test"].tolist())}
-        return predictions.probabilities("test")[[row[id_] for id_ in read.ids]]
+        return calibrated(predictions, "test")[[row[id_] for id_ in read.ids]]
 
     labels = (np.array(read.ids), read.labels, np.array(read.noisy_labels))
     return PoolLabels(full_name(builder), *labels, probabilities if isinstance(source, Raters) else None)

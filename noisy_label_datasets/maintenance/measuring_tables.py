@@ -11,6 +11,7 @@ import pathlib
 import numpy as np
 
 from noisy_label_datasets import files, human_labels, metrics, table1
+from noisy_label_datasets.dial import calibrated
 from noisy_label_datasets.noise_models import uniforms_of_ids
 from noisy_label_datasets.predictions import RaterPredictions, read_predictions
 from noisy_label_datasets.sweep import Figures, measure, sweep
@@ -56,7 +57,7 @@ def dial_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     low = pools["low"]
     ids, labels = low.ids["test"], low.clean_labels["test"]
     lines = [_head("knob", *_TITLES, f"ratio of {table1.CILN_LABELS} labels")]
-    for turned in sweep(low.probabilities("test"), ids, labels, counts, DIAL_RATES):
+    for turned in sweep(calibrated(low, "test"), ids, labels, counts, DIAL_RATES):
         if turned.figures is None:
             lines.append(f"| `{turned.knob}` | {turned.rate:.3f}: out of reach |{' |' * 6}\n")
             continue
@@ -75,7 +76,7 @@ def blends_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
         blend = np.where(uniforms_of_ids(ids, one.shape[1], "blend") < 0.5, one, other)
         found = measure(blend, labels, counts)
         lines.append(f"| half `{first}`, half `{second}` | {_cells(found)} |\n")
-        probabilities = pools["low"].probabilities("test")
+        probabilities = calibrated(pools["low"], "test")
         (turned,) = sweep(probabilities, ids, labels, counts, (found.error_rate,), knobs=("error_odds",))
         assert turned.figures is not None
         lines.append(f"| `low`, turned to its rate | {_cells(turned.figures)} |\n")
@@ -98,9 +99,9 @@ def diversity_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> s
             (f"`{level}`, {ALIKE} from the best to the worst", by_skill[spread]),
         ):
             lines.append(f"| {name} | {_cells(measure(noisy[:, chosen], labels, counts))} |\n")
-    together = np.concatenate([pool.probabilities("test") for pool in (pools["low"], pools["medium"])], axis=1)
+    together = np.concatenate([calibrated(pool, "test") for pool in (pools["low"], pools["medium"])], axis=1)
     for name, probabilities in (
-        ("mean probabilities of `low`", pools["low"].probabilities("test")),
+        ("mean probabilities of `low`", calibrated(pools["low"], "test")),
         ("mean probabilities of `low` and `medium`", together),
     ):
         raters = pools["low"].noisy_labels["test"].shape[1]
