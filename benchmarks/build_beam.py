@@ -2,9 +2,9 @@
 
     python benchmarks/build_beam.py [cifar10_noisy/medium] [--data-dir FOLDER] [--workers 2]
 
-Each build is a process of its own, with a folder of its own; the base dataset is used where it is prepared. Beam runs on
-its local runner with that many worker processes. Compared are the stored examples of every split, byte by byte and in
-their order; where a split has several shards, Beam cuts them elsewhere. Memory is that of all processes together.
+Each build is a process of its own, with a folder of its own; the base dataset is used where it is prepared. Beam runs
+on its local runner with that many worker processes. Compared are the stored examples of every split, byte by byte and
+in their order; where a split has several shards, Beam cuts them elsewhere. Memory is that of all processes together.
 """
 
 import argparse
@@ -51,8 +51,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
 
-    import noisy_label_datasets  # noqa: F401 (makes the datasets known)
     import tensorflow_datasets as tfds
+
+    import noisy_label_datasets  # noqa: F401 (makes the datasets known)
 
     builder = tfds.builder(args.target, data_dir=args.data_dir)
     base = tfds.builder(builder.BASE.name, data_dir=args.data_dir)

@@ -17,6 +17,7 @@ PREPARE = """
 import pathlib, sys
 import numpy as np
 import noisy_label_datasets, tensorflow_datasets as tfds
+from etils import epath
 from tensorflow_datasets.datasets.patch_camelyon import patch_camelyon_dataset_builder as patch_camelyon
 from noisy_label_datasets.base import encode_png
 from noisy_label_datasets.predictions import PredictionsWriter
@@ -30,7 +31,7 @@ IMAGES = [encode_png(np.full((96, 96, 3), value, np.uint8)) for value in range(2
 
 class MadeUp(patch_camelyon.Builder, skip_registration=True):
     name = "patch_camelyon"
-    pkg_dir_path = patch_camelyon.Builder.pkg_dir_path
+    pkg_dir_path = epath.Path(patch_camelyon.__file__).parent
     def _split_generators(self, dl_manager):
         return {split: self._examples(split) for split in COUNTS}
     def _examples(self, split):

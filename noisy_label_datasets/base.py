@@ -67,6 +67,10 @@ class Base(Protocol):
         """Returns the same in parts that can be read in parallel; raises as `batches`."""
         ...
 
+    def num_bytes(self, data_dir: Any) -> int:
+        """Returns about how many bytes its examples are; raises as `batches`."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class ArraysBase:
@@ -99,6 +103,10 @@ class ArraysBase:
             for base_split in base_splits
             for start in range(0, len(splits[base_split]), PART_SIZE)
         ]
+
+    def num_bytes(self, data_dir: Any) -> int:
+        """See `Base`; before they are encoded."""
+        return sum(examples.images.nbytes for examples in self.load().values())
 
     def _part(self, base_split: str, start: int, stop: int) -> Iterator[ExampleBatch]:
         return self._read(self._load([base_split])[base_split], base_split, start, stop)
@@ -172,6 +180,12 @@ class TfdsBase:
             for piece in (pieces_of_shards(info.splits[base_split], PART_SIZE) if self.id_key else [base_split])
         ]
 
+    def num_bytes(self, data_dir: Any) -> int:
+        """See `Base`."""
+        from noisy_label_datasets.tfds_base import prepared_builder
+
+        return int(prepared_builder(self.name, self.version, data_dir).info.dataset_size)
+
     @property
     def _keys(self) -> tuple[str, ...]:
         return (self.image_key, self.label_key, *self.extra_labels, *([self.id_key] if self.id_key else []))
@@ -230,6 +244,10 @@ class RelabelledBase:
     def parts(self, data_dir: Any, base_splits: Sequence[str]) -> Sequence[Part]:
         """See `Base`."""
         return [functools.partial(self._part, part) for part in self.base.parts(data_dir, base_splits)]
+
+    def num_bytes(self, data_dir: Any) -> int:
+        """See `Base`; of all examples of the base."""
+        return self.base.num_bytes(data_dir)
 
     def _part(self, part: Part) -> Iterator[ExampleBatch]:
         return self._relabelled(part())

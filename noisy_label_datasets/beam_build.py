@@ -23,11 +23,14 @@ import json
 import os
 import pydoc
 import re
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import psutil
+from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.utils.shared import Shared
@@ -48,6 +51,7 @@ from noisy_label_datasets.join import (
 from noisy_label_datasets.sources import Division, NoisyLabels
 from noisy_label_datasets.splits import SPLITS
 
+LOCAL_MEMORY = 7  # bytes that Beam's local runner needs for each byte of the base: measured by benchmarks/build_beam.py
 NAMED = 3  # how many ids of a fault a report names
 _IDS, _FAULTS = "ids", "faults"
 
@@ -270,6 +274,23 @@ def _write_report(faults: list[tuple[str, tuple[int, list[str]]]], path: Any) ->
     path.write_text(json.dumps(faults))
 
 
+def local_runner_fits(num_bytes: int, dataset: str) -> bool:
+    """Returns whether Beam's local runner, which keeps everything in memory, can build of so large a base; logs if not.
+
+    Args:
+      num_bytes: of the base.
+      dataset: whose base it is.
+    """
+    needed, free = LOCAL_MEMORY * num_bytes, psutil.virtual_memory().available
+    if needed > free:
+        logging.warning(
+            "%s is built by one process: Beam's local runner would need about %.0f GB of memory, of which %.0f GB are "
+            "free. To build with Beam, name a runner (docs/using-the-datasets.md)",
+            *(dataset, needed / 1e9, free / 1e9),
+        )
+    return needed <= free
+
+
 def with_local_runner(runner: Any, options: PipelineOptions | None) -> tuple[Any, PipelineOptions]:
     """Returns runner and options of a pipeline: the given ones, and where these name no runner the local `FnApiRunner`.
 
@@ -281,24 +302,27 @@ def with_local_runner(runner: Any, options: PipelineOptions | None) -> tuple[Any
     return runner, options
 
 
-_RAISED = r"^([A-Za-z_][\w.]*): "  # as a traceback ends
+_RAISED = r"^([A-Za-z_][\w.]*(?:Error|Exception)): "  # as a traceback ends
 _OF_WORKER = re.compile(_RAISED + rf"((?:(?!{_RAISED}).)*?) \[while running '", re.MULTILINE | re.DOTALL)
 
 
 def original_error(error: Exception) -> Exception:
-    """Returns the error that a worker raised: what comes out of Beam is its traceback as text, in a traceback of Beam.
+    """Returns the error that a worker raised.
 
+    Out of Beam comes the worker's traceback as text, or, of a worker in the same process, the error with a remark.
     An error of this package comes back as itself, one of the disk as OSError, any other as BeamError.
     """
-    if isinstance(error, NoisyLabelsError):
-        return error
-    found = _OF_WORKER.findall(str(error))
+    found = _OF_WORKER.findall("".join(traceback.format_exception_only(error)))
     if not found:
+        if isinstance(error, (NoisyLabelsError, OSError)):
+            return error
         return BeamError(f"building with Beam failed: {type(error).__name__}: {error}")
     name, message = found[-1][:2]
+    if wrapped := re.match(_RAISED, message):  # Beam makes a RuntimeError of what it cannot make anew
+        name, message = wrapped[1], message[wrapped.end() :]
     kind = pydoc.locate(name)
     if isinstance(kind, type) and issubclass(kind, NoisyLabelsError):
         return kind(message)
-    if "[Errno " in message:
+    if isinstance(kind, type) and issubclass(kind, OSError):
         return OSError(message)
     return BeamError(f"building with Beam failed: {name}: {message}")

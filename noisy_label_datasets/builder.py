@@ -203,7 +203,11 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             return self._beam
         if download_config.beam_runner is not None or download_config.beam_options is not None:
             return True
-        return self.BEAM and download_config.max_examples_per_split is None  # of which TFDS's Beam writer knows nothing
+        if not self.BEAM or download_config.max_examples_per_split is not None:  # TFDS's Beam writer writes all
+            return False
+        from noisy_label_datasets.beam_build import local_runner_fits
+
+        return local_runner_fits(self.BASE.num_bytes(self.data_dir_root), self.name)
 
     def _metadata(self, labels: NoisyLabels) -> dict[str, Any]:
         """Returns what `info.metadata` holds; JSON."""
