@@ -40,6 +40,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.join import (
     NO_IMAGE,
     NO_LABELS,
+    NO_RATER,
     OTHER_LABEL,
     REPEATED,
     UNLABELLED,
@@ -220,13 +221,13 @@ class _JoinParts(beam.DoFn):
             rows = np.full(len(splits), UNLABELLED)
             for split in set(splits.tolist()) & set(self.tables):
                 of_split = np.flatnonzero(splits == split)
-                rows[of_split] = self.tables[split].rows([batch.ids[i] for i in of_split])
+                rows[of_split] = self.tables[split].rows([batch.ids[i] for i in of_split.tolist()])
             extras = list(zip(*batch.extra_labels.values(), strict=True)) or [()] * len(splits)
             for split, row, id_, image, label, extra in zip(
                 splits.tolist(), rows.tolist(), batch.ids, batch.images, batch.labels, extras, strict=True
             ):
                 yield output(_IDS, (id_, split))
-                noisy_labels, draw = None, None
+                noisy_labels, draw = [], NO_RATER
                 if row != UNLABELLED:
                     table = self.tables[split]
                     noisy_labels, draw = table.noisy_labels[row].tolist(), int(table.draws[row])

@@ -155,8 +155,8 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                     example.id,
                     example.image,
                     example.label,
-                    noisy_labels[example.row] if labelled else None,
-                    of_row[example.row] if labelled else None,
+                    noisy_labels[example.row] if labelled else [],
+                    of_row[example.row] if labelled else NO_RATER,
                     dict(zip(self.BASE.extra_labels, example.extra_labels, strict=True)),
                 ),
             )
@@ -179,14 +179,22 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             return super()._generate_splits(dl_manager, download_config)
         from noisy_label_datasets import beam_build
 
+        labels, draws = self._labels(dl_manager)  # before the base, which may be a long download
+        asked = self._beam or download_config.beam_runner is not None or download_config.beam_options is not None
+        if not asked and not beam_build.local_runner_fits(self.BASE.num_bytes(self.data_dir_root), self.name):
+            return super()._generate_splits(dl_manager, download_config)
         runner, options = beam_build.with_local_runner(download_config.beam_runner, download_config.beam_options)
         # Ids that stand there twice are reported by the join, with everything else that is wrong.
         config = dataclasses.replace(download_config, beam_runner=runner, beam_options=options, ignore_duplicates=True)
         parts = self.BASE.parts(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
-        labels, draws = self._labels(dl_manager)
-        with beam_build.BeamJoin.prepare(self.data_path / "join", labels, draws, parts, self.BASE.extra_labels) as join:
-            # TFDS makes a pipeline for builders whose method takes one.
-            self._split_generators = lambda dl_manager, pipeline: join.examples(pipeline)  # type: ignore[method-assign]
+        with beam_build.BeamJoin.prepare(
+            self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels)
+        ) as join:
+            # TFDS makes a pipeline for a builder whose method takes one.
+            def split_generators(dl_manager: Any, pipeline: Any) -> dict[str, Any]:
+                return join.examples(pipeline)
+
+            self._split_generators = split_generators  # type: ignore[method-assign,assignment]
             try:
                 splits = super()._generate_splits(dl_manager, config)
             except Exception as error:
@@ -203,11 +211,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             return self._beam
         if download_config.beam_runner is not None or download_config.beam_options is not None:
             return True
-        if not self.BEAM or download_config.max_examples_per_split is not None:  # TFDS's Beam writer writes all
-            return False
-        from noisy_label_datasets.beam_build import local_runner_fits
-
-        return local_runner_fits(self.BASE.num_bytes(self.data_dir_root), self.name)
+        return self.BEAM and download_config.max_examples_per_split is None  # TFDS's Beam writer writes all
 
     def _metadata(self, labels: NoisyLabels) -> dict[str, Any]:
         """Returns what `info.metadata` holds; JSON."""

@@ -107,7 +107,7 @@ OTHER_LABEL = "examples have another clean label"
 class Fault(NamedTuple):
     """How often something is wrong, and with which examples, such as these."""
 
-    count: int
+    number: int
     examples: Sequence[str]
 
 
@@ -119,9 +119,9 @@ def other_label(id_: str, of_base: int, of_labels: int) -> str:
 def check_faults(faults: Mapping[str, Fault]) -> None:
     """Raises a JoinError that counts the faults and names a few; faults: what is wrong -> with which."""
     said = [
-        f"{faults[what].count} {what}, such as {', '.join(faults[what].examples)}"
+        f"{faults[what].number} {what}, such as {', '.join(faults[what].examples)}"
         for what in (REPEATED, NO_LABELS, NO_IMAGE, OTHER_LABEL)
-        if what in faults and faults[what].count
+        if what in faults and faults[what].number
     ]
     if said:
         raise JoinError(f"the noisy labels do not fit the base dataset: {'; '.join(said)}")
@@ -131,25 +131,24 @@ def example_features(
     id_: str,
     image: bytes,
     label: int,
-    noisy_labels: Sequence[int] | None,
-    rater: int | None,
+    noisy_labels: Sequence[int],
+    rater: int,
     extra_labels: Mapping[str, int],
 ) -> dict[str, Any]:
     """Returns the features of an example as a builder declares them.
 
     Args:
       id_, image, label, extra_labels: of the base.
-      noisy_labels: [R] of the raters; None where there are none.
-      rater: the one whose label is the example's `noisy_label`; None or NO_RATER: it is the clean label.
+      noisy_labels: [R] of the raters, or none.
+      rater: the one whose label is the example's `noisy_label`; NO_RATER: it is the clean label.
     """
-    drawn = rater is not None and rater != NO_RATER and noisy_labels is not None
     return {
         "id": id_,
         "image": image,
         "label": label,
-        "noisy_labels": noisy_labels or [],
-        "noisy_label": noisy_labels[rater] if drawn else label,
-        "noisy_label_rater": rater if drawn else NO_RATER,
+        "noisy_labels": noisy_labels,
+        "noisy_label": label if rater == NO_RATER else noisy_labels[rater],
+        "noisy_label_rater": rater,
         **extra_labels,
     }
 

@@ -166,6 +166,7 @@ tfds.builder("cifar10_noisy/low", data_dir=sys.argv[1], file_format="array_recor
 """
 
 
+@pytest.mark.slow
 def test_a_build_that_is_killed_leaves_nothing_that_is_taken_for_whole(data_dir):
     process = subprocess.run([sys.executable, "-c", KILLED, data_dir], capture_output=True, check=False)
     assert process.returncode == -9
@@ -189,6 +190,28 @@ def test_datasets_say_whether_beam_builds_them_and_users_say_otherwise(tmp_path)
     assert not uses_beam(data_dir=tmp_path, beam=False, config=options)
     declared = {name: builder_class(name).BEAM for name in ("pcam_noisy", "cifar10_noisy", "cats_vs_dogs_noisy")}
     assert declared == {"pcam_noisy": True, "cifar10_noisy": False, "cats_vs_dogs_noisy": False}
+
+
+@pytest.mark.parametrize("gigabytes", [0.1, 4])
+def test_a_dataset_that_would_not_fit_the_local_runner_is_built_without(data_dir, monkeypatch, caplog, gigabytes):
+    """Unless someone asked for Beam: then it is tried."""
+    free = beam_build.LOCAL_MEMORY * 1e9
+    monkeypatch.setattr(beam_build.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
+    monkeypatch.setattr(type(builder_class("cifar10_noisy").BASE), "num_bytes", lambda *_: gigabytes * 1e9)
+    monkeypatch.setattr(builder_class("cifar10_noisy"), "BEAM", True)
+
+    def prepare(*arguments):
+        raise BeamError("Beam is used")
+
+    monkeypatch.setattr(BeamJoin, "prepare", prepare)
+    with pytest.raises(BeamError, match="Beam is used"):
+        build(data_dir, beam=True)
+    if gigabytes < 1:
+        with pytest.raises(BeamError, match="Beam is used"):
+            build(data_dir)
+    else:
+        assert build(data_dir).is_prepared()
+        assert "cifar10_noisy is built by one process: Beam's local runner would need about 28 GB" in caplog.text
 
 
 def test_the_runner_is_the_users_or_a_local_one_that_needs_no_download():
@@ -290,8 +313,8 @@ def test_a_worker_joins_as_one_pass_does(tmp_path_factory, ids, random):
     expected = {}
     for joined in join_by_id([batch], labels):
         row = (joined.split, joined.row)
-        of_raters = labels.noisy_labels[row[0]][row[1]].tolist() if joined.row >= 0 else None
-        draw = int(draws[row[0]][row[1]]) if joined.row >= 0 else None
+        of_raters = labels.noisy_labels[row[0]][row[1]].tolist() if joined.row >= 0 else []
+        draw = int(draws[row[0]][row[1]]) if joined.row >= 0 else -1
         expected[joined.id] = (row[0], example_features(joined.id, joined.image, 0, of_raters, draw, {}))
     folder = epath.Path(tmp_path_factory.mktemp("build")) / "join"
     with BeamJoin.prepare(folder, labels, draws, [lambda: iter([batch])], ()) as join:
