@@ -102,7 +102,20 @@ def read_batches(
       keys: names of the features, without whose others an example is read.
       image_key: the one that is an image.
       batch_size: the last batch may be smaller.
+
+    Raises:
+      BaseDatasetError: its files are damaged, or some are not there.
     """
+    try:
+        yield from _read_batches(folder, split, keys, image_key, batch_size)
+    except Exception as error:  # each format has half a dozen of its own
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise BaseDatasetError(f"{split} of the base dataset in {folder} cannot be read: {what}") from error
+
+
+def _read_batches(
+    folder: str, split: str, keys: Sequence[str], image_key: str, batch_size: int
+) -> Iterator[Mapping[str, Sequence[Any]]]:
     builder = tfds.builder_from_directory(folder)
     as_stored = {image_key: tfds.decode.SkipDecoding()}
     if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
