@@ -104,7 +104,12 @@ def train_pool(
             return None
         checkpoints = Checkpoints(pathlib.Path(out) / _CHECKPOINTS / rater.id, fingerprint)
         try:
-            probabilities, known = _train_rater(dataset, rater, listener, checkpoints)
+            probabilities, known = train_rater(
+                dataset,
+                rater,
+                on_progress=lambda step, loss: listener.progressed(rater, step, loss),
+                checkpoints=checkpoints,
+            )
         except engine.Diverged as error:
             # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
             listener.finished(rater, f"FAILED: {error}", trained=True)
@@ -154,17 +159,35 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def _train_rater(
-    dataset: CleanDataset, rater: RaterConfig, listener: Listener, checkpoints: Checkpoints
+def train_rater(
+    dataset: CleanDataset,
+    rater: RaterConfig,
+    *,
+    on_progress: Callable[[int, float], None] = lambda step, loss: None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-    """Returns a new rater's class probabilities, split -> [n, K], and its features."""
+    """Trains one rater on `clean_label_train` and has it label the other splits.
+
+    Args:
+      dataset: the five clean splits.
+      rater: the network and how it is trained.
+      on_progress: called every few seconds with the steps done and the mean loss of the steps since the last call.
+      checkpoints: where its state is kept from time to time, and from where it goes on; None: nowhere.
+
+    Returns:
+      Class probabilities, labelled split -> [n, K] float64, and the rater's features (JSON): what
+      `PredictionsWriter.write_rater` takes.
+
+    Raises:
+      TrainingDataError, Diverged, CheckpointError: as `engine.train`.
+    """
     clean = dataset.splits["clean_label_train"]
     trained = engine.train(
         rater,
         np.asarray(clean.images),
         clean.labels,
         num_classes=len(dataset.class_names),
-        on_progress=lambda step, loss: listener.progressed(rater, step, loss),
+        on_progress=on_progress,
         checkpoints=checkpoints,
     )
     probabilities = {
