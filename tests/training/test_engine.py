@@ -153,7 +153,7 @@ def test_how_a_training_is_divided_into_calls_does_not_matter(monkeypatch):
     images, labels = blobs()
     whole = engine.train(RATER, images, labels, num_classes=3)
     monkeypatch.setattr(engine, "SECONDS_A_CALL", 1e-9)  # one step a call
-    monkeypatch.setattr(engine, "_FIRST_STEPS", 1)
+    monkeypatch.setattr(engine, "FIRST_STEPS", 1)
     by_steps = engine.train(RATER, images, labels, num_classes=3)
     assert len(by_steps.history) == RATER.steps > len(whole.history)
     assert all(np.array_equal(a, b) for a, b in zip(leaves(whole), leaves(by_steps), strict=True))
