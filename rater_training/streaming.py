@@ -23,8 +23,8 @@ from rater_training.batches import augmentation_key, draw_each, order_of
 from rater_training.config import RaterConfig
 
 # Batches that are read ahead on the host, by how many threads, and steps that wait for the device.
-_READ_AHEAD = 4
-_THREADS = 2
+READ_AHEAD = 4
+THREADS = 2
 _UNDER_WAY = 2
 
 
@@ -74,7 +74,7 @@ class Stream:
             rater.seed
         )  # the threads' own, on one device: they run nothing that all devices share
         batches = Batches(images, labels, key=host_key, steps=rater.steps, setup=setup)
-        options = grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_READ_AHEAD)
+        options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=READ_AHEAD)
         self._batches = iter(grain.MapDataset.source(batches)[first:].to_iter_dataset(options))
         self._setup = setup
         self._step = functools.partial(_step, key=key, scale=scale, hyper=hyper, setup=setup)
