@@ -189,6 +189,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _advice(error: str) -> str | None:
+    """Returns what to do about an error of the JAX runtime that a user can do something about."""
+    if "RESOURCE_EXHAUSTED" in error:
+        return "the device's memory is full; less of it is taken with a smaller --together, or --images streamed"
+    if "Gloo" in error or "coordination" in error.lower():
+        return "another process has ended, and says why; the same commands go on from the last checkpoint"
+    return None
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is given; it has to be a whole number, 1 or more")
@@ -201,6 +210,11 @@ def main() -> int:
         return arguments.run(arguments)
     except (NoisyLabelsError, ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:  # as which JAX reports what befell a device or another process
+        if (advice := _advice(str(error))) is None:
+            raise
+        print(f"error: {advice} ({str(error).splitlines()[0]})", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; finished raters are stored, the same command goes on with the next", file=sys.stderr)

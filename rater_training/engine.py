@@ -228,6 +228,8 @@ def check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_classe
         raise TrainingDataError(
             f"rater {rater.id} has batches of {rater.batch_size} images, but there are {len(images)}"
         )
+    if labels.dtype.kind not in "iu":
+        raise TrainingDataError(f"labels have dtype {labels.dtype}; wanted integers")
     missing = sorted(set(range(num_classes)) - set(np.unique(labels).tolist()))
     if missing or labels.min() < 0 or labels.max() >= num_classes:
         raise TrainingDataError(

@@ -22,10 +22,9 @@ from rater_training import architectures, engine, members
 from rater_training.checkpoints import Checkpoints
 from rater_training.config import Augmentation, RaterConfig
 from rater_training.devices import Cluster, Devices, DevicesError, connect
+from tests.training.tiny import blobs
 
-HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from tiny import blobs
+ROOT = pathlib.Path(__file__).parents[2]
 
 RATER = RaterConfig(
     id="a",
@@ -94,14 +93,14 @@ def run_on_all(out, coordinator=None, processes=None, process_id=None):
 
 def start(function, *arguments, devices=1):
     """Starts a process that calls a function of this module."""
-    code = f"import sys; sys.path.insert(0, {str(HERE)!r}); import test_devices; test_devices.{function}{arguments!r}"
+    code = f"from tests.training import test_devices; test_devices.{function}{arguments!r}"
     environment = {
         **os.environ,
-        "PYTHONPATH": str(HERE.parents[1]),
+        "PYTHONPATH": str(ROOT),
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         "JAX_PLATFORMS": "cpu",
     }
-    return subprocess.Popen([sys.executable, "-c", code], cwd=HERE.parents[1], env=environment)
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment)
 
 
 def free_port():

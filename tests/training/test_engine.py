@@ -224,6 +224,12 @@ def test_a_rate_that_diverges_is_reported():
     [
         (lambda images, labels: (images.astype(np.float32), labels), r"dtype float32; wanted \[n, h, w, c\] uint8"),
         (lambda images, labels: (images[..., 0], labels), r"shape \(300, 6, 6\)"),
+        (lambda images, labels: (images / np.nan, labels), r"dtype float64; wanted \[n, h, w, c\] uint8"),
+        (
+            lambda images, labels: (np.array([images[0], images[1, :5]], object), labels[:2]),
+            r"shape \(2,\) and dtype obj",
+        ),
+        (lambda images, labels: (images, labels * 1.0), "labels have dtype float64; wanted integers"),
         (lambda images, labels: (images, labels[:-1]), r"labels have shape \(299,\)"),
         (lambda images, labels: (images[:1], labels[:1]), "batches of 50 images, but there are 1"),
         (lambda images, labels: (images[labels != 1], labels[labels != 1]), r"lack the classes \[1\]"),

@@ -1,8 +1,6 @@
 """Batches from the host are those of resident images, and no more of them are in memory than are needed."""
 
 import dataclasses
-import pathlib
-import sys
 import time
 
 import jax
@@ -12,9 +10,7 @@ import pytest
 from rater_training import batches, engine, streaming
 from rater_training.checkpoints import Checkpoints
 from rater_training.config import Augmentation, RaterConfig
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from tiny import blobs, leaves
+from tests.training.tiny import blobs, leaves
 
 RATER = RaterConfig(
     id="a",
@@ -100,8 +96,8 @@ def test_a_stopped_training_goes_on_and_ends_bit_identical(tmp_path, monkeypatch
         if step >= 20:
             raise KeyboardInterrupt
 
+    kept = Checkpoints(tmp_path / "c", "fingerprint", every_seconds=0)
     with pytest.raises(KeyboardInterrupt):
-        kept = Checkpoints(tmp_path / "c", "fingerprint", every_seconds=0)
         engine.train(RATER, images, labels, num_classes=3, streamed=True, checkpoints=kept, on_progress=stop)
     steps = []
     resumed = engine.train(
