@@ -116,8 +116,8 @@ def _devices(arguments: argparse.Namespace) -> Devices:
 def _together() -> int | None:
     """Returns how many raters of one architecture to train in one loop.
 
-    Convolutions of stacked networks become grouped ones, which XLA computes slowly on a CPU (`benchmarks/together.py`
-    measures it); an accelerator that one small network does not fill gets more to do at a time.
+    Convolutions of stacked networks become grouped ones, for which XLA has no fast code on a CPU; an accelerator that
+    one small network does not fill gets more to do at a time. `benchmarks/together.py` measures it.
     """
     import jax
 
