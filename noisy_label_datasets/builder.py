@@ -235,6 +235,12 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
         return ReproducibleWriter(self.info.file_format)
 
+    def as_data_source(self, *args: Any, **kwargs: Any) -> Any:
+        """As of every TFDS builder; whole examples are decoded faster."""
+        from noisy_label_datasets.random_access import example_sources
+
+        return example_sources(super().as_data_source(*args, **kwargs))
+
     def clean_dataset(self, folder: str | os.PathLike | None = None) -> CleanDataset:
         """Returns images and clean labels of the five splits as arrays: what raters are trained on.
 
