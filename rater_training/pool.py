@@ -29,10 +29,12 @@ from noisy_label_datasets.splits import LABELLED_SPLITS
 from rater_training import architectures, engine, features
 from rater_training.checkpoints import Checkpoints
 from rater_training.config import PoolConfig, RaterConfig
+from rater_training.weights import PoolWeights
 
 _SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy")
 _LOSSES_KEPT = 20
-_CHECKPOINTS = "checkpoints"  # beside the artifact's files while raters are in training
+CHECKPOINTS = "checkpoints"  # beside the artifact's files while raters are in training
+WEIGHTS = "weights"  # beside them where weights are kept
 
 
 class PoolError(NoisyLabelsError):
@@ -61,6 +63,7 @@ def train_pool(
     only: tuple[str, ...] = (),
     note: str = "",
     at_once: int = 1,
+    keep_weights: bool = False,
 ) -> bool:
     """Trains what is missing of a pool, labels the splits it was not trained on, writes the artifact.
 
@@ -74,6 +77,8 @@ def train_pool(
       note: what a reader of the provenance should know besides; kept by the run that finishes the artifact.
       at_once: how many raters are trained beside one another, each with the same result as alone. One network does not
         keep the cores of a CPU busy, least of all while it is compiled; an accelerator is busy with one.
+      keep_weights: store the trained networks too, in `out/weights` (`rater_training.weights`). Raters whose labels are
+        stored without their weights are trained anew.
 
     Returns:
       Whether the artifact is finished.
@@ -82,33 +87,35 @@ def train_pool(
       PoolError: the pool is for another dataset, image shape or number of classes; or every rater failed.
       PredictionsError: `out` holds something else.
     """
-    _check(dataset, pool)
+    check_pool(dataset, pool)
     wanted = pool.select(only) if only else pool.raters
     data_fingerprint = dataset.fingerprint()
-    writer = PredictionsWriter(
-        out,
-        dataset=dataset.name,
-        level=pool.level,
-        base={"name": dataset.base_name, "version": dataset.base_version},
-        split_plan=dataset.split_plan,
-        class_names=dataset.class_names,
-        examples={split: (dataset.splits[split].ids, dataset.splits[split].labels) for split in LABELLED_SPLITS},
-    )
+    writer = open_writer(dataset, pool.level, out)
+    weights = PoolWeights(pathlib.Path(out) / WEIGHTS) if keep_weights else None
 
     def train(position: int, rater: RaterConfig) -> str | None:
         """Trains and stores a rater; returns why it failed, if it did."""
         fingerprint = rater.fingerprint(data_fingerprint)
         listener.started(rater, position)
-        if writer.has_rater(rater.id, fingerprint):
+        if writer.has_rater(rater.id, fingerprint) and (weights is None or weights.has_rater(rater.id, fingerprint)):
             listener.finished(rater, "stored already", trained=False)
             return None
-        checkpoints = Checkpoints(pathlib.Path(out) / _CHECKPOINTS / rater.id, fingerprint)
+        checkpoints = Checkpoints(pathlib.Path(out) / CHECKPOINTS / rater.id, fingerprint)
         try:
-            probabilities, known = _train_rater(dataset, rater, listener, checkpoints)
+            probabilities, known, trained = train_rater(dataset, rater, listener, checkpoints)
         except engine.Diverged as error:
             # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
             listener.finished(rater, f"FAILED: {error}", trained=True)
             return str(error)
+        if weights is not None:
+            weights.save_rater(
+                rater,
+                trained,
+                image_shape=pool.image_shape,
+                num_classes=pool.num_classes,
+                fingerprint=fingerprint,
+                features=known,
+            )
         writer.write_rater(rater.id, fingerprint=fingerprint, probabilities=probabilities, features=known)
         checkpoints.remove()
         noisy = {split: p.argmax(axis=1)[:, None] for split, p in probabilities.items()}
@@ -118,14 +125,44 @@ def train_pool(
 
     jobs = [(position, rater) for position, rater in enumerate(pool.raters) if rater in wanted]
     failures = _run(train, jobs, at_once)
-    stored = [r.id for r in pool.raters if writer.has_rater(r.id, r.fingerprint(data_fingerprint))]
+    return finish_pool(writer, dataset, pool, failures, note=note)
+
+
+def open_writer(dataset: CleanDataset, level: str, out: str | os.PathLike) -> PredictionsWriter:
+    """Returns the writer of the artifact of a pool that labels a dataset; opens a folder, new or begun."""
+    return PredictionsWriter(
+        out,
+        dataset=dataset.name,
+        level=level,
+        base={"name": dataset.base_name, "version": dataset.base_version},
+        split_plan=dataset.split_plan,
+        class_names=dataset.class_names,
+        examples={split: (dataset.splits[split].ids, dataset.splits[split].labels) for split in LABELLED_SPLITS},
+    )
+
+
+def finish_pool(
+    writer: PredictionsWriter, dataset: CleanDataset, pool: PoolConfig, failures: Mapping[str, str], *, note: str = ""
+) -> bool:
+    """Makes a finished artifact of a folder in which no rater is missing; returns whether that is so.
+
+    Raises:
+      PoolError: every rater failed.
+    """
+    fingerprint = dataset.fingerprint()
+    stored = [rater.id for rater in pool.raters if writer.has_rater(rater.id, rater.fingerprint(fingerprint))]
     if len(stored) + len(failures) < len(pool.raters):
         return False
     if not stored:
         raise PoolError(f"pool {pool.name}: every rater failed: {'; '.join(failures.values())}")
-    if not (pathlib.Path(out) / "manifest.json").exists() or failures:
-        writer.finish(stored, failures=failures, provenance=_provenance(pool, note))
-    shutil.rmtree(pathlib.Path(out) / _CHECKPOINTS, ignore_errors=True)
+    provenance = _provenance(pool, note)
+    if not (writer.folder / "manifest.json").exists() or failures:
+        writer.finish(stored, failures=failures, provenance=provenance)
+    if (writer.folder / WEIGHTS).exists():
+        PoolWeights(writer.folder / WEIGHTS).finish(
+            pool, class_names=dataset.class_names, rater_ids=stored, failures=failures, provenance=provenance
+        )
+    shutil.rmtree(writer.folder / CHECKPOINTS, ignore_errors=True)
     return True
 
 
@@ -148,16 +185,26 @@ def _run(
     return {rater.id: reason for future, rater in futures.items() if (reason := future.result()) is not None}
 
 
+def label(trained: engine.TrainedRater, images: np.ndarray, *, with_flip: bool) -> np.ndarray:
+    """Returns a rater's class probabilities [n, K] float64 of images [n, h, w, c] uint8."""
+    return softmax(trained.logits(images, with_flip=with_flip))
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Returns probabilities [n, K] float64 of logits [n, K]."""
     exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def _train_rater(
+def train_rater(
     dataset: CleanDataset, rater: RaterConfig, listener: Listener, checkpoints: Checkpoints
-) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
-    """Returns a new rater's class probabilities, split -> [n, K], and its features."""
+) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any], engine.TrainedRater]:
+    """Returns a new rater's class probabilities, split -> [n, K], its features, and the network itself.
+
+    Raises:
+      Diverged: the loss is no longer finite.
+      CheckpointError: the checkpoint is of another configuration or of other data.
+    """
     clean = dataset.splits["clean_label_train"]
     trained = engine.train(
         rater,
@@ -168,7 +215,7 @@ def _train_rater(
         checkpoints=checkpoints,
     )
     probabilities = {
-        split: softmax(trained.logits(dataset.splits[split].images, with_flip=rater.label_with_flip))
+        split: label(trained, dataset.splits[split].images, with_flip=rater.label_with_flip)
         for split in LABELLED_SPLITS
     }
     known = {
@@ -184,7 +231,7 @@ def _train_rater(
         "wall_seconds": round(trained.wall_seconds, 1),
         "training_log": _training_log(trained),
     }
-    return probabilities, known
+    return probabilities, known, trained
 
 
 def _training_log(trained: engine.TrainedRater) -> Mapping[str, Any]:
@@ -211,7 +258,8 @@ def _provenance(pool: PoolConfig, note: str) -> Mapping[str, Any]:
     }
 
 
-def _check(dataset: CleanDataset, pool: PoolConfig) -> None:
+def check_pool(dataset: CleanDataset, pool: PoolConfig) -> None:
+    """Raises PoolError if a pool is for another dataset, or has an architecture that there is not."""
     unknown = sorted({rater.architecture for rater in pool.raters} - set(architectures.ARCHITECTURES))
     if unknown:
         allowed = ", ".join(sorted(architectures.ARCHITECTURES))
