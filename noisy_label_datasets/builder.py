@@ -175,8 +175,11 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
         return ReproducibleWriter(self.info.file_format)
 
-    def clean_dataset(self) -> CleanDataset:
+    def clean_dataset(self, image_size: tuple[int, int] | None = None) -> CleanDataset:
         """Returns images and clean labels of the five splits as arrays: what raters are trained on.
+
+        Args:
+          image_size: (height, width) to which images are stretched or shrunk; None: RATER_IMAGE_SIZE, or as they are.
 
         Raises:
           BaseDatasetError: the base dataset is not here and cannot be got.
@@ -186,11 +189,12 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         images: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
         labels: dict[str, list[int]] = {split: [] for split in SPLITS}
         channels = self.BASE.image_shape[-1]
+        image_size = image_size or self.RATER_IMAGE_SIZE
         for batch in self._base_batches():
             splits = self.SPLIT_PLAN.assign(batch.base_split, batch.ids).tolist()
             for split, id_, image, label in zip(splits, batch.ids, batch.images, batch.labels, strict=True):
                 ids[split].append(id_)
-                images[split].append(decode_image(image, channels, self.RATER_IMAGE_SIZE))
+                images[split].append(decode_image(image, channels, image_size))
                 labels[split].append(label)
         return CleanDataset(
             name=self.name,

@@ -39,10 +39,6 @@ from rater_training.weights import PoolWeights
 INSTALL = "pip install 'apache-beam>=2.65'"
 # Beam's own default runner starts by downloading another one.
 LOCAL_OPTIONS = ("--runner=FnApiRunner", "--direct_running_mode=multi_processing")
-    "--runner=FnApiRunner",
-    "--direct_running_mode=multi_processing",
-    "--default_sdk_harness_log_level=WARNING",
-)
 
 
 class BeamError(NoisyLabelsError):
