@@ -14,7 +14,8 @@ None of these pools has been trained on its images: which error rates to expect 
 *   Cats vs Dogs is seen at 64x64 pixels, to which the builder shrinks the images for this pool (the paper's pools see
     224x224); PatchCamelyon at its own 96x96. There the networks have half the width.
 *   CIFAR-100 low is trained for as many steps as medium, at its rate, with label smoothing and labels from an image and
-    its mirror image, as CIFAR-10 low is. By its printed training, by far the shortest, it would err more than high and not less.
+    its mirror image, as CIFAR-10 low is. By its printed training, by far the shortest, it would err
+    more than high and not less.
 *   CIFAR-10 with 12,000 steps has the raters of cifar10/high_compact with 12/5 of their steps, as the paper's has those
     of high. CIFAR-10's other three are those tuned by hand.
 """
