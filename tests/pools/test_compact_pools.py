@@ -28,7 +28,8 @@ def test_each_pool_of_the_paper_has_a_compact_one_of_its_shape(paper):
     assert len(families) >= 5
     assert all(family.startswith("compact_") for family in families)
     assert len({rater.seed for rater in small.raters}) == len(small.raters)
-    assert small.examples_seen < paper.examples_seen / 10
+    # The paper's shortest training of CIFAR-100 is the one that is not scaled, see `compact`.
+    assert small.examples_seen < paper.examples_seen / (3 if paper.name == "cifar100/low" else 10)
 
 
 def test_there_are_28_of_them():
