@@ -241,7 +241,9 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
         return example_sources(super().as_data_source(*args, **kwargs))
 
-    def clean_dataset(self, folder: str | os.PathLike | None = None) -> CleanDataset:
+    def clean_dataset(
+        self, folder: str | os.PathLike | None = None, *, image_size: tuple[int, int] | None = None
+    ) -> CleanDataset:
         """Returns images and clean labels of the five splits as arrays: what raters are trained on.
 
         Images are memory-mapped, so that a dataset of any size can be had.
@@ -249,6 +251,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         Args:
           folder: where the arrays are written, in place of what it held, to be read with `CleanDataset.load`; None: to
             files that are gone with the arrays.
+          image_size: (height, width) to which images are stretched or shrunk; None: RATER_IMAGE_SIZE, or as they are.
 
         Raises:
           BaseDatasetError: the base dataset is not here and cannot be got.
@@ -257,7 +260,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """
         if folder is None:
             with tempfile.TemporaryDirectory() as temporary:
-                return self.clean_dataset(pathlib.Path(temporary) / self.name)
+                return self.clean_dataset(pathlib.Path(temporary) / self.name, image_size=image_size)
         with replacing(pathlib.Path(folder), self.name) as written:
             dataset = CleanDataset(
                 name=self.name,
@@ -271,7 +274,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                     self._base_batches,
                     self.SPLIT_PLAN,
                     channels=self.BASE.image_shape[-1],
-                    size=self.RATER_IMAGE_SIZE,
+                    size=image_size or self.RATER_IMAGE_SIZE,
                 ),
             )
             dataset.write_description(written)

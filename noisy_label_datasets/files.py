@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import uuid
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +20,8 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
     Raises:
       OSError: the folder cannot be written or the disk is full. The error names the file, and nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A process id would not do: threads share it, and so may processes of several machines that share a folder.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:

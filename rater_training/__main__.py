@@ -1,7 +1,8 @@
-"""Trains rater pools from arrays: `python -m rater_training train`, `python -m rater_training list`.
+"""Trains rater pools from arrays, labels with trained ones: `python -m rater_training train`, `label`, `list`.
 
 `noisy-labels train` prepares the arrays, starts this and says where the result is. Neither TensorFlow nor TFDS is
-needed here. docs/training.md: several devices, several processes, images that do not fit on a device.
+needed here. docs/training.md: several devices, several processes, images that do not fit on a device. With --beam the
+work is spread over the workers of an Apache Beam runner; what follows `--` are Beam's options.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import argparse
 import json
 import os
 import sys
-import time
 import traceback
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from noisy_label_datasets.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training import pools
-from rater_training.config import ConfigError, PoolConfig, RaterConfig
+from rater_training.config import ConfigError, PoolConfig
+from rater_training.progress import ProgressLines, Silent
 
 if TYPE_CHECKING:
     from rater_training.devices import Devices
@@ -26,73 +30,55 @@ _INTERRUPTED = 130
 _MOST_AT_ONCE = 4  # each takes about 2 GB
 
 
-class ProgressLines:
-    """Prints a line every few seconds that a terminal, a log file and a notebook show alike."""
-
-    def __init__(self, pool: PoolConfig) -> None:
-        self._heads = {r.id: f"[{i + 1}/{len(pool.raters)}] {r.id}" for i, r in enumerate(pool.raters)}
-        self._began: dict[str, float] = {}
-        self._printed: dict[str, float] = {}
-
-    def started(self, rater: RaterConfig, position: int) -> None:
-        self._began[rater.id] = self._printed[rater.id] = time.monotonic()
-
-    def progressed(self, rater: RaterConfig, step: int, loss: float) -> None:
-        now = time.monotonic()
-        if now - self._printed[rater.id] < 2 and step < rater.steps:
-            return
-        self._printed[rater.id] = now
-        left = (now - self._began[rater.id]) * (rater.steps - step) / step
-        print(
-            f"{self._heads[rater.id]}  step {step}/{rater.steps}  loss {loss:.3f}  about {left:.0f} s left", flush=True
-        )
-
-    def finished(self, rater: RaterConfig, message: str, *, trained: bool) -> None:
-        spent = f", {time.monotonic() - self._began[rater.id]:.0f} s" if trained else ""
-        print(f"{self._heads[rater.id]}  {message}{spent}", flush=True)
-
-
-class Silent:
-    """Says nothing: what the processes beside process 0 have."""
-
-    def started(self, rater: RaterConfig, position: int) -> None:
-        pass
-
-    def progressed(self, rater: RaterConfig, step: int, loss: float) -> None:
-        pass
-
-    def finished(self, rater: RaterConfig, message: str, *, trained: bool) -> None:
-        pass
-
-
 def _train(arguments: argparse.Namespace) -> int:
-    devices = _devices(arguments)  # before anything else that has JAX look for devices
-    from rater_training.pool import train_pool
-
     pool = pools.get_pool(arguments.pool)
-    dataset = CleanDataset.load(arguments.arrays)
-    if devices.leads:
-        shared = f", each batch shared by {devices.count} devices" if devices.count > 1 else ""
-        print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}{shared}", flush=True)
-    finished = train_pool(
-        dataset,
-        pool,
-        arguments.out,
-        ProgressLines(pool) if devices.leads else Silent(),
-        only=tuple(arguments.only),
-        note=arguments.note,
-        at_once=arguments.at_once or (_at_once() if devices.count == 1 else 1),
-        together=arguments.together or _together(),
-        devices=devices,
-        streamed={None: None, "streamed": True, "resident": False}[arguments.images],
-    )
-    if not devices.leads:
+    leads = True
+    if arguments.beam:
+        finished = _train_on_workers(arguments, pool)
+    else:
+        devices = _devices(arguments)  # before anything else that has JAX look for devices
+        from rater_training.pool import train_pool
+
+        leads = devices.leads
+        dataset = CleanDataset.load(arguments.arrays)
+        if devices.leads:
+            shared = f", each batch shared by {devices.count} devices" if devices.count > 1 else ""
+            print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}{shared}", flush=True)
+        finished = train_pool(
+            dataset,
+            pool,
+            arguments.out,
+            ProgressLines(pool) if devices.leads else Silent(),
+            only=tuple(arguments.only),
+            note=arguments.note,
+            at_once=arguments.at_once or (_at_once() if devices.count == 1 else 1),
+            together=arguments.together or _together(),
+            devices=devices,
+            streamed={None: None, "streamed": True, "resident": False}[arguments.images],
+            keep_weights=arguments.keep_weights,
+        )
+    if not leads:
         return 0
     if finished:
         print(f"Rater predictions of the whole pool are in {arguments.out}")
     else:
         print(f"Rater predictions so far are in {arguments.out}; raters not named with --only are still to be trained")
     return 0
+
+
+def _train_on_workers(arguments: argparse.Namespace, pool: PoolConfig) -> bool:
+    """Trains a pool on the workers of a Beam runner; returns whether it is finished."""
+    from rater_training import beam_pool
+
+    work = beam_pool.Work(
+        os.path.abspath(arguments.arrays),
+        pool,
+        os.path.abspath(arguments.out),
+        note=arguments.note,
+        keep_weights=arguments.keep_weights,
+    )
+    print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}", flush=True)
+    return beam_pool.train_pool(work, only=tuple(arguments.only), options=arguments.beam_options)
 
 
 def _devices(arguments: argparse.Namespace) -> Devices:
@@ -123,6 +109,38 @@ def _together() -> int | None:
     import jax
 
     return 1 if jax.default_backend() == "cpu" else None
+
+
+def _label(arguments: argparse.Namespace) -> int:
+    from rater_training import labelling
+    from rater_training.weights import PoolWeights
+
+    weights = PoolWeights(arguments.weights)
+    if arguments.images is not None:
+        labelled = labelling.label_images(weights, _images(arguments.images))
+        labelled.save(arguments.out)
+        print(f"{len(labelled.labels)} images, labelled by {len(labelled.rater_ids)} raters: {arguments.out}")
+        return 0
+    if arguments.beam:
+        from rater_training import beam_pool
+
+        beam_pool.import_beam()
+        from rater_training import beam_labelling
+
+        folders = (os.path.abspath(folder) for folder in (arguments.weights, arguments.arrays, arguments.out))
+        beam_labelling.label_dataset(*folders, options=arguments.beam_options)
+    else:
+        dataset = CleanDataset.load(arguments.arrays)
+        labelling.label_dataset(weights, dataset, arguments.out, lambda rater_id: print(rater_id, flush=True))
+    print(f"Rater predictions of the whole pool are in {arguments.out}")
+    return 0
+
+
+def _images(path: str) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise NoisyLabelsError(f"{path} is no .npy file of images: {error}") from error
 
 
 def _at_once() -> int:
@@ -182,7 +200,21 @@ def _parser() -> argparse.ArgumentParser:
     several.add_argument("--coordinator", metavar="HOST:PORT", help="or say it: where process 0 listens")
     several.add_argument("--processes", type=_positive, metavar="N", help="how many there are")
     several.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0")
+    train.add_argument(
+        "--keep-weights", action="store_true", help="keep the trained networks in the folder `weights` of --out"
+    )
+    _add_beam(train, "a rater is an element, and is trained by one worker")
     train.set_defaults(run=_train)
+    label = commands.add_parser("label", help="label with raters that `train --keep-weights` kept")
+    label.add_argument("--weights", required=True, metavar="FOLDER", help="the kept raters")
+    what = label.add_mutually_exclusive_group(required=True)
+    what.add_argument("--arrays", metavar="FOLDER", help="clean arrays that the raters were trained on")
+    what.add_argument("--images", metavar="FILE", help=".npy of other images, [n, h, w, c] uint8, of the same size")
+    label.add_argument(
+        "--out", required=True, metavar="PATH", help="the artifact's folder; with --images an .npz of labels and codes"
+    )
+    _add_beam(label, "500 images are an element; with --arrays")
+    label.set_defaults(run=_label)
     listing = commands.add_parser("list", help="the pools")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.add_argument("--cost", action="store_true", help="with the floating-point operations of training each")
@@ -199,29 +231,51 @@ def _advice(error: str) -> str | None:
     return None
 
 
+def _add_beam(parser: argparse.ArgumentParser, how: str) -> None:
+    parser.add_argument(
+        "--beam",
+        action="store_true",
+        help=f"as an Apache Beam pipeline ({how}); Beam's options follow after `--` (default: processes of this "
+        "machine)",
+    )
+
+
+def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Returns what stands before the first `--`, and what after it."""
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:cut], arguments[cut + 1 :]
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is given; it has to be a whole number, 1 or more")
     return int(text)
 
 
-def main() -> int:
-    arguments = _parser().parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code: 0, 2 if it failed, 130 if it was interrupted."""
+    own, beams = _divided(list(sys.argv[1:] if argv is None else argv))
+    parser = _parser()
+    arguments = parser.parse_args(own, argparse.Namespace(beam=False))
+    if beams and not arguments.beam:
+        parser.error(f"options after `--` are Apache Beam's and need --beam: {' '.join(beams)}")
+    if arguments.beam and getattr(arguments, "images", None) is not None:
+        parser.error("--beam labels --arrays, not --images")
+    arguments.beam_options = beams
     try:
         return arguments.run(arguments)
     except (NoisyLabelsError, ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except RuntimeError as error:  # as which JAX reports what befell a device or another process
-        if (advice := _advice(str(error))) is None:
-            raise
-        print(f"error: {advice} ({str(error).splitlines()[0]})", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("interrupted; finished raters are stored, the same command goes on with the next", file=sys.stderr)
         sys.stderr.flush()
         os._exit(_INTERRUPTED)  # raters in training are not waited for: what is on disk is whole
-    except Exception:
+    except Exception as error:
+        # JAX reports what befell a device or another process as a RuntimeError.
+        if isinstance(error, RuntimeError) and (advice := _advice(str(error))) is not None:
+            print(f"error: {advice} ({str(error).splitlines()[0]})", file=sys.stderr)
+            return 2
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)  # nor here: the threads of the other raters would keep a run going that has failed

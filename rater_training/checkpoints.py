@@ -29,7 +29,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 _KEPT = 2
 # Orbax tells the saves of a process apart by a counter that all of them share: two at once, of raters trained beside
 # one another, take each other's temporary folders away.
-_ONE_AT_A_TIME = threading.RLock()
+ONE_AT_A_TIME = threading.RLock()
 
 
 class CheckpointError(NoisyLabelsError):
@@ -65,7 +65,7 @@ class Checkpoints:
         Raises:
           CheckpointError: it is of another configuration or of other data, or cannot be read.
         """
-        with _ONE_AT_A_TIME:
+        with ONE_AT_A_TIME:
             return self._restore(state, step)
 
     def _restore(self, state: Any, step: int | None) -> tuple[Any, list[tuple[int, float]]] | None:
@@ -100,7 +100,7 @@ class Checkpoints:
         about = {"fingerprint": self._fingerprint, "history": [list(entry) for entry in history]}
         leaves = jax.tree.leaves(jax.tree.map(np.asarray, state))
         args = ocp.args.Composite(state=ocp.args.StandardSave(_named(leaves)), about=ocp.args.JsonSave(about))
-        with _ONE_AT_A_TIME:
+        with ONE_AT_A_TIME:
             self._open().save(step, args=args)
             self._open().wait_until_finished()
         self._saved = time.monotonic()
@@ -108,7 +108,7 @@ class Checkpoints:
     def remove(self) -> None:
         """Removes the folder."""
         if self._manager is not None:
-            with _ONE_AT_A_TIME:
+            with ONE_AT_A_TIME:
                 self._manager.close()
             self._manager = None
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -31,13 +31,15 @@ from rater_training.checkpoints import Checkpoints
 from rater_training.config import PoolConfig, RaterConfig
 from rater_training.devices import DEFAULT_DEVICE, Devices
 from rater_training.trained import TrainedRater
+from rater_training.weights import PoolWeights
 
 _SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy")
 _LOSSES_KEPT = 20
-_CHECKPOINTS = "checkpoints"  # beside the artifact's files while raters are in training
+CHECKPOINTS = "checkpoints"  # beside the artifact's files while raters are in training
+WEIGHTS = "weights"  # beside them where weights are kept
 
-# What a rater says, labelled split -> [n, K] float64 class probabilities, and its features (JSON).
-Labels = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]
+# What a rater says, labelled split -> [n, K] float64 class probabilities, its features (JSON), and the network itself.
+Labels = tuple[Mapping[str, np.ndarray], Mapping[str, Any], TrainedRater]
 
 
 class PoolError(NoisyLabelsError):
@@ -69,6 +71,7 @@ def train_pool(
     together: int | None = 1,
     devices: Devices = DEFAULT_DEVICE,
     streamed: bool | None = None,
+    keep_weights: bool = False,
 ) -> bool:
     """Trains what is missing of a pool, labels the splits it was not trained on, writes the artifact.
 
@@ -88,6 +91,8 @@ def train_pool(
         with the same result as alone but for rounding; None: any number. Raters whose images are streamed are not.
       devices: which share every batch.
       streamed: as of `engine.train`.
+      keep_weights: store the trained networks too, in `out/weights` (`rater_training.weights`). Raters whose labels are
+        stored without their weights are trained anew. Not with several processes.
 
     Returns:
       Whether the artifact is finished.
@@ -97,11 +102,13 @@ def train_pool(
       PredictionsError: `out` holds something else.
       TrainingDataError, DevicesError, CheckpointError: as `engine.train`.
     """
-    _check(dataset, pool)
+    check_pool(dataset, pool)
+    if keep_weights and jax.process_count() > 1:
+        raise PoolError(f"weights are kept by one process, not by {jax.process_count()}")
     if at_once > 1 and devices.count > 1:
         raise PoolError(f"at_once is {at_once}; on {devices.count} devices, which share every batch, it has to be 1")
     wanted = pool.select(only) if only else pool.raters
-    run = _Run(dataset, pool, pathlib.Path(out), listener, devices, streamed)
+    run = _Run(dataset, pool, pathlib.Path(out), listener, devices, streamed, keep_weights)
     failures = _in_threads(run.train, run.groups(wanted, together), at_once)
     return run.finish(failures, note)
 
@@ -117,11 +124,13 @@ class _Run:
         listener: Listener,
         devices: Devices,
         streamed: bool | None,
+        keep_weights: bool,
     ) -> None:
         self._dataset, self._pool, self._out, self._listener = dataset, pool, out, listener
         self._devices, self._streamed = devices, streamed
         self._data_fingerprint = dataset.fingerprint()
-        self._writer = _writer(dataset, pool, out) if devices.leads else None
+        self._writer = open_writer(dataset, pool.level, out) if devices.leads else None
+        self._weights = PoolWeights(out / WEIGHTS) if keep_weights else None
 
     def groups(self, raters: Sequence[RaterConfig], together: int | None) -> list[list[RaterConfig]]:
         """Returns the raters in groups, each of which is trained in one loop."""
@@ -191,9 +200,24 @@ class _Run:
             streamed=self._streamed,
         )
 
-    def _store(self, rater: RaterConfig, probabilities: Mapping[str, np.ndarray], known: Mapping[str, Any]) -> None:
+    def _store(
+        self,
+        rater: RaterConfig,
+        probabilities: Mapping[str, np.ndarray],
+        known: Mapping[str, Any],
+        trained: TrainedRater,
+    ) -> None:
+        fingerprint = rater.fingerprint(self._data_fingerprint)
+        if self._weights is not None:
+            self._weights.save_rater(
+                rater,
+                trained,
+                image_shape=self._pool.image_shape,
+                num_classes=self._pool.num_classes,
+                fingerprint=fingerprint,
+                features=known,
+            )
         if self._writer is not None:
-            fingerprint = rater.fingerprint(self._data_fingerprint)
             self._writer.write_rater(rater.id, fingerprint=fingerprint, probabilities=probabilities, features=known)
             self._checkpoints(rater).remove()
         noisy = probabilities["noisy_label_train"].argmax(axis=1)[:, None]
@@ -201,38 +225,59 @@ class _Run:
         self._listener.finished(rater, f"error rate {error_rate:.3f} on noisy_label_train", trained=True)
 
     def _is_stored(self, rater: RaterConfig) -> bool:
-        return self._writer is not None and self._writer.has_rater(rater.id, rater.fingerprint(self._data_fingerprint))
+        fingerprint = rater.fingerprint(self._data_fingerprint)
+        return (
+            self._writer is not None
+            and self._writer.has_rater(rater.id, fingerprint)
+            and (self._weights is None or self._weights.has_rater(rater.id, fingerprint))
+        )
 
     def _checkpoints(self, rater: RaterConfig) -> Checkpoints:
-        return Checkpoints(self._out / _CHECKPOINTS / rater.id, rater.fingerprint(self._data_fingerprint))
+        return Checkpoints(self._out / CHECKPOINTS / rater.id, rater.fingerprint(self._data_fingerprint))
 
     def finish(self, failures: Mapping[str, str], note: str) -> bool:
         """Writes the manifest if no rater is missing; returns whether none is."""
-        stored = [r.id for r, kept in zip(self._pool.raters, self._stored_of_pool(), strict=True) if kept]
-        if len(stored) + len(failures) < len(self._pool.raters):
-            return False
-        if not stored:
-            raise PoolError(f"pool {self._pool.name}: every rater failed: {'; '.join(failures.values())}")
-        if self._writer is not None:
-            if not (self._out / "manifest.json").exists() or failures:
-                self._writer.finish(stored, failures=failures, provenance=_provenance(self._pool, note))
-            shutil.rmtree(self._out / _CHECKPOINTS, ignore_errors=True)
-        return True
-
-    def _stored_of_pool(self) -> np.ndarray:
-        return self._devices.agreed(np.array([self._is_stored(rater) for rater in self._pool.raters]))
+        # All but process 0 take its word.
+        finished = self._writer is None or finish_pool(self._writer, self._dataset, self._pool, failures, note=note)
+        return bool(self._devices.agreed(np.array(finished)))
 
 
-def _writer(dataset: CleanDataset, pool: PoolConfig, out: pathlib.Path) -> PredictionsWriter:
+def open_writer(dataset: CleanDataset, level: str, out: str | os.PathLike) -> PredictionsWriter:
+    """Returns the writer of the artifact of a pool that labels a dataset; opens a folder, new or begun."""
     return PredictionsWriter(
         out,
         dataset=dataset.name,
-        level=pool.level,
+        level=level,
         base={"name": dataset.base_name, "version": dataset.base_version},
         split_plan=dataset.split_plan,
         class_names=dataset.class_names,
         examples={split: (dataset.splits[split].ids, dataset.splits[split].labels) for split in LABELLED_SPLITS},
     )
+
+
+def finish_pool(
+    writer: PredictionsWriter, dataset: CleanDataset, pool: PoolConfig, failures: Mapping[str, str], *, note: str = ""
+) -> bool:
+    """Makes a finished artifact of a folder in which no rater is missing; returns whether that is so.
+
+    Raises:
+      PoolError: every rater failed.
+    """
+    fingerprint = dataset.fingerprint()
+    stored = [rater.id for rater in pool.raters if writer.has_rater(rater.id, rater.fingerprint(fingerprint))]
+    if len(stored) + len(failures) < len(pool.raters):
+        return False
+    if not stored:
+        raise PoolError(f"pool {pool.name}: every rater failed: {'; '.join(failures.values())}")
+    provenance = _provenance(pool, note)
+    if not (writer.folder / "manifest.json").exists() or failures:
+        writer.finish(stored, failures=failures, provenance=provenance)
+    if (writer.folder / WEIGHTS).exists():
+        PoolWeights(writer.folder / WEIGHTS).finish(
+            pool, class_names=dataset.class_names, rater_ids=stored, failures=failures, provenance=provenance
+        )
+    shutil.rmtree(writer.folder / CHECKPOINTS, ignore_errors=True)
+    return True
 
 
 def _in_threads(
@@ -252,6 +297,11 @@ def _in_threads(
         raise
     executor.shutdown()
     return {rater_id: reason for future in futures for rater_id, reason in future.result().items()}
+
+
+def label(trained: TrainedRater, images: np.ndarray, *, with_flip: bool) -> np.ndarray:
+    """Returns a rater's class probabilities [n, K] float64 of images [n, h, w, c] uint8."""
+    return softmax(trained.logits(images, with_flip=with_flip))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -279,8 +329,8 @@ def train_rater(
       devices, streamed: as of `engine.train`.
 
     Returns:
-      Class probabilities, labelled split -> [n, K] float64, and the rater's features (JSON): what
-      `PredictionsWriter.write_rater` takes.
+      Class probabilities, labelled split -> [n, K] float64, and the rater's features (JSON), which are what
+      `PredictionsWriter.write_rater` takes; and the network.
 
     Raises:
       TrainingDataError, DevicesError, Diverged, CheckpointError: as `engine.train`.
@@ -301,7 +351,7 @@ def train_rater(
 
 def _said(dataset: CleanDataset, rater: RaterConfig, trained: TrainedRater) -> Labels:
     probabilities = {
-        split: softmax(trained.logits(dataset.splits[split].images, with_flip=rater.label_with_flip))
+        split: label(trained, dataset.splits[split].images, with_flip=rater.label_with_flip)
         for split in LABELLED_SPLITS
     }
     known = {
@@ -317,7 +367,7 @@ def _said(dataset: CleanDataset, rater: RaterConfig, trained: TrainedRater) -> L
         "wall_seconds": round(trained.wall_seconds, 1),
         "training_log": _training_log(trained),
     }
-    return probabilities, known
+    return probabilities, known, trained
 
 
 def _training_log(trained: TrainedRater) -> Mapping[str, Any]:
@@ -345,7 +395,8 @@ def _provenance(pool: PoolConfig, note: str) -> Mapping[str, Any]:
     }
 
 
-def _check(dataset: CleanDataset, pool: PoolConfig) -> None:
+def check_pool(dataset: CleanDataset, pool: PoolConfig) -> None:
+    """Raises PoolError where a pool cannot be trained on a dataset."""
     unknown = sorted({rater.architecture for rater in pool.raters} - set(architectures.ARCHITECTURES))
     if unknown:
         allowed = ", ".join(sorted(architectures.ARCHITECTURES))

@@ -49,12 +49,15 @@ def run(args: argparse.Namespace) -> None:
 def train(builder: "NoisyLabelBuilder", *, pool: str | None, out: pathlib.Path | None = None) -> pathlib.Path:
     """Trains the raters of whom a config's labels are, and returns the folder of their predictions."""
     level = level_of_raters(builder)
-    chosen = choose_pool(list_pools(), builder.name, level, pool)
+    pools = list_pools()
+    chosen = choose_pool(pools, builder.name, level, pool)
     data_dir = pathlib.Path(builder.data_dir_root)
     arrays = data_dir / "clean_arrays" / builder.name / str(builder.version)
     out = out or data_dir / "rater_predictions" / builder.name / level
     print(f"Reading {builder.BASE.name} {builder.BASE.version}, whose clean half the raters are trained on", flush=True)
-    builder.clean_dataset(arrays)
+    # A pool of the user's own is not known here, and sees the images at the builder's size.
+    size = next((tuple(known["image_size"]) for known in pools if known["name"] == chosen), None)
+    builder.clean_dataset(arrays, image_size=size)
     train_pool(arrays=arrays, pool=chosen, out=out)
     return out
 

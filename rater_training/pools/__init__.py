@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rater_training.config import ConfigError, PoolConfig
-from rater_training.pools import cats_vs_dogs, cifar10, cifar10_compact, cifar100, digits, pcam
+from rater_training.pools import cats_vs_dogs, cifar10, cifar10_compact, cifar100, compact, digits, pcam
 
-_MODULES = (digits, cifar10_compact, cifar10, cifar100, pcam, cats_vs_dogs)
+_MODULES = (digits, cifar10_compact, compact, cifar10, cifar100, pcam, cats_vs_dogs)
 
 POOLS: dict[str, PoolConfig] = {pool.name: pool for module in _MODULES for pool in module.POOLS}
 
@@ -45,6 +45,7 @@ def summary(pool: PoolConfig, *, cost: bool = False) -> Mapping[str, Any]:
         "architectures": sorted({rater.architecture for rater in pool.raters}),
         "steps": sorted({rater.steps for rater in pool.raters}),
         "examples_seen": pool.examples_seen,
+        "image_size": list(pool.image_shape[:2]),
         "source": pool.source,
     }
     if cost:

@@ -31,6 +31,7 @@ from rater_training.config import PoolConfig
 from rater_training.pools.paper import TEN_ARCHITECTURES, Task
 
 _TASK = Task("pcam", image_side=96, num_classes=2)
+# Both, although for Sections 4 and 5 "initial learning rate 0.01" is printed too; see above.
 _LEARNING_RATES = (0.01, 0.001)
 
 # Steps, and the levels that are trained for so many.

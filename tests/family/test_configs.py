@@ -50,8 +50,19 @@ def test_every_pool_labels_a_config_of_a_dataset():
         builder = builder_class(pool.dataset)
         assert builder.builder_configs[pool.level].source == Raters(pool.level)
         height_and_width = builder.RATER_IMAGE_SIZE or builder.BASE.image_shape[:2]
+        if pool.name.startswith("cats_vs_dogs/") and pool.name.endswith("_compact"):
+            height_and_width = (64, 64)  # smaller than the paper's pools see them
         assert pool.image_shape == (*height_and_width, builder.BASE.image_shape[2])
         assert pool.num_classes == len(builder.BASE.class_names)
+
+
+def test_arrays_for_raters_that_see_images_smaller(data_dir):
+    builder = builder_class("cats_vs_dogs_noisy")(config="low", data_dir=data_dir)
+    small, whole = builder.clean_dataset(image_size=(64, 64)), builder.clean_dataset()
+    for split, examples in small.splits.items():
+        assert examples.images.shape[1:] == (64, 64, 3)
+        assert whole.splits[split].images.shape[1:] == (224, 224, 3)
+        assert examples.ids.tolist() == whole.splits[split].ids.tolist()
 
 
 @pytest.mark.parametrize("config", ["low_independent", "low_class_conditional", "rate_0.40"])
