@@ -48,6 +48,8 @@ PAPER: Mapping[str, Mapping[str, Estimate]] = {
 CILN = {0.10: 0.80, 0.20: 0.85, 0.48: 0.92}
 CILN_LABELS = 4
 
+DRAWS = 10  # of random labels, whose distances are averaged: a single draw moves a ratio by about 0.005
+
 
 def paper_ratio(level: str) -> float:
     """The distance of the raters over that of independent flips, as the paper prints them."""
@@ -99,7 +101,7 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
         noisy_labels: [n, R] labels of a pool.
         labels: [n] clean labels, corrected or not; each class occurs.
         human_counts: [n, K] how often people gave each class to each example.
-        seed: of the flips and draws.
+        seed: of the flips and draws, of each of which there are `DRAWS`.
     """
     num_classes = human_counts.shape[1]
     rng = np.random.default_rng(seed)
@@ -109,32 +111,38 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     anybody_errs = np.take_along_axis(human, labels[:, None], axis=1)[:, 0] < 1
     proper = noise_models.upsampled_errors(human, labels, rate) if rate < anybody_errs.mean() else None
 
-    transition = noise_models.estimate_transition(noisy_labels, labels, num_classes)
-    independent, conditional, people = (rng.random(noisy_labels.shape) for _ in range(3))
+    def flips(matrix: np.ndarray) -> list[np.ndarray]:
+        return [
+            noise_models.class_conditional_flips(labels, matrix, rng.random(noisy_labels.shape)) for _ in range(DRAWS)
+        ]
+
     labelled = {
-        "independent flipping": noise_models.independent_flips(labels, rate, num_classes, independent),
-        "class-conditional flipping": noise_models.class_conditional_flips(labels, transition, conditional),
-        "raters": noisy_labels,
+        "independent flipping": flips(noise_models.independent_transition(rate, num_classes)),
+        "class-conditional flipping": flips(noise_models.estimate_transition(noisy_labels, labels, num_classes)),
+        "raters": [noisy_labels],
     }
     if proper is not None:
-        labelled["people"] = noise_models.sample_labels(proper[:, None], people)
-    votes = {name: metrics.vote_shares(given, num_classes) for name, given in labelled.items()}
+        labelled["people"] = [
+            noise_models.sample_labels(proper[:, None], rng.random(noisy_labels.shape)) for _ in range(DRAWS)
+        ]
+
+    def distances(name: str, reference: np.ndarray) -> np.ndarray:
+        shares = (metrics.vote_shares(given, num_classes) for given in labelled[name])
+        return np.mean([metrics.total_variation(each, reference) for each in shares], axis=0)
+
     rows = {
         name: Row(
-            error_rate=metrics.rater_error_rate(labelled[name], labels),
-            paper=metrics.mean_total_variation(shares, paper),
-            proper=None if proper is None else metrics.mean_total_variation(shares, proper),
-            raw=metrics.mean_total_variation(shares, human),
+            error_rate=float(np.mean([metrics.rater_error_rate(given, labels) for given in labelled[name]])),
+            paper=Estimate.of_mean(distances(name, paper)),
+            proper=None if proper is None else Estimate.of_mean(distances(name, proper)),
+            raw=Estimate.of_mean(distances(name, human)),
         )
-        for name, shares in votes.items()
+        for name in labelled
     }
     ratios = {
         name: None
         if reference is None
-        else _ratio(
-            metrics.total_variation(votes["raters"], reference),
-            metrics.total_variation(votes["independent flipping"], reference),
-        )
+        else _ratio(distances("raters", reference), distances("independent flipping", reference))
         for name, reference in (("paper", paper), ("proper", proper))
     }
     return Table1(

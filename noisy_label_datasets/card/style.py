@@ -18,7 +18,7 @@ p { margin: 0 0 14px; max-width: 74ch; }
 .note { color: var(--soft); font-size: 14px; }
 code, pre { font: 14px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 pre { background: var(--cell); border-radius: 8px; padding: 12px 16px; margin: 0; overflow-x: auto; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 14px; margin: 28px 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 14px; margin: 28px 0; }
 .tile, section { background: var(--panel); border: 1px solid var(--line); border-radius: 12px; }
 .tile { padding: 16px 18px; }
 .tile b { display: block; font-size: 22px; line-height: 1.3; font-weight: 650; letter-spacing: -0.02em;
