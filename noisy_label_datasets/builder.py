@@ -235,6 +235,12 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
         return ReproducibleWriter(self.info.file_format)
 
+    def as_dataset(self, split: Any = None, *, decoders: Any = None, as_supervised: bool = False, **kwargs: Any) -> Any:
+        """As of every TFDS builder; of pairs of image and label nothing else is read from the file."""
+        if as_supervised and decoders is None:
+            decoders = tfds.decode.PartialDecoding(dict.fromkeys(self.info.supervised_keys, True))
+        return super().as_dataset(split, decoders=decoders, as_supervised=as_supervised, **kwargs)
+
     def as_data_source(self, *args: Any, **kwargs: Any) -> Any:
         """As of every TFDS builder; whole examples are decoded faster."""
         from noisy_label_datasets.random_access import example_sources

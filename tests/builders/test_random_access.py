@@ -1,4 +1,4 @@
-"""Random access gives what TFDS's own decoding gives."""
+"""Reading gives what TFDS's own reading gives."""
 
 import pickle
 
@@ -48,3 +48,17 @@ def test_decoders_slices_lists_and_workers_work_as_in_tfds(builder):
     whole[0]  # a source that has been read from goes to a loader's workers, too
     assert_same(pickle.loads(pickle.dumps(whole))[7], whole[7])
     assert second[7]["id"] == whole[7]["id"]
+
+
+def test_pairs_are_the_image_and_the_noisy_label_of_the_whole_examples(tmp_path):
+    options = {"split": "noisy_label_train", "data_dir": tmp_path}
+    pairs = list(tfds.as_numpy(tfds.load("digits_noisy/low", as_supervised=True, **options)))
+    whole = list(tfds.as_numpy(tfds.load("digits_noisy/low", **options)))
+    assert len(pairs) == len(whole) == 600
+    for (image, label), example in zip(pairs, whole, strict=True):
+        np.testing.assert_array_equal(image, example["image"])
+        assert (label, label.dtype) == (example["noisy_label"], example["noisy_label"].dtype)
+    as_stored = tfds.load(
+        "digits_noisy/low", as_supervised=True, decoders={"image": tfds.decode.SkipDecoding()}, **options
+    )
+    assert isinstance(next(iter(tfds.as_numpy(as_stored)))[0], bytes)
