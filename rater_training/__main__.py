@@ -103,8 +103,8 @@ def _devices(arguments: argparse.Namespace) -> Devices:
 def _together() -> int | None:
     """Returns how many raters of one architecture to train in one loop.
 
-    Convolutions of stacked networks become grouped ones, for which XLA has no fast code on a CPU; an accelerator that
-    one small network does not fill gets more to do at a time. `benchmarks/together.py` measures it.
+    Convolutions of stacked networks become grouped ones, which XLA is expected to be slow at on a CPU; an accelerator
+    that one small network does not fill gets more to do at a time. `benchmarks/together.py` measures it.
     """
     import jax
 
