@@ -160,8 +160,8 @@ def ratio_at(
 ) -> Estimate:
     """The distance of raters over that of independent flips in the paper's way, with fewer labels an image.
 
-    The fewer labels, the coarser are the flips' distributions, and the lower is the ratio: pools can be compared only
-    at equal numbers.
+    The ratio hangs on the number of labels (of raters' hard labels it is lower where there are few): pools can be
+    compared only at equal numbers.
 
     Args:
         num_labels: how many; at most R. The mean over R choices of raters, each rater in as many of them.
