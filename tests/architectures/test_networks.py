@@ -147,6 +147,7 @@ def test_small_images_leave_a_map_to_look_at(name):
     assert sides == [1 if name.startswith("vgg") else 4, 3, 5 if unpadded else 7]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_size_number_of_classes_width_and_dtype(name):
     """Traced, without arithmetic: float32 logits of every combination."""
