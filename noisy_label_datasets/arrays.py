@@ -5,6 +5,7 @@ dataset = CleanDataset.load("clean/cifar10_noisy")
 dataset.splits["clean_label_train"].images      # [n, h, w, c] uint8, memory-mapped
 """
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
@@ -12,7 +13,7 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -111,25 +112,15 @@ class CleanDataset:
         Raises:
           OSError: the folder cannot be written or the disk is full; nothing is left behind.
         """
-        folder = pathlib.Path(folder)
-        temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-        replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-        try:
-            temporary.mkdir(parents=True)
+        with replacing(pathlib.Path(folder), self.name) as temporary:
             for split, examples in self.splits.items():
                 for field in dataclasses.fields(examples):
                     np.save(temporary / f"{split}.{field.name}.npy", getattr(examples, field.name), allow_pickle=False)
-            (temporary / "dataset.json").write_bytes(to_json(self._description()))
-            if folder.exists():
-                folder.rename(replaced)
-            temporary.rename(folder)
-        except OSError as error:
-            # NumPy's own error of a full disk has no number.
-            what = f"cannot save {self.name}: {error.strerror or error}"
-            raise type(error)(error.errno or errno.EIO, what, str(folder)) from error
-        finally:
-            for leftover in (temporary, replaced):
-                shutil.rmtree(leftover, ignore_errors=True)
+            self.write_description(temporary)
+
+    def write_description(self, folder: pathlib.Path) -> None:
+        """Writes what `load` needs beside the arrays."""
+        (folder / "dataset.json").write_bytes(to_json(self._description()))
 
     def _description(self) -> dict:
         return {
@@ -176,3 +167,27 @@ class CleanDataset:
             raise CleanDatasetError(f"no clean dataset in {folder}: {error.filename} is not there") from error
         except (ValueError, KeyError, EOFError) as error:
             raise CleanDatasetError(f"the clean dataset in {folder} cannot be read: {error}") from error
+
+
+@contextlib.contextmanager
+def replacing(folder: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
+    """Gives an empty folder that takes the place of `folder` when all went well, and is removed when not.
+
+    Raises:
+      OSError: the folder cannot be written or the disk is full; it says so of the dataset `name`.
+    """
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.exists():
+            folder.rename(replaced)
+        temporary.rename(folder)
+    except OSError as error:
+        # NumPy's own error of a full disk has no number.
+        what = f"cannot save {name}: {error.strerror or error}"
+        raise type(error)(error.errno or errno.EIO, what, str(folder)) from error
+    finally:
+        for leftover in (temporary, replaced):
+            shutil.rmtree(leftover, ignore_errors=True)

@@ -9,9 +9,10 @@ anything is downloaded; reading checks it. A `RelabelledBase` is another task on
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -21,6 +22,10 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.join import ExampleBatch
 
 BATCH_SIZE = 1024
+PART_SIZE = 16 * BATCH_SIZE  # examples that one worker reads at a stretch
+
+Part = Callable[[], Iterator[ExampleBatch]]
+"""Reads some examples of a base; it can be pickled, and called on another machine than the one that made it."""
 
 ImageShape = tuple[int | None, int | None, int]
 
@@ -58,6 +63,14 @@ class Base(Protocol):
         """
         ...
 
+    def parts(self, data_dir: Any, base_splits: Sequence[str]) -> Sequence[Part]:
+        """Returns the same in parts that can be read in parallel; raises as `batches`."""
+        ...
+
+    def num_bytes(self, data_dir: Any) -> int:
+        """Returns about how many bytes its examples are; raises as `batches`."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class ArraysBase:
@@ -78,21 +91,45 @@ class ArraysBase:
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
         """See `Base`; images are encoded as PNG."""
+        splits = self._load(base_splits)
+        for base_split in base_splits:
+            yield from self._read(splits[base_split], base_split, 0, len(splits[base_split]))
+
+    def parts(self, data_dir: Any, base_splits: Sequence[str]) -> Sequence[Part]:
+        """See `Base`; each part loads the arrays anew, so memory-mapped ones are best where there are many."""
+        splits = self._load(base_splits)
+        return [
+            functools.partial(self._part, base_split, start, min(start + PART_SIZE, len(splits[base_split])))
+            for base_split in base_splits
+            for start in range(0, len(splits[base_split]), PART_SIZE)
+        ]
+
+    def num_bytes(self, data_dir: Any) -> int:
+        """See `Base`; before they are encoded."""
+        return sum(examples.images.nbytes for examples in self.load().values())
+
+    def _part(self, base_split: str, start: int, stop: int) -> Iterator[ExampleBatch]:
+        return self._read(self._load([base_split])[base_split], base_split, start, stop)
+
+    def _load(self, base_splits: Sequence[str]) -> Mapping[str, LabelledImages]:
         splits = self.load()
         for base_split in base_splits:
             if base_split not in splits:
                 raise BaseDatasetError(f"{self.name} has no split {base_split!r}; it has {sorted(splits)}")
-            examples = splits[base_split]
-            if examples.images.shape[1:] != self.image_shape:
-                raise BaseDatasetError(f"images of {self.name} are {examples.images.shape[1:]}, not {self.image_shape}")
-            for start in range(0, len(examples), BATCH_SIZE):
-                part = slice(start, start + BATCH_SIZE)
-                yield ExampleBatch(
-                    base_split=base_split,
-                    ids=examples.ids[part].tolist(),
-                    images=[encode_png(image) for image in examples.images[part]],
-                    labels=examples.labels[part].tolist(),
-                )
+            shape = splits[base_split].images.shape[1:]
+            if shape != self.image_shape:
+                raise BaseDatasetError(f"images of {self.name} are {shape}, not {self.image_shape}")
+        return splits
+
+    def _read(self, examples: LabelledImages, base_split: str, start: int, stop: int) -> Iterator[ExampleBatch]:
+        for first in range(start, stop, BATCH_SIZE):
+            part = slice(first, min(first + BATCH_SIZE, stop))
+            yield ExampleBatch(
+                base_split=base_split,
+                ids=examples.ids[part].tolist(),
+                images=[encode_png(image) for image in examples.images[part]],
+                labels=examples.labels[part].tolist(),
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,28 +155,53 @@ class TfdsBase:
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
         """See `Base`; images are passed on as they are stored, not decoded."""
-        from noisy_label_datasets.tfds_base import prepared_builder, read_batches
+        for part in self.parts(data_dir, base_splits):
+            yield from part()
+
+    def parts(self, data_dir: Any, base_splits: Sequence[str]) -> Sequence[Part]:
+        """See `Base`; a shard of the prepared dataset, or a piece of one.
+
+        Where examples have no id a split is one part: its copies of one example are told apart by counting.
+        """
+        from noisy_label_datasets.tfds_base import pieces_of_shards, prepared_builder
 
         builder = prepared_builder(self.name, self.version, data_dir)
         info = builder.info
         if missing := sorted(set(base_splits) - set(info.splits)):
             raise BaseDatasetError(f"{info.full_name} has no split {missing}; it has {sorted(info.splits)}")
-        keys = (self.image_key, self.label_key, *self.extra_labels, *([self.id_key] if self.id_key else []))
-        if missing := [key for key in keys if key not in info.features]:
+        if missing := [key for key in self._keys if key not in info.features]:
             raise BaseDatasetError(f"{info.full_name} has no feature {missing}; it has {sorted(info.features)}")
         for key, declared in {self.label_key: self.class_names, **self.extra_labels}.items():
             if tuple(names := info.features[key].names) != tuple(declared):
                 raise BaseDatasetError(f"{info.full_name} has the classes {names} of {key!r}, not {list(declared)}")
-        for base_split in base_splits:
-            seen: collections.Counter[str] = collections.Counter()
-            for columns in read_batches(builder, base_split, keys, self.image_key, BATCH_SIZE):
-                images, labels = columns[self.image_key], columns[self.label_key]
-                if self.id_key:
-                    ids = [id_.decode() for id_ in columns[self.id_key]]
-                else:
-                    ids = content_ids(base_split, images, labels, self.image_shape[-1], seen)
-                extra = {name: columns[name] for name in self.extra_labels}
-                yield ExampleBatch(base_split, ids, images, labels, extra)
+        return [
+            functools.partial(self._read, builder.data_dir, base_split, piece)
+            for base_split in base_splits
+            for piece in (pieces_of_shards(info.splits[base_split], PART_SIZE) if self.id_key else [base_split])
+        ]
+
+    def num_bytes(self, data_dir: Any) -> int:
+        """See `Base`."""
+        from noisy_label_datasets.tfds_base import prepared_builder
+
+        return int(prepared_builder(self.name, self.version, data_dir).info.dataset_size)
+
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return (self.image_key, self.label_key, *self.extra_labels, *([self.id_key] if self.id_key else []))
+
+    def _read(self, folder: str, base_split: str, piece: str) -> Iterator[ExampleBatch]:
+        from noisy_label_datasets.tfds_base import read_batches
+
+        seen: collections.Counter[str] = collections.Counter()
+        for columns in read_batches(folder, piece, self._keys, self.image_key, BATCH_SIZE):
+            images, labels = columns[self.image_key], columns[self.label_key]
+            if self.id_key:
+                ids = [id_.decode() for id_ in columns[self.id_key]]
+            else:
+                ids = content_ids(base_split, images, labels, self.image_shape[-1], seen)
+            extra = {name: columns[name] for name in self.extra_labels}
+            yield ExampleBatch(base_split, ids, images, labels, extra)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +239,21 @@ class RelabelledBase:
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
         """See `Base`."""
-        for batch in self.base.batches(data_dir, base_splits):
+        return self._relabelled(self.base.batches(data_dir, base_splits))
+
+    def parts(self, data_dir: Any, base_splits: Sequence[str]) -> Sequence[Part]:
+        """See `Base`."""
+        return [functools.partial(self._part, part) for part in self.base.parts(data_dir, base_splits)]
+
+    def num_bytes(self, data_dir: Any) -> int:
+        """See `Base`; of all examples of the base."""
+        return self.base.num_bytes(data_dir)
+
+    def _part(self, part: Part) -> Iterator[ExampleBatch]:
+        return self._relabelled(part())
+
+    def _relabelled(self, batches: Iterable[ExampleBatch]) -> Iterator[ExampleBatch]:
+        for batch in batches:
             labels = self.relabel(batch)
             taken = [i for i, label in enumerate(labels) if label is not None]
             originals = {self.original_label: batch.labels, **batch.extra_labels}

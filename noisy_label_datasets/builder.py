@@ -12,23 +12,24 @@ Labels of one's own are a config: `tfds.builder("cifar10_noisy", config=NoisyLab
 
 import dataclasses
 import os
+import pathlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from noisy_label_datasets.arrays import CleanDataset, CleanDatasetError, LabelledImages
-from noisy_label_datasets.base import Base, decode_image
+from noisy_label_datasets.arrays import CleanDataset, replacing
+from noisy_label_datasets.base import Base
 from noisy_label_datasets.card.figures import noise_figures
+from noisy_label_datasets.clean_arrays import write_clean_arrays
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.join import UNLABELLED, ExampleBatch, Spool, join_by_id
+from noisy_label_datasets.join import NO_RATER, UNLABELLED, ExampleBatch, Spool, example_features, join_by_id
 from noisy_label_datasets.registration import builder_class, import_builders, remember
 from noisy_label_datasets.sampling import sample_raters
 from noisy_label_datasets.sources import NOISY_SPLITS, LabelContext, LabelSource, NoisyLabels
 from noisy_label_datasets.splits import SPLITS, SplitPlan
-
-NO_RATER = -1
 
 MANUAL_DOWNLOAD_INSTRUCTIONS = """\
 Nothing has to be fetched by hand. The configs published_* download the labels that the paper's authors released; where
@@ -59,11 +60,13 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
       BASE: where images and clean labels come from.
       SPLIT_PLAN: how the base is divided into the five splits.
       RATER_IMAGE_SIZE: (height, width) at which raters see the images, where these differ in size.
+      BEAM: whether it is built with Apache Beam where nothing else is said: datasets of hundreds of thousands.
     """
 
     BASE: ClassVar[Base]
     SPLIT_PLAN: ClassVar[SplitPlan]
     RATER_IMAGE_SIZE: ClassVar[tuple[int, int] | None] = None
+    BEAM: ClassVar[bool] = False
     # What makes TFDS hand on the folder; only published_* configs look there.
     MANUAL_DOWNLOAD_INSTRUCTIONS = MANUAL_DOWNLOAD_INSTRUCTIONS
 
@@ -72,8 +75,16 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         if not skip_registration:
             remember(cls)
 
-    def __init__(self, *, config: str | tfds.core.BuilderConfig | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, config: str | tfds.core.BuilderConfig | None = None, beam: bool | None = None, **kwargs: Any
+    ) -> None:
         """As every TFDS builder; `tfds.builder` calls it.
+
+        Args:
+          config: its name, or one of one's own.
+          beam: whether to build with Apache Beam; None: if a runner or pipeline options are given when it is built, or
+            the class says so.
+          **kwargs: see TFDS.
 
         Raises:
           BuildError: there is no config of this name.
@@ -82,6 +93,8 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         if isinstance(config, str) and self.get_builder_config(config.partition(":")[0]) is None:
             raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
         super().__init__(config=config, **kwargs)
+        self._beam = beam
+        self._original_state["beam"] = beam  # what TFDS makes a pickled builder anew of
 
     def _info(self) -> tfds.core.DatasetInfo:
         label = tfds.features.ClassLabel(names=self.BASE.class_names)
@@ -122,36 +135,83 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         return self.BASE.batches(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
-        self.info.metadata.update(self._metadata(labels))
-        sampled = {
-            split: sample_raters(labels.ids[split].tolist(), len(labels.raters)).tolist() for split in NOISY_SPLITS
-        }
+        labels, draws = self._labels(dl_manager)
         spool = Spool()
         for example in join_by_id(self._base_batches(), labels):
             spool.add(example)
-        return {split: self._generate_examples(split, spool, labels, sampled.get(split)) for split in SPLITS}
+        return {split: self._generate_examples(split, spool, labels, draws.get(split)) for split in SPLITS}
 
     def _generate_examples(
-        self, split: str, spool: Spool, labels: NoisyLabels, sampled: list[int] | None
+        self, split: str, spool: Spool, labels: NoisyLabels, draws: np.ndarray | None
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yields the examples of a split; sampled: [n] the rater whose label is `noisy_label`, on the noisy splits."""
+        """Yields the examples of a split; draws: [n] the rater whose label is `noisy_label`, where there are labels."""
         noisy_labels = labels.noisy_labels[split].tolist() if split in labels.noisy_labels else []
+        of_row = draws.tolist() if draws is not None else []
         for example in spool.read(split):
-            votes = [] if example.row == UNLABELLED else noisy_labels[example.row]
-            rater = NO_RATER if sampled is None else sampled[example.row]
+            labelled = example.row != UNLABELLED
             yield (
                 example.id,
-                {
-                    "id": example.id,
-                    "image": example.image,
-                    "label": example.label,
-                    "noisy_labels": votes,
-                    "noisy_label": example.label if rater == NO_RATER else votes[rater],
-                    "noisy_label_rater": rater,
-                    **dict(zip(self.BASE.extra_labels, example.extra_labels, strict=True)),
-                },
+                example_features(
+                    example.id,
+                    example.image,
+                    example.label,
+                    noisy_labels[example.row] if labelled else [],
+                    of_row[example.row] if labelled else NO_RATER,
+                    dict(zip(self.BASE.extra_labels, example.extra_labels, strict=True)),
+                ),
             )
+
+    def _labels(self, dl_manager: tfds.download.DownloadManager) -> tuple[NoisyLabels, dict[str, np.ndarray]]:
+        """Returns the labels and, of each split that has some, which rater's is `noisy_label`; fills the metadata."""
+        labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
+        self.info.metadata.update(self._metadata(labels))
+        draws = {
+            split: sample_raters(ids.tolist(), len(labels.raters))
+            if split in NOISY_SPLITS
+            else np.full(len(ids), NO_RATER)
+            for split, ids in labels.ids.items()
+        }
+        return labels, draws
+
+    def _generate_splits(self, dl_manager: Any, download_config: tfds.download.DownloadConfig) -> Any:
+        """As TFDS calls it: by one process, or by Beam."""
+        if not self._uses_beam(download_config):
+            return super()._generate_splits(dl_manager, download_config)
+        from noisy_label_datasets import beam_build
+
+        labels, draws = self._labels(dl_manager)  # before the base, which may be a long download
+        asked = self._beam or download_config.beam_runner is not None or download_config.beam_options is not None
+        if not asked and not beam_build.local_runner_fits(self.BASE.num_bytes(self.data_dir_root), self.name):
+            return super()._generate_splits(dl_manager, download_config)
+        runner, options = beam_build.with_local_runner(download_config.beam_runner, download_config.beam_options)
+        # Ids that stand there twice are reported by the join, with everything else that is wrong.
+        config = dataclasses.replace(download_config, beam_runner=runner, beam_options=options, ignore_duplicates=True)
+        parts = self.BASE.parts(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
+        with beam_build.BeamJoin.prepare(
+            self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels)
+        ) as join:
+            # TFDS makes a pipeline for a builder whose method takes one.
+            def split_generators(dl_manager: Any, pipeline: Any) -> dict[str, Any]:
+                return join.examples(pipeline)
+
+            self._split_generators = split_generators  # type: ignore[method-assign,assignment]
+            try:
+                splits = super()._generate_splits(dl_manager, config)
+            except Exception as error:
+                original = beam_build.original_error(error)
+                raise original from (error if isinstance(original, beam_build.BeamError) else None)
+            finally:
+                del self._split_generators
+            join.check()
+        return splits
+
+    def _uses_beam(self, download_config: tfds.download.DownloadConfig) -> bool:
+        """Returns whether Beam builds: as said to the builder, else if a runner or options are named, else by BEAM."""
+        if self._beam is not None:
+            return self._beam
+        if download_config.beam_runner is not None or download_config.beam_options is not None:
+            return True
+        return self.BEAM and download_config.max_examples_per_split is None  # TFDS's Beam writer writes all
 
     def _metadata(self, labels: NoisyLabels) -> dict[str, Any]:
         """Returns what `info.metadata` holds; JSON."""
@@ -175,32 +235,41 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
         return ReproducibleWriter(self.info.file_format)
 
-    def clean_dataset(self) -> CleanDataset:
+    def clean_dataset(self, folder: str | os.PathLike | None = None) -> CleanDataset:
         """Returns images and clean labels of the five splits as arrays: what raters are trained on.
+
+        Images are memory-mapped, so that a dataset of any size can be had.
+
+        Args:
+          folder: where the arrays are written, in place of what it held, to be read with `CleanDataset.load`; None: to
+            files that are gone with the arrays.
 
         Raises:
           BaseDatasetError: the base dataset is not here and cannot be got.
           CleanDatasetError: images of several sizes, or a split without examples.
+          OSError: the folder cannot be written or the disk is full.
         """
-        ids: dict[str, list[str]] = {split: [] for split in SPLITS}
-        images: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
-        labels: dict[str, list[int]] = {split: [] for split in SPLITS}
-        channels = self.BASE.image_shape[-1]
-        for batch in self._base_batches():
-            splits = self.SPLIT_PLAN.assign(batch.base_split, batch.ids).tolist()
-            for split, id_, image, label in zip(splits, batch.ids, batch.images, batch.labels, strict=True):
-                ids[split].append(id_)
-                images[split].append(decode_image(image, channels, self.RATER_IMAGE_SIZE))
-                labels[split].append(label)
-        return CleanDataset(
-            name=self.name,
-            version=str(self.version),
-            base_name=self.BASE.name,
-            base_version=self.BASE.version,
-            class_names=self.BASE.class_names,
-            split_plan=self.SPLIT_PLAN,
-            splits={split: _labelled_images(ids[split], images[split], labels[split]) for split in SPLITS},
-        )
+        if folder is None:
+            with tempfile.TemporaryDirectory() as temporary:
+                return self.clean_dataset(pathlib.Path(temporary) / self.name)
+        with replacing(pathlib.Path(folder), self.name) as written:
+            dataset = CleanDataset(
+                name=self.name,
+                version=str(self.version),
+                base_name=self.BASE.name,
+                base_version=self.BASE.version,
+                class_names=self.BASE.class_names,
+                split_plan=self.SPLIT_PLAN,
+                splits=write_clean_arrays(
+                    written,
+                    self._base_batches,
+                    self.SPLIT_PLAN,
+                    channels=self.BASE.image_shape[-1],
+                    size=self.RATER_IMAGE_SIZE,
+                ),
+            )
+            dataset.write_description(written)
+        return dataset
 
 
 def load_clean_dataset(dataset: str, data_dir: str | os.PathLike | None = None) -> CleanDataset:
@@ -215,18 +284,6 @@ def load_clean_dataset(dataset: str, data_dir: str | os.PathLike | None = None) 
       BaseDatasetError: the base dataset is not here and cannot be got.
     """
     return builder_class(dataset)(data_dir=data_dir).clean_dataset()
-
-
-def _labelled_images(ids: list[str], images: list[np.ndarray], labels: list[int]) -> LabelledImages:
-    """Returns the arrays in the order of the ids, so that they do not depend on the order of the base's files."""
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    if len(sizes := {image.shape for image in images}) > 1:
-        raise CleanDatasetError(f"raters are trained on images of one size, not of {len(sizes)} sizes as here")
-    return LabelledImages(
-        ids=np.array([ids[i] for i in order], dtype=np.str_),
-        images=np.array([images[i] for i in order], dtype=np.uint8),
-        labels=np.array([labels[i] for i in order], dtype=np.int32),
-    )
 
 
 def _manual_dir(dl_manager: tfds.download.DownloadManager) -> Any:

@@ -92,21 +92,20 @@ class Dial:
         pool = Raters(self.of).load(context)
         predictions, _ = Raters(self.of).predictions(context)
         uniforms = {split: uniforms_of_ids(ids, len(pool.raters), "dial") for split, ids in pool.ids.items()}
+        probabilities = {split: dial.calibrated(predictions, split) for split in pool.ids}
         setting = dial.solve(
             self.knob,
-            predictions.probabilities(REFERENCE),
+            probabilities[REFERENCE],
             pool.clean_labels[REFERENCE],
             self.rate,
             uniforms[REFERENCE],
         )
         noisy_labels = {
-            split: dial.draw(
-                self.knob, predictions.probabilities(split), pool.clean_labels[split], setting, uniforms[split]
-            )
+            split: dial.draw(self.knob, probabilities[split], pool.clean_labels[split], setting, uniforms[split])
             for split in uniforms
         }
         made = {
-            "noise_model": "sampled from the raters' probabilities",
+            "noise_model": "sampled from the raters' calibrated probabilities",
             "wanted_rate": self.rate,
             "knob": self.knob,
             "setting": float(setting[0]),

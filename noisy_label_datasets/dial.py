@@ -1,5 +1,6 @@
 """A dial for noise: labels of any wanted rater error rate from the probabilities that a pool of raters left behind.
 
+    probabilities = calibrated(predictions, "noisy_label_train")
     setting = solve("error_odds", probabilities, labels, 0.30, uniforms)
     noisy_labels = draw("error_odds", probabilities, labels, setting, uniforms)      # 30 % of them are wrong
 
@@ -12,9 +13,11 @@ A rater's label is sampled from what this rater thought of this image, turned up
                   infinity any class alike. It needs no clean label to draw, and cannot go below the error rate of the
                   hard labels.
 
-At a factor or temperature of 1 both sample what the rater believes. Labels are drawn at fixed `uniforms`: datasets of
-two rates differ in little more than their rates ask. docs/measuring.md compares the knobs with each other and with
-people.
+At a factor or temperature of 1 both sample what the rater believes. Networks seldom mean the probabilities they give
+(those trained with label smoothing are too modest, others too sure), so these are calibrated first, by temperature
+scaling (Guo et al. 2017, "On calibration of modern neural networks"); that brings the labels nearer to people's. Labels
+are drawn at fixed `uniforms`: datasets of two rates differ in little more than their rates ask. docs/measuring.md
+compares the knobs with each other and with people.
 """
 
 from __future__ import annotations
@@ -26,10 +29,43 @@ import numpy as np
 
 from noisy_label_datasets import metrics, noise_models
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.predictions import RaterPredictions
+
+CALIBRATED_ON = "clean_label_valid"  # no rater was trained on it, and no labels of the dial are needed there
+_SHARPEST, _FLATTEST = 32.0, 1 / 32  # bounds of 1 / temperature
 
 
 class DialError(NoisyLabelsError):
     """An error rate that a pool cannot give, or a knob that there is not."""
+
+
+def calibration(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The temperature of each rater at which the clean labels are most likely by its probabilities.
+
+    Args:
+        probabilities: [n, R, K] of examples that the raters were not trained on.
+        labels: [n] clean labels.
+
+    Returns:
+        [R] float64 in 1/32 .. 32; below 1: this rater is too modest.
+    """
+    logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float64)
+    of_clean = np.take_along_axis(logs, labels[:, None, None], axis=-1)[..., 0].mean(axis=0)
+    low, high = (np.full(logs.shape[1], end) for end in (_FLATTEST, _SHARPEST))
+    for _ in range(40):
+        # The negative log-likelihood is convex in 1 / temperature; its derivative is what this compares with zero.
+        middle = np.sqrt(low * high)
+        weights = np.exp((logs - logs.max(axis=-1, keepdims=True)) * middle[:, None])
+        expected = ((weights * logs).sum(axis=-1) / weights.sum(axis=-1)).mean(axis=0)
+        low, high = np.where(expected < of_clean, middle, low), np.where(expected < of_clean, high, middle)
+    return 1 / np.sqrt(low * high)
+
+
+def calibrated(predictions: RaterPredictions, split: str) -> np.ndarray:
+    """The probabilities [n, R, K] float32 of a pool on a split, each rater's calibrated on `clean_label_valid`."""
+    known = predictions.probabilities(CALIBRATED_ON), predictions.clean_labels[CALIBRATED_ON]
+    turned = tempered(predictions.probabilities(split), predictions.clean_labels[split], calibration(*known))
+    return turned / turned.sum(axis=-1, keepdims=True)
 
 
 def tempered(probabilities: np.ndarray, labels: np.ndarray, temperature: np.ndarray) -> np.ndarray:

@@ -12,12 +12,14 @@ import dataclasses
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.sources import NoisyLabels
 from noisy_label_datasets.splits import SPLITS
 
 UNLABELLED = -1
+NO_RATER = -1
 
 
 class JoinError(NoisyLabelsError, ValueError):
@@ -76,7 +78,7 @@ def join_by_id(batches: Iterable[ExampleBatch], labels: NoisyLabels) -> Iterator
     seen: set[str] = set()
     repeated: list[str] = []
     without_labels: list[str] = []
-    other_label: list[str] = []
+    differing: list[str] = []
     for batch in batches:
         splits = labels.division.assign(batch.base_split, batch.ids).tolist()
         extras = list(zip(*batch.extra_labels.values(), strict=True)) or [()] * len(splits)
@@ -89,21 +91,66 @@ def join_by_id(batches: Iterable[ExampleBatch], labels: NoisyLabels) -> Iterator
             if split in rows and row == UNLABELLED:
                 without_labels.append(id_)
             elif row != UNLABELLED and clean[split][row] != label:
-                other_label.append(f"{id_} (base {label}, labels {clean[split][row]})")
+                differing.append(other_label(id_, label, clean[split][row]))
             yield JoinedExample(split, id_, image, label, row, extra)
     without_image = [id_ for ids in rows.values() for id_ in ids]
-    faults = [
-        f"{len(found)} {what}, such as {', '.join(found[:3])}"
-        for found, what in (
-            (repeated, "ids stand in the base dataset more than once"),
-            (without_labels, "examples of the base dataset have no noisy labels"),
-            (without_image, "labelled ids are not in the base dataset in that split"),
-            (other_label, "examples have another clean label"),
-        )
-        if found
+    found = {REPEATED: repeated, NO_LABELS: without_labels, NO_IMAGE: without_image, OTHER_LABEL: differing}
+    check_faults({what: Fault(len(names), names[:3]) for what, names in found.items()})
+
+
+REPEATED = "ids stand in the base dataset more than once"
+NO_LABELS = "examples of the base dataset have no noisy labels"
+NO_IMAGE = "labelled ids are not in the base dataset in that split"
+OTHER_LABEL = "examples have another clean label"
+
+
+class Fault(NamedTuple):
+    """How often something is wrong, and with which examples, such as these."""
+
+    number: int
+    examples: Sequence[str]
+
+
+def other_label(id_: str, of_base: int, of_labels: int) -> str:
+    """Returns how an example with another clean label is named in an error."""
+    return f"{id_} (base {of_base}, labels {of_labels})"
+
+
+def check_faults(faults: Mapping[str, Fault]) -> None:
+    """Raises a JoinError that counts the faults and names a few; faults: what is wrong -> with which."""
+    said = [
+        f"{faults[what].number} {what}, such as {', '.join(faults[what].examples)}"
+        for what in (REPEATED, NO_LABELS, NO_IMAGE, OTHER_LABEL)
+        if what in faults and faults[what].number
     ]
-    if faults:
-        raise JoinError(f"the noisy labels do not fit the base dataset: {'; '.join(faults)}")
+    if said:
+        raise JoinError(f"the noisy labels do not fit the base dataset: {'; '.join(said)}")
+
+
+def example_features(
+    id_: str,
+    image: bytes,
+    label: int,
+    noisy_labels: Sequence[int],
+    rater: int,
+    extra_labels: Mapping[str, int],
+) -> dict[str, Any]:
+    """Returns the features of an example as a builder declares them.
+
+    Args:
+      id_, image, label, extra_labels: of the base.
+      noisy_labels: [R] of the raters, or none.
+      rater: the one whose label is the example's `noisy_label`; NO_RATER: it is the clean label.
+    """
+    return {
+        "id": id_,
+        "image": image,
+        "label": label,
+        "noisy_labels": noisy_labels,
+        "noisy_label": label if rater == NO_RATER else noisy_labels[rater],
+        "noisy_label_rater": rater,
+        **extra_labels,
+    }
 
 
 class Spool:

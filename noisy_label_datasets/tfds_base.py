@@ -81,18 +81,42 @@ def _unreachable_hosts(builder: Any) -> list[str]:
     return unreachable
 
 
+def pieces_of_shards(split_info: Any, size: int) -> list[str]:
+    """Returns TFDS's names of slices of a split, such as "train[0:4096]": at most `size` examples of one shard each."""
+    slices, start = [], 0
+    for shard_length in split_info.shard_lengths:
+        ends = range(start, start + shard_length, size)
+        slices += [(first, min(first + size, start + shard_length)) for first in ends]
+        start += shard_length
+    return [f"{split_info.name}[{first}:{end}]" for first, end in slices]
+
+
 def read_batches(
-    builder: Any, split: str, keys: Sequence[str], image_key: str, batch_size: int
+    folder: str, split: str, keys: Sequence[str], image_key: str, batch_size: int
 ) -> Iterator[Mapping[str, Sequence[Any]]]:
     """Yields features of a split, a batch at a time: feature -> [n] values; images stay encoded.
 
     Args:
-      builder: of a prepared dataset; tfrecord is read with tf.data, array_record without TensorFlow.
-      split: one of its splits.
+      folder: of a prepared dataset; tfrecord is read with tf.data, array_record without TensorFlow.
+      split: one of its splits, or a slice.
       keys: names of the features, without whose others an example is read.
       image_key: the one that is an image.
       batch_size: the last batch may be smaller.
+
+    Raises:
+      BaseDatasetError: its files are damaged, or some are not there.
     """
+    try:
+        yield from _read_batches(folder, split, keys, image_key, batch_size)
+    except Exception as error:  # each format has half a dozen of its own
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise BaseDatasetError(f"{split} of the base dataset in {folder} cannot be read: {what}") from error
+
+
+def _read_batches(
+    folder: str, split: str, keys: Sequence[str], image_key: str, batch_size: int
+) -> Iterator[Mapping[str, Sequence[Any]]]:
+    builder = tfds.builder_from_directory(folder)
     as_stored = {image_key: tfds.decode.SkipDecoding()}
     if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
         source = builder.as_data_source(split, decoders=as_stored)

@@ -1,12 +1,13 @@
 """Checkpoints of a rater in training (orbax), so that a killed run loses a minute and not a rater.
 
     checkpoints = Checkpoints(folder, fingerprint)
-    found = checkpoints.restore(state)              # (state, history), or None
+    found = checkpoints.restore(state)              # (state, history) of NumPy arrays, or None
     checkpoints.save(state, step=1000, history=history)
     checkpoints.remove()                            # once the rater's predictions are stored
 
 A checkpoint is whole or not there (orbax writes to a temporary folder and renames). It carries the fingerprint of the
-rater's configuration and data; one of another configuration is an error and not a start.
+rater's configuration and data; one of another configuration is an error and not a start. Of several processes that
+train together, process 0 keeps them and the others take the state from it, so no folder has to be shared.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from noisy_label_datasets.errors import NoisyLabelsError
 
 _KEPT = 2
+# Orbax tells the saves of a process apart by a counter that all of them share: two at once, of raters trained beside
+# one another, take each other's temporary folders away.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class CheckpointError(NoisyLabelsError):
@@ -45,18 +51,30 @@ class Checkpoints:
         self._manager: ocp.CheckpointManager | None = None
         self._saved = time.monotonic()
 
-    def restore(self, state: Any) -> tuple[Any, list[tuple[int, float]]] | None:
-        """Returns the state and the loss history of the last checkpoint, or None if there is none.
+    def steps(self) -> list[int]:
+        """Returns the steps of which there are checkpoints, rising."""
+        return sorted(self._open().all_steps()) if self.folder.exists() else []
+
+    def restore(self, state: Any, step: int | None = None) -> tuple[Any, list[tuple[int, float]]] | None:
+        """Returns the state (of NumPy arrays) and the loss history of a checkpoint, or None if there is none.
 
         Args:
           state: a tree of arrays of the shapes and dtypes that the checkpoint has to have.
+          step: of which; None: of the last.
 
         Raises:
           CheckpointError: it is of another configuration or of other data, or cannot be read.
         """
-        if not self.folder.exists() or (step := self._open().latest_step()) is None:
+        with _ONE_AT_A_TIME:
+            return self._restore(state, step)
+
+    def _restore(self, state: Any, step: int | None) -> tuple[Any, list[tuple[int, float]]] | None:
+        stored = self.steps()
+        if step is None and stored:
+            step = stored[-1]
+        if step not in stored:
             return None
-        leaves, structure = jax.tree.flatten(state)
+        leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, state))
         try:
             about = self._open().restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore())).about
             if about["fingerprint"] != self._fingerprint:
@@ -65,13 +83,13 @@ class Checkpoints:
                     f"{about['fingerprint']}, wanted {self._fingerprint}); remove the folder to start anew"
                 )
             wanted = ocp.args.Composite(state=ocp.args.StandardRestore(_named(leaves)))
-            stored = self._open().restore(step, args=wanted).state
+            restored = self._open().restore(step, args=wanted).state
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"the checkpoint in {self.folder} cannot be read: {error}; remove the folder"
             ) from error
         history = [(int(at), float(loss)) for at, loss in about["history"]]
-        return jax.tree.unflatten(structure, [stored[name] for name in _named(leaves)]), history
+        return jax.tree.unflatten(structure, [restored[name] for name in _named(leaves)]), history
 
     def due(self) -> bool:
         """Returns whether the last checkpoint is old enough for a new one."""
@@ -80,28 +98,35 @@ class Checkpoints:
     def save(self, state: Any, *, step: int, history: Sequence[tuple[int, float]]) -> None:
         """Writes a checkpoint and waits until it is on disk."""
         about = {"fingerprint": self._fingerprint, "history": [list(entry) for entry in history]}
-        self._open().save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(_named(jax.tree.leaves(state))), about=ocp.args.JsonSave(about)
-            ),
-        )
-        self._open().wait_until_finished()
+        leaves = jax.tree.leaves(jax.tree.map(np.asarray, state))
+        args = ocp.args.Composite(state=ocp.args.StandardSave(_named(leaves)), about=ocp.args.JsonSave(about))
+        with _ONE_AT_A_TIME:
+            self._open().save(step, args=args)
+            self._open().wait_until_finished()
         self._saved = time.monotonic()
 
     def remove(self) -> None:
         """Removes the folder."""
         if self._manager is not None:
-            self._manager.close()
+            with _ONE_AT_A_TIME:
+                self._manager.close()
             self._manager = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _open(self) -> ocp.CheckpointManager:
         if self._manager is None:
-            options = ocp.CheckpointManagerOptions(max_to_keep=_KEPT, create=True)
+            # Of several processes, only this one has to do with them: no waiting for the others.
+            alone = ocp.options.MultiprocessingOptions(
+                primary_host=0, active_processes={0}, barrier_sync_key_prefix=self.folder.name
+            )
+            several = {"multiprocessing_options": alone, "create": False} if jax.process_count() > 1 else {}
+            self.folder.mkdir(parents=True, exist_ok=True)
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=_KEPT, enable_async_checkpointing=False, **{"create": True, **several}
+            )
             self._manager = ocp.CheckpointManager(self.folder, options=options)
         return self._manager
 
 
-def _named(leaves: Sequence[jax.Array]) -> dict[str, jax.Array]:
+def _named(leaves: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     return {f"{i:05}": leaf for i, leaf in enumerate(leaves)}

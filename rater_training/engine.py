@@ -7,10 +7,14 @@ The training images lie on the device as bytes. Drawing a batch, cropping, mirro
 the update are one loop body, and one call runs many steps of it, so Python is met every few seconds and not every step.
 Numbers such as learning rate and steps are arguments of the compiled loop: raters of one architecture share one
 compilation.
+
+`rater_training.devices` says how the same loop runs on several devices, `rater_training.streaming` where the batches
+come from when the images do not fit on one, `rater_training.members` how raters are trained together.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -25,12 +29,17 @@ from flax import nnx
 
 from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training import architectures
+from rater_training.batches import augmentation_key, draw, order_of, resident
 from rater_training.checkpoints import Checkpoints
 from rater_training.config import Augmentation, RaterConfig
+from rater_training.devices import DEFAULT_DEVICE, Devices
+from rater_training.trained import Normalization, TrainedRater, normalized
 
 # Progress is reported, and an interrupt or a diverging loss noticed, about this often.
 SECONDS_A_CALL = 5.0
-_FIRST_STEPS = 4
+FIRST_STEPS = 4
+# Images that take more than this share of a device's memory are streamed to it.
+_MOST_RESIDENT = 0.5
 # What a network takes from the training images before training (a whitening stem, say), it takes from the first ones.
 _FIT_IMAGES = 2000
 
@@ -52,6 +61,28 @@ class TrainState(NamedTuple):
     momentum: Any
 
 
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What a training loop is compiled for; everything else about a rater is an argument of it.
+
+    Attributes:
+      graphdef: of the Flax NNX module.
+      batch_size, augmentation: of the rater.
+      num_classes: number of classes.
+      devices: where it runs.
+    """
+
+    graphdef: Any
+    batch_size: int
+    augmentation: Augmentation
+    num_classes: int
+    devices: Devices = DEFAULT_DEVICE
+
+
+# Runs a number of steps: state, count -> the new state and the mean loss, a float32 scalar.
+Steps = Callable[[TrainState, int], tuple[TrainState, jax.Array]]
+
+
 class Hyperparameters(NamedTuple):
     """The numbers of a `RaterConfig` that the compiled loop takes as arguments, each a float32 scalar."""
 
@@ -63,73 +94,6 @@ class Hyperparameters(NamedTuple):
     label_smoothing: jax.Array
 
 
-@dataclasses.dataclass(frozen=True)
-class Normalization:
-    """Mean and standard deviation of the training pixels, a channel, in units of byte values; [c] float32 each."""
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    @classmethod
-    def of(cls, images: np.ndarray) -> Normalization:
-        """Returns the statistics of images [n, h, w, c] uint8."""
-        # By value counts: exact, and in no more memory than the images themselves.
-        mean, std = [], []
-        values = np.arange(256)
-        for channel in range(images.shape[-1]):
-            counts = np.bincount(images[..., channel].ravel(), minlength=256)
-            average = (counts * values).sum() / counts.sum()
-            mean.append(average)
-            std.append(np.sqrt((counts * (values - average) ** 2).sum() / counts.sum()))
-        # A channel without any contrast is left as it is rather than divided by zero.
-        return cls(np.asarray(mean, np.float32), np.maximum(np.asarray(std, np.float32), 1.0))
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainedRater:
-    """A trained network and how its training went.
-
-    Attributes:
-      graphdef, params, statistics: the Flax NNX module, split.
-      normalization: how the images were normalised.
-      num_parameters: trained numbers (without batch statistics).
-      history: (step, mean loss since the last entry) pairs.
-      wall_seconds: time spent in training, compilation included.
-    """
-
-    graphdef: Any
-    params: Any
-    statistics: Any
-    normalization: Normalization
-    num_parameters: int
-    history: tuple[tuple[int, float], ...]
-    wall_seconds: float
-
-    def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = 500) -> np.ndarray:
-        """Returns the logits [n, num_classes] float32 of images [n, h, w, c] uint8.
-
-        Args:
-          images: without augmentation.
-          with_flip: the mean of the logits of each image and of its mirror image.
-          batch_size: images at a time; the result does not depend on it but for rounding.
-        """
-        if with_flip:
-            mirrored = self.logits(images[:, :, ::-1], batch_size=batch_size)
-            return (self.logits(images, batch_size=batch_size) + mirrored) / 2
-        outputs = []
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
-            # The last batch is filled up so that one compiled function serves all.
-            filled = np.concatenate([batch, np.repeat(batch[-1:], batch_size - len(batch), axis=0)])
-            logits = _logits(self.graphdef, self.params, self.statistics, *self._scale, filled)
-            outputs.append(np.asarray(logits)[: len(batch)])
-        return np.concatenate(outputs)
-
-    @property
-    def _scale(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.normalization.mean, self.normalization.std
-
-
 def train(
     rater: RaterConfig,
     images: np.ndarray,
@@ -138,57 +102,71 @@ def train(
     num_classes: int,
     on_progress: Callable[[int, float], None] = lambda step, loss: None,
     checkpoints: Checkpoints | None = None,
+    devices: Devices = DEFAULT_DEVICE,
+    streamed: bool | None = None,
 ) -> TrainedRater:
     """Trains a rater, from its last checkpoint where there is one.
 
     Args:
       rater: the network and how it is trained.
-      images: [n, h, w, c] uint8.
+      images: [n, h, w, c] uint8; may be memory-mapped.
       labels: [n] integers below `num_classes`.
       num_classes: number of classes.
       on_progress: called every few seconds with the steps done and the mean loss of the steps since the last call.
-      checkpoints: where the state is kept from time to time; None: nowhere.
+      checkpoints: where the state is kept from time to time; None: nowhere. Read and written by process 0.
+      devices: which share every batch; of several processes each calls this with the same arguments.
+      streamed: whether batches come from the host and not from images resident on the device; None: where the images
+        would take more than half of the device's memory.
 
     Returns:
       The trained rater. Bit-identical for the same arguments on the same kind of machine and the same JAX version,
-      interrupted or not.
+      interrupted or not. Other devices, or `streamed`, change it by rounding only.
 
     Raises:
       TrainingDataError: arrays of another shape, dtype or range, or fewer images than a batch.
+      DevicesError: the devices cannot share a batch evenly.
       Diverged: the loss is no longer finite.
       CheckpointError: the checkpoint is of another configuration or of other data.
     """
-    _check(rater, images, labels, num_classes)
+    check(rater, images, labels, num_classes)
+    devices.check_batch(rater.batch_size, rater.id)
     started = time.monotonic()
     normalization = Normalization.of(images)
     graphdef, state = initial_state(rater, images, num_classes=num_classes)
-    loop = functools.partial(
-        _run_steps,
-        graphdef=graphdef,
-        batch_size=rater.batch_size,
-        augmentation=rater.augmentation,
-        num_classes=num_classes,
-    )
-    data = resident(images, labels, rater.augmentation.crop_padding)
-    scale = (jnp.asarray(normalization.mean), jnp.asarray(normalization.std))
-    key = jax.random.key(rater.seed)
-
     history: list[tuple[int, float]] = []
-    if checkpoints is not None and (found := checkpoints.restore(state)) is not None:
+    if checkpoints is not None and devices.leads and (found := checkpoints.restore(state)) is not None:
         state, history = found
-    steps_a_call = _FIRST_STEPS
-    while int(state.step) < rater.steps:
-        called = time.monotonic()
-        count = min(steps_a_call, rater.steps - int(state.step))
-        state, loss = loop(state, key, data, scale, hyperparameters(rater), count)
-        mean_loss = float(loss)
-        history.append((int(state.step), mean_loss))
-        if not np.isfinite(mean_loss):
-            raise Diverged(f"rater {rater.id}: loss {mean_loss} by step {int(state.step)} of {rater.steps}")
-        on_progress(*history[-1])
-        if checkpoints is not None and checkpoints.due() and int(state.step) < rater.steps:
-            checkpoints.save(state, step=int(state.step), history=history)
-        steps_a_call = _adapted(count, time.monotonic() - called)
+    state = devices.replicated(devices.agreed(state))
+
+    setup = Setup(graphdef, rater.batch_size, rater.augmentation, num_classes, devices)
+    scale = devices.replicated((normalization.mean, normalization.std))
+    key = devices.replicated(jax.random.key(rater.seed))
+    hyper = devices.replicated(hyperparameters(rater))
+    with contextlib.ExitStack() as closed_at_the_end:
+        if is_streamed(images, rater.augmentation, devices, streamed):
+            from rater_training.streaming import Stream  # brings grain, which resident images do without
+
+            stream = Stream(
+                rater, images, labels, key=key, scale=scale, hyper=hyper, setup=setup, first=int(state.step)
+            )
+            run: Steps = closed_at_the_end.enter_context(stream).run
+        else:
+            data = devices.replicated(resident(images, labels, rater.augmentation.crop_padding))
+            run = functools.partial(_run_steps, data=data, key=key, scale=scale, hyper=hyper, setup=setup)
+        steps_a_call = FIRST_STEPS
+        while int(state.step) < rater.steps:
+            called = time.monotonic()
+            count = int(devices.agreed(min(steps_a_call, rater.steps - int(state.step))))
+            state, loss = run(state, count)
+            mean_loss = float(loss)
+            history.append((int(state.step), mean_loss))
+            if not np.isfinite(mean_loss):
+                raise Diverged(f"rater {rater.id}: loss {mean_loss} by step {int(state.step)} of {rater.steps}")
+            on_progress(*history[-1])
+            # The state is whole in every process, so that process 0 writes it alone.
+            if checkpoints is not None and devices.leads and checkpoints.due() and int(state.step) < rater.steps:
+                checkpoints.save(state, step=int(state.step), history=history)
+            steps_a_call = adapted(count, time.monotonic() - called)
     return TrainedRater(
         graphdef=graphdef,
         params=state.params,
@@ -197,6 +175,7 @@ def train(
         num_parameters=sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         history=tuple(history),
         wall_seconds=time.monotonic() - started,
+        devices=devices,
     )
 
 
@@ -239,7 +218,8 @@ def hyperparameters(rater: RaterConfig) -> Hyperparameters:
     return jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), numbers)
 
 
-def _check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
+def check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
+    """Raises TrainingDataError if a rater cannot be trained on these arrays."""
     if images.ndim != 4 or images.dtype != np.uint8:
         raise TrainingDataError(f"images have shape {images.shape} and dtype {images.dtype}; wanted [n, h, w, c] uint8")
     if labels.shape != images.shape[:1]:
@@ -248,6 +228,8 @@ def _check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_class
         raise TrainingDataError(
             f"rater {rater.id} has batches of {rater.batch_size} images, but there are {len(images)}"
         )
+    if labels.dtype.kind not in "iu":
+        raise TrainingDataError(f"labels have dtype {labels.dtype}; wanted integers")
     missing = sorted(set(range(num_classes)) - set(np.unique(labels).tolist()))
     if missing or labels.min() < 0 or labels.max() >= num_classes:
         raise TrainingDataError(
@@ -256,89 +238,99 @@ def _check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_class
         )
 
 
-def resident(images: np.ndarray, labels: np.ndarray, padding: int) -> tuple[jax.Array, jax.Array]:
-    """Returns images framed by `padding` zeros, [n, h + 2 p, w + 2 p, c] uint8, and labels [n] int32, on the device."""
-    framed = np.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    return jnp.asarray(framed), jnp.asarray(labels, jnp.int32)
+def is_streamed(images: np.ndarray, augmentation: Augmentation, devices: Devices, wanted: bool | None) -> bool:
+    """Returns what is wanted, or else whether images, framed for the crop, take more than half of a device's memory."""
+    if wanted is not None:
+        return wanted
+    n, height, width, channels = images.shape
+    frame = 2 * augmentation.crop_padding
+    return n * (height + frame) * (width + frame) * channels > _MOST_RESIDENT * devices.memory_bytes()
 
 
-def _adapted(steps: int, seconds: float) -> int:
+def adapted(steps: int, seconds: float) -> int:
     """Returns how many steps the next call takes; at most four times as many, since the first call also compiles."""
     return max(1, min(4 * steps, round(steps * SECONDS_A_CALL / max(seconds, 1e-3))))
 
 
-@functools.partial(jax.jit, static_argnames=("graphdef", "batch_size", "augmentation", "num_classes"))
+@functools.partial(jax.jit, static_argnames=("setup",))
 def _run_steps(
     state: TrainState,
-    key: jax.Array,
-    data: tuple[jax.Array, jax.Array],
-    scale: tuple[jax.Array, jax.Array],
-    hyper: Hyperparameters,
     count: int,
     *,
-    graphdef: Any,
-    batch_size: int,
-    augmentation: Augmentation,
-    num_classes: int,
+    data: tuple[jax.Array, jax.Array],
+    key: jax.Array,
+    scale: tuple[jax.Array, jax.Array],
+    hyper: Hyperparameters,
+    setup: Setup,
 ) -> tuple[TrainState, jax.Array]:
     """Runs `count` steps; returns the new state and the mean loss.
 
     What a step does depends on the state, the key and the step's number only, so any division of a training into
     calls gives the same result.
     """
-    images, labels = data
-    batches_an_epoch = len(labels) // batch_size
-    order_key, augmentation_key = jax.random.split(key)
-
-    def order_of(epoch: jax.Array) -> jax.Array:
-        return jax.random.permutation(jax.random.fold_in(order_key, epoch), len(labels))
+    batches_an_epoch = len(data[1]) // setup.batch_size
 
     def body(_: jax.Array, carry: tuple[TrainState, jax.Array, jax.Array]) -> tuple[TrainState, jax.Array, jax.Array]:
         state, order, total = carry
         epoch, batch = jnp.divmod(state.step, batches_an_epoch)
-        order = jax.lax.cond(batch == 0, lambda: order_of(epoch), lambda: order)
-        chosen = jax.lax.dynamic_slice_in_dim(order, batch * batch_size, batch_size)
-        pixels = draw(images, chosen, jax.random.fold_in(augmentation_key, state.step), augmentation)
-        inputs = _normalized(pixels, scale)
-        targets = optax.smooth_labels(jax.nn.one_hot(labels[chosen], num_classes), hyper.label_smoothing)
+        order = jax.lax.cond(batch == 0, lambda: order_of(key, epoch, len(data[1])), lambda: order)
+        state, loss = resident_step(state, order, batch, data, key, scale, hyper, setup)
+        return state, order, total + loss
 
-        def loss_of(params: Any) -> tuple[jax.Array, Any]:
-            module = nnx.merge(graphdef, params, state.statistics, copy=True)
-            logits = module(inputs, train=True)
-            loss = optax.softmax_cross_entropy(logits, targets).mean()
-            return loss, nnx.split(module, nnx.Param, ...)[2]
-
-        (loss, statistics), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        rate = learning_rate(state.step.astype(jnp.float32), hyper)
-        params, momentum = _nesterov(state.params, state.momentum, gradients, rate, hyper)
-        return TrainState(state.step + 1, params, statistics, momentum), order, total + loss
-
-    start = (state, order_of(state.step // batches_an_epoch), jnp.zeros((), jnp.float32))
+    start = (state, order_of(key, state.step // batches_an_epoch, len(data[1])), jnp.zeros((), jnp.float32))
     state, _, total = jax.lax.fori_loop(0, count, body, start)
     return state, total / count
 
 
-def draw(images: jax.Array, chosen: jax.Array, key: jax.Array, augmentation: Augmentation) -> jax.Array:
-    """Returns the chosen images, cropped and mirrored at random, in one gather.
+def resident_step(
+    state: TrainState,
+    order: jax.Array,
+    batch: jax.Array,
+    data: tuple[jax.Array, jax.Array],
+    key: jax.Array,
+    scale: tuple[jax.Array, jax.Array],
+    hyper: Hyperparameters,
+    setup: Setup,
+) -> tuple[TrainState, jax.Array]:
+    """Runs one step on resident images: batch number `batch` of the epoch whose order is given."""
+    images, labels = data
+    chosen = jax.lax.dynamic_slice_in_dim(order, batch * setup.batch_size, setup.batch_size)
+    chosen = setup.devices.spread(chosen)
+    pixels = draw(images, chosen, augmentation_key(key, state.step), setup.augmentation)
+    return update(state, pixels, labels[chosen], scale, hyper, setup)
+
+
+def update(
+    state: TrainState,
+    pixels: jax.Array,
+    labels: jax.Array,
+    scale: tuple[jax.Array, jax.Array],
+    hyper: Hyperparameters,
+    setup: Setup,
+) -> tuple[TrainState, jax.Array]:
+    """Runs one step on a batch; returns the new state and the batch's mean loss.
 
     Args:
-      images: [n, h + 2 p, w + 2 p, c], framed by p = `augmentation.crop_padding` pixels.
-      chosen: [b] indices.
-      key: of the random offsets and mirrorings.
-      augmentation: what to draw.
-
-    Returns:
-      [b, h, w, c] of the images' dtype.
+      state: before the step.
+      pixels: [batch_size, h, w, c] uint8, cropped and mirrored.
+      labels: [batch_size] int32.
+      scale: mean and standard deviation [c] of the pixels.
+      hyper: the rater's numbers.
+      setup: what the loop is compiled for.
     """
-    padding = augmentation.crop_padding
-    height, width = images.shape[1] - 2 * padding, images.shape[2] - 2 * padding
-    crop_key, flip_key = jax.random.split(key)
-    offsets = jax.random.randint(crop_key, (2, len(chosen), 1), 0, 2 * padding + 1)
-    mirrored = jax.random.bernoulli(flip_key, 0.5, (len(chosen), 1)) & augmentation.flip
-    columns = jnp.arange(width)[None]
-    columns = offsets[1] + jnp.where(mirrored, columns[:, ::-1], columns)
-    rows = offsets[0] + jnp.arange(height)[None]
-    return images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+    inputs = normalized(setup.devices.spread(pixels), scale)
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, setup.num_classes), hyper.label_smoothing)
+
+    def loss_of(params: Any) -> tuple[jax.Array, Any]:
+        module = nnx.merge(setup.graphdef, params, state.statistics, copy=True)
+        logits = module(inputs, train=True)
+        loss = optax.softmax_cross_entropy(logits, targets).mean()
+        return loss, nnx.split(module, nnx.Param, ...)[2]
+
+    (loss, statistics), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    rate = learning_rate(state.step.astype(jnp.float32), hyper)
+    params, momentum = _nesterov(state.params, state.momentum, gradients, rate, hyper)
+    return setup.devices.whole((TrainState(state.step + 1, params, statistics, momentum), loss))
 
 
 def _nesterov(params: Any, momentum: Any, gradients: Any, rate: jax.Array, hyper: Hyperparameters) -> tuple[Any, Any]:
@@ -350,16 +342,3 @@ def _nesterov(params: Any, momentum: Any, gradients: Any, rate: jax.Array, hyper
     empty, _ = transformation.init(params)
     updates, (_, trace) = transformation.update(gradients, (empty, optax.TraceState(momentum)), params)
     return jax.tree.map(lambda p, u: p - rate * u, params, updates), trace.trace
-
-
-@functools.partial(jax.jit, static_argnames=("graphdef",))
-def _logits(
-    graphdef: Any, params: Any, statistics: Any, mean: jax.Array, std: jax.Array, images: jax.Array
-) -> jax.Array:
-    module = nnx.merge(graphdef, params, statistics)
-    return module(_normalized(images, (mean, std)), train=False)
-
-
-def _normalized(pixels: jax.Array, scale: tuple[jax.Array, jax.Array]) -> jax.Array:
-    mean, std = (statistic[None, None, None] for statistic in scale)
-    return (pixels.astype(jnp.float32) - mean) / std

@@ -22,17 +22,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
     add_data_dir(parser)
     add_file_format(parser)
+    parser.add_argument(
+        "--beam",
+        action=argparse.BooleanOptionalAction,
+        help="build with Apache Beam (default: pcam_noisy, where memory suffices, and any dataset with --beam-options)",
+    )
+    parser.add_argument(
+        "--beam-options",
+        metavar="NAME=VALUE,...",
+        help="Beam's pipeline options, as `tfds build --beam_pipeline_options` takes them",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Builds a dataset."""
-    builder = build(find_builder(args.target, data_dir=args.data_dir), args.file_format)
+    builder = find_builder(args.target, data_dir=args.data_dir)
+    builder = build(builder, args.file_format, beam=args.beam, beam_options=args.beam_options)
     print_summary(builder)
     print_load_line(builder, args.data_dir)
 
 
-def build(builder: "NoisyLabelBuilder", file_format: str | None = None) -> "NoisyLabelBuilder":
+def build(
+    builder: "NoisyLabelBuilder",
+    file_format: str | None = None,
+    *,
+    beam: bool | None = None,
+    beam_options: str | None = None,
+) -> "NoisyLabelBuilder":
     """Builds a dataset if it is not built yet, or not like this; returns its builder.
+
+    Args:
+      builder: of the dataset.
+      file_format: 'tfrecord', 'array_record'; None: TFDS's default.
+      beam: see `NoisyLabelBuilder`.
+      beam_options: Beam's pipeline options: 'runner=FlinkRunner,flink_master=localhost:8081'.
 
     Raises:
       NoisyLabelsError: labels or base dataset are missing, damaged or do not fit each other.
@@ -58,8 +81,13 @@ def build(builder: "NoisyLabelBuilder", file_format: str | None = None) -> "Nois
         old = builder.data_path.with_name(f".{builder.version}.old")
         builder.data_path.rename(old)  # first out of the way: a half-deleted dataset is not to be taken for a whole one
         shutil.rmtree(old)
-    builder = type(builder)(config=config, data_dir=root, file_format=file_format)
-    builder.download_and_prepare()
+    builder = type(builder)(config=config, data_dir=root, file_format=file_format, beam=beam)
+    download_config = tfds.download.DownloadConfig()
+    if beam_options:
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        download_config.beam_options = PipelineOptions([f"--{option}" for option in beam_options.split(",")])
+    builder.download_and_prepare(download_config=download_config)
     return builder
 
 

@@ -12,7 +12,6 @@ two knobs of the dial.
 
 import argparse
 import dataclasses
-import itertools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -70,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
             num_corrected = None if args.corrections is None else int((labels != pool.labels).sum())
             _print_setting(console, num_corrected, table1.reproduction(labels, counts))
         console.print(*table1_lines(table1.compare(pool.noisy_labels, labels, counts), pool.name), sep="\n")
-        console.print(sweep(pool, labels, counts, args.rates), "")
+        console.print(table_of_figures(pool, labels, counts, args.rates), "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +81,7 @@ class PoolLabels:
       ids: [n] <U.
       labels: [n] clean labels.
       noisy_labels: [n, R].
-      probabilities: returns [n, R, K] of the raters, None where the labels are not a pool's own.
+      probabilities: returns [n, R, K] of the raters, calibrated; None where the labels are not a pool's own.
     """
 
     name: str
@@ -95,13 +94,14 @@ class PoolLabels:
 def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
     """Returns the test labels of a folder of rater predictions, of a built config, or of all that are built."""
     from noisy_label_datasets.cli.card import built
+    from noisy_label_datasets.dial import calibrated
     from noisy_label_datasets.predictions import read_predictions
 
     if pathlib.Path(name).is_dir():
         read = read_predictions(pathlib.Path(name))
         full = f"{read.dataset}/{read.level}"
         labels = (read.ids["test"], read.clean_labels["test"], read.noisy_labels["test"])
-        return [PoolLabels(full, *labels, lambda: read.probabilities("test"))]
+        return [PoolLabels(full, *labels, lambda: calibrated(read, "test"))]
     if pathlib.Path(name).is_absolute() or name.count("/") > 1:
         raise NoisyLabelsError(f"{name} is no folder, nor is it of the form DATASET/LEVEL")
     return [labels_of_test(builder) for builder in built(name, data_dir)]
@@ -112,6 +112,7 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
     import numpy as np
 
     from noisy_label_datasets.cli.reading import read_labels
+    from noisy_label_datasets.dial import calibrated
     from noisy_label_datasets.sources import Raters
 
     read, source = read_labels(builder, "test"), builder.builder_config.source
@@ -119,69 +120,59 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
     def probabilities() -> "np.ndarray":
         predictions, _ = source.predictions(builder.label_context())
         row = {id_: i for i, id_ in enumerate(predictions.ids["test"].tolist())}
-        return predictions.probabilities("test")[[row[id_] for id_ in read.ids]]
+        return calibrated(predictions, "test")[[row[id_] for id_ in read.ids]]
 
     labels = (np.array(read.ids), read.labels, np.array(read.noisy_labels))
     return PoolLabels(full_name(builder), *labels, probabilities if isinstance(source, Raters) else None)
 
 
-def sweep(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
+def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
     """Returns a table of a pool's own labels and of those that a dial turned to some rates gives.
 
     Raises:
-      NoisyLabelsError: the pool's labels are not its own.
+      NoisyLabelsError: the pool's labels are not its own, or a rate is none.
     """
     import rich.box
     from rich.table import Table
 
-    from noisy_label_datasets import dial, metrics, table1
-    from noisy_label_datasets.card.model import decimal, ratio
-    from noisy_label_datasets.instance_dependence import instance_dependence
-    from noisy_label_datasets.noise_models import uniforms_of_ids
+    from noisy_label_datasets.card.model import decimal
+    from noisy_label_datasets.sweep import Figures, measure, sweep
+    from noisy_label_datasets.table1 import CILN, CILN_LABELS
 
     if rates and pool.probabilities is None:
         raise NoisyLabelsError(
             f"{pool.name} has no probabilities of its own to sample from: --rates is for a rater pool"
         )
-    for rate in rates:
-        if not 0 < rate < 1:
-            raise dial.DialError(f"a rater error rate lies between 0 and 1, not {rate}")
-    num_classes = counts.shape[1]
+    ciln = ", ".join(f"{ratio:.2f} at {rate:.0%}" for rate, ratio in CILN.items())
     shown = Table(
         box=rich.box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
         caption="variances of votes and flip rates within a class; share of the latter that the class explains; raters "
-        "over independent flips in the paper’s way, and as distributions",
+        "over independent flips in the paper’s way, the same of four labels an image, and as distributions. "
+        f"With {CILN_LABELS} voters on corrupted images Islam et al. (2026) report {ciln}",
     )
-    for title in ("labels", "error", "alpha", "votes", "flips", "class", "ratio", "distr."):
+    for title in ("labels", "error", "alpha", "votes", "flips", "class", "ratio", "of 4", "distr."):
         shown.add_column(title, justify="left" if title == "labels" else "right", no_wrap=True)
 
-    def add(name: str, noisy_labels: "np.ndarray") -> None:
-        found = instance_dependence(noisy_labels, labels, num_classes)
-        table = table1.compare(noisy_labels, labels, counts)
+    def add(name: str, found: Figures) -> None:
         shown.add_row(
             name,
-            f"{metrics.rater_error_rate(noisy_labels, labels):.1%}",
-            f"{metrics.krippendorff_alpha(noisy_labels, num_classes):.3f}",
+            f"{found.error_rate:.1%}",
+            f"{found.alpha:.3f}",
             f"{found.vote_variance:.4f}",
             f"{found.flip_rate_variance:.4f}",
             f"{found.explained_by_class:.1%}",
-            decimal(ratio(table, "paper")),
-            decimal(ratio(table, "proper")),
+            *(decimal(each.value if each else None) for each in (found.ratio, found.ratio_of_four, found.proper_ratio)),
         )
 
-    add("as they are", pool.noisy_labels)
+    add("as they are", measure(pool.noisy_labels, labels, counts))
     if pool.probabilities is not None and rates:
-        probabilities = pool.probabilities()
-        uniforms = uniforms_of_ids(pool.ids, probabilities.shape[1], "dial")
-        for rate, knob in itertools.product(rates, dial.KNOBS):
-            try:
-                setting = dial.solve(knob, probabilities, labels, rate, uniforms)
-            except dial.DialError:  # what one knob cannot reach the other can
-                shown.add_row(f"{knob} cannot", f"{rate:.1%}", *["–"] * 6)
-                continue
-            add(f"{knob} {setting[0]:.2g}", dial.draw(knob, probabilities, labels, setting, uniforms))
+        for turned in sweep(pool.probabilities(), pool.ids, labels, counts, rates):
+            if turned.figures is None:
+                shown.add_row(f"{turned.knob} cannot", f"{turned.rate:.1%}", *["–"] * 7)
+            else:
+                add(f"{turned.knob} {turned.setting:.2g}", turned.figures)
     return shown
 
 

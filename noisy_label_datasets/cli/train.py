@@ -54,7 +54,7 @@ def train(builder: "NoisyLabelBuilder", *, pool: str | None, out: pathlib.Path |
     arrays = data_dir / "clean_arrays" / builder.name / str(builder.version)
     out = out or data_dir / "rater_predictions" / builder.name / level
     print(f"Reading {builder.BASE.name} {builder.BASE.version}, whose clean half the raters are trained on", flush=True)
-    builder.clean_dataset().save(arrays)
+    builder.clean_dataset(arrays)
     train_pool(arrays=arrays, pool=chosen, out=out)
     return out
 

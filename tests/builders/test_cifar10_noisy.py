@@ -233,6 +233,33 @@ def test_a_base_without_a_split(prepared):
         next(builder_class("cifar10_noisy").BASE.batches(prepared, ["train", "validation"]))
 
 
+@pytest.mark.parametrize(
+    ("file_format", "damage"),
+    [
+        ("array_record", "cut short"),
+        ("array_record", "altered"),
+        ("array_record", "not there"),
+        ("tfrecord", "altered"),
+    ],
+)
+def test_a_damaged_shard_of_the_base(data_dir, file_format, damage):
+    if file_format == "tfrecord":
+        shutil.rmtree(data_dir / "cifar10")
+        MadeUpCifar10(data_dir=data_dir).download_and_prepare()
+    (shard,) = (data_dir / "cifar10" / "3.0.2").glob("*train*")
+    if damage == "not there":
+        shard.unlink()
+    else:
+        half = shard.stat().st_size // 2
+        whole = shard.read_bytes()
+        shard.write_bytes(whole[:half] if damage == "cut short" else whole[:half] + bytes(len(whole) - half))
+    with pytest.raises(
+        BaseDatasetError, match=r"train\[0:120\] of the base dataset in \S*cifar10/3\.0\.2 cannot be read: "
+    ):
+        build(data_dir)
+    assert not tfds.builder("cifar10_noisy/low", data_dir=data_dir).is_prepared()
+
+
 def examples_of(clean):
     return {split: (clean.splits[split].ids, clean.splits[split].labels) for split in LABELLED_SPLITS}
 

@@ -264,18 +264,37 @@ def test_a_full_disk_is_an_os_error_whatever_the_format_makes_of_it(fresh_dir, m
     assert not builder(fresh_dir).is_prepared()
 
 
-def test_a_build_that_is_killed_leaves_nothing_that_is_taken_for_whole(data_dir, fresh_dir):
-    kill = (
-        "import noisy_label_datasets.records as records, os\n"
-        "write, shards = records.ReproducibleWriter.write, []\n"
-        "def killed(*arguments):\n"
-        "    shards.append(write(*arguments))\n"
-        "    if len(shards) == 3: os.kill(os.getpid(), 9)\n"
-        "records.ReproducibleWriter.write = killed\n"
-    )
-    process = subprocess.run([sys.executable, "-c", kill + BUILD, fresh_dir], capture_output=True, check=False)
-    assert process.returncode == -9
-    assert list((fresh_dir / "digits_noisy" / "low").rglob("*noisy_label_train*"))  # it was in the middle of it
+MOMENTS = {
+    "while images and labels are joined": ("noisy_label_datasets.join", "Spool.add", 900),
+    "after the first shard": ("noisy_label_datasets.records", "ReproducibleWriter.write", 1),
+    "in the middle of the shards": ("noisy_label_datasets.records", "ReproducibleWriter.write", 3),
+    "before the metadata": ("tensorflow_datasets.core.dataset_info", "DatasetInfo.write_to_directory", 1),
+    "before it gets its name": ("etils.epath.gpath", "PosixGPath.rename", 1),
+}
+KILL = """
+import importlib, os, sys
+module, (owner, name), calls = importlib.import_module(sys.argv[2]), sys.argv[3].split("."), int(sys.argv[4])
+owner = getattr(module, owner)
+called, counted = getattr(owner, name), []
+def killed(*arguments, **keywords):
+    counted.append(name)
+    result = called(*arguments, **keywords) if name in ("add", "write") else None
+    if len(counted) == calls: os.kill(os.getpid(), 9)
+    return result
+setattr(owner, name, killed)
+"""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [moment if "middle" in moment else pytest.param(moment, marks=pytest.mark.slow) for moment in MOMENTS],
+)
+def test_a_build_that_is_killed_leaves_nothing_that_is_taken_for_whole(data_dir, fresh_dir, moment):
+    command = [sys.executable, "-c", KILL + BUILD, fresh_dir, *map(str, MOMENTS[moment])]
+    process = subprocess.run(command, capture_output=True, check=False)
+    assert process.returncode == -9, process.stderr
+    shards = list((fresh_dir / "digits_noisy" / "low").rglob("*array_record*"))
+    assert bool(shards) == ("joined" not in moment)  # it was in the middle of it
     assert not builder(fresh_dir).is_prepared()
     build(fresh_dir)
     assert files_of(fresh_dir / "digits_noisy" / "low" / "1.0.0") == files_of(data_dir / "digits_noisy/low/1.0.0")

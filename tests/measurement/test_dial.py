@@ -95,3 +95,22 @@ def test_errors_say_what_is_in_reach(pool):
         dial.solve("error_odds", probabilities, labels, [0.2, 0.3], uniforms)
     with pytest.raises(dial.DialError, match="no knob 'volume'; there are error_odds, temperature"):
         dial.solve("volume", probabilities, labels, 0.2, uniforms)
+
+
+def test_calibration_finds_the_temperature_that_makes_the_probabilities_true():
+    rng = np.random.default_rng(2)
+    logits = 2 * rng.normal(size=(N, 1, K))
+    meant = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    labels = noise_models.sample_labels(meant, rng.random((N, 1)))[:, 0]
+    distortions = np.array([0.5, 1.0, 3.0])  # too sure, as meant, too modest
+    given = dial.tempered(np.repeat(meant, 3, axis=1), labels, distortions)
+    given = (given / given.sum(axis=-1, keepdims=True)).astype(np.float32)
+    found = dial.calibration(given, labels)
+    np.testing.assert_allclose(found, 1 / distortions, rtol=0.05)
+    # The same by a search: no temperature nearby makes the clean labels likelier.
+    for rater, best in enumerate(found):
+        losses = []
+        for temperature in best * np.array([0.97, 1.0, 1.03]):
+            turned = dial.tempered(given[:, [rater]], labels, np.array([temperature]))[:, 0].astype(np.float64)
+            losses.append(-np.log(turned[np.arange(N), labels] / turned.sum(axis=-1)).mean())
+        assert losses[1] < min(losses[0], losses[2])

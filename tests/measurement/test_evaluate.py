@@ -30,6 +30,7 @@ def given(tmp_path, monkeypatch):
     monkeypatch.setattr(human_labels, "CIFAR10H", known)
 
     examples = {split: (np.array([f"{split}_{i}" for i in range(K)]), np.arange(K)) for split in LABELLED_SPLITS}
+    examples["clean_label_valid"] = (np.array([f"train_{i:05d}" for i in range(N)]), labels)
     examples["test"] = (np.array([f"test_{i:05d}" for i in range(N)]), labels)
     writer = PredictionsWriter(
         tmp_path / "pool",
@@ -42,7 +43,8 @@ def given(tmp_path, monkeypatch):
     )
     for i in range(3):
         odds = {split: np.exp(np.eye(K)[y]) for split, (_, y) in examples.items()}
-        odds["test"] = np.exp(hard + rng.normal(size=hard.shape))
+        for split in ("clean_label_valid", "test"):
+            odds[split] = np.exp(hard + rng.normal(size=hard.shape))
         probabilities = {split: o / o.sum(axis=1, keepdims=True) for split, o in odds.items()}
         writer.write_rater(f"rater_{i}", fingerprint="", probabilities=probabilities, features={})
     writer.finish([f"rater_{i}" for i in range(3)], provenance={})

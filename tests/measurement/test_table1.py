@@ -86,3 +86,18 @@ def test_reproduction_is_the_distance_of_flips_from_the_extrapolated_people():
 
 def test_the_papers_ratios():
     assert [table1.paper_ratio(level) for level in table1.LEVELS] == pytest.approx([0.87, 0.90, 0.94], abs=0.005)
+
+
+def test_fewer_labels_an_image_are_compared_with_flips_of_as_many():
+    proper = noise_models.upsampled_errors(HUMAN, LABELS, 0.2)
+    people = noise_models.sample_labels(proper[:, None], RNG.random((N, R)))
+    of_all = table1.ratio_at(R, people, LABELS, COUNTS)
+    assert of_all.value == pytest.approx(table1.compare(people, LABELS, COUNTS).ratios["paper"].value, abs=0.01)
+    flips = noise_models.independent_flips(LABELS, 0.2, K, RNG.random((N, R)))
+    assert table1.ratio_at(4, flips, LABELS, COUNTS).value == pytest.approx(1, abs=0.01)
+    # One rater in place of ten: the first alone, and so on, each against flips of its own rate.
+    alone = [table1.compare(people[:, [r]], LABELS, COUNTS) for r in range(R)]
+    raters, others = (np.mean([t.rows[name].paper.value for t in alone]) for name in ("raters", "independent flipping"))
+    assert table1.ratio_at(1, people, LABELS, COUNTS).value == pytest.approx(raters / others, abs=0.01)
+    with pytest.raises(ValueError, match="11 labels an image of a pool of 10"):
+        table1.ratio_at(11, people, LABELS, COUNTS)

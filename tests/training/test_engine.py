@@ -153,7 +153,7 @@ def test_how_a_training_is_divided_into_calls_does_not_matter(monkeypatch):
     images, labels = blobs()
     whole = engine.train(RATER, images, labels, num_classes=3)
     monkeypatch.setattr(engine, "SECONDS_A_CALL", 1e-9)  # one step a call
-    monkeypatch.setattr(engine, "_FIRST_STEPS", 1)
+    monkeypatch.setattr(engine, "FIRST_STEPS", 1)
     by_steps = engine.train(RATER, images, labels, num_classes=3)
     assert len(by_steps.history) == RATER.steps > len(whole.history)
     assert all(np.array_equal(a, b) for a, b in zip(leaves(whole), leaves(by_steps), strict=True))
@@ -224,6 +224,12 @@ def test_a_rate_that_diverges_is_reported():
     [
         (lambda images, labels: (images.astype(np.float32), labels), r"dtype float32; wanted \[n, h, w, c\] uint8"),
         (lambda images, labels: (images[..., 0], labels), r"shape \(300, 6, 6\)"),
+        (lambda images, labels: (images / np.nan, labels), r"dtype float64; wanted \[n, h, w, c\] uint8"),
+        (
+            lambda images, labels: (np.array([images[0], images[1, :5]], object), labels[:2]),
+            r"shape \(2,\) and dtype obj",
+        ),
+        (lambda images, labels: (images, labels * 1.0), "labels have dtype float64; wanted integers"),
         (lambda images, labels: (images, labels[:-1]), r"labels have shape \(299,\)"),
         (lambda images, labels: (images[:1], labels[:1]), "batches of 50 images, but there are 1"),
         (lambda images, labels: (images[labels != 1], labels[labels != 1]), r"lack the classes \[1\]"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -9,7 +10,9 @@ from noisy_label_datasets.arrays import CleanDataset, LabelledImages
 from noisy_label_datasets.predictions import PredictionsError, read_predictions
 from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS, SplitPlan
 from rater_training import engine, pool
+from rater_training.checkpoints import CheckpointError, Checkpoints
 from rater_training.config import Augmentation, ConfigError, PoolConfig, RaterConfig
+from rater_training.devices import Devices
 from rater_training.features import performance
 
 
@@ -155,6 +158,42 @@ def test_a_rater_of_another_configuration_is_not_taken_for_the_wanted_one(datase
     pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", Recorder())
     with pytest.raises(PredictionsError, match="another configuration"):
         pool.train_pool(dataset, pool_of(rater("a", steps=21)), tmp_path / "out", Recorder())
+
+
+def test_a_checkpoint_of_another_configuration_is_refused_and_kept(dataset, tmp_path, monkeypatch):
+    class Eager(Checkpoints):
+        def __init__(self, folder, fingerprint):
+            super().__init__(folder, fingerprint, every_seconds=0)
+
+    class StoppedAfter(Recorder):
+        def progressed(self, rater, step, loss):
+            if step > 4:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool, "Checkpoints", Eager)
+    with pytest.raises(KeyboardInterrupt):
+        pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", StoppedAfter())
+    kept = tmp_path / "out" / "checkpoints" / "a"
+    assert kept.exists()
+    with pytest.raises(CheckpointError, match=r"checkpoints/a holds a checkpoint of another configuration .* remove"):
+        pool.train_pool(dataset, pool_of(rater("a", steps=21)), tmp_path / "out", Recorder())
+    assert kept.exists()
+    assert pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", Recorder())
+
+
+def test_clean_labels_that_lack_a_class_are_refused_with_its_number(dataset, tmp_path):
+    clean = dataset.splits["clean_label_train"]
+    one_class = dataclasses.replace(clean, labels=np.zeros_like(clean.labels))
+    faulty = dataclasses.replace(dataset, splits={**dataset.splits, "clean_label_train": one_class})
+    for together in (1, None):
+        with pytest.raises(engine.TrainingDataError, match=r"lack the classes \[1\]; wanted every class from 0 to 1"):
+            pool.train_pool(faulty, pool_of(rater("a"), rater("b")), tmp_path / "out", Recorder(), together=together)
+
+
+def test_what_several_devices_share_is_trained_one_at_a_time(dataset, tmp_path):
+    two = Devices(jax.sharding.AbstractMesh((1, 2), ("members", "data")))
+    with pytest.raises(pool.PoolError, match="at_once is 3; on 2 devices, which share every batch, it has to be 1"):
+        pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", Recorder(), at_once=3, devices=two)
 
 
 def test_a_pool_for_another_dataset_is_refused(dataset, tmp_path):

@@ -1,0 +1,77 @@
+"""Raters of one architecture one after the other, beside one another, and together in one loop, in the same run.
+
+    python benchmarks/together.py [--architectures mlp compact_vgg] [--members 4] [--steps 10]
+
+Prints seconds a step of the whole group, compilation left out, and how many times as fast as one after the other. It is
+what the default of `python -m rater_training train --together` goes by.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from rater_training import engine, members
+from rater_training.config import RaterConfig
+
+
+def seconds_a_step(train: Callable[[], object], steps: int) -> float:
+    """Returns the time of a second run, whose programs the first has compiled."""
+    train()
+    started = time.perf_counter()
+    train()
+    return (time.perf_counter() - started) / steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architectures", nargs="+", default=["mlp", "compact_vgg", "compact_mobilenet"])
+    parser.add_argument("--width", type=float, default=0.25)
+    parser.add_argument("--side", type=int, default=32, help="of the images, in pixels")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--members", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    args = parser.parse_args()
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (1000, args.side, args.side, 3)).astype(np.uint8)
+    labels = np.arange(1000) % 10
+    print(
+        f"{jax.devices()[0].device_kind}, {os.cpu_count()} processors; {args.members} raters, batch {args.batch_size}"
+    )
+    for architecture in args.architectures:
+        first = RaterConfig(
+            id="0",
+            architecture=architecture,
+            width=args.width,
+            steps=args.steps,
+            batch_size=args.batch_size,
+            learning_rate=0.01,
+            dtype=args.dtype,
+        )
+        raters = [dataclasses.replace(first, id=str(i), seed=i) for i in range(args.members)]
+
+        def train(rater: RaterConfig) -> engine.TrainedRater:
+            return engine.train(rater, images, labels, num_classes=10, streamed=False)
+
+        def beside(raters: list[RaterConfig] = raters, train: Callable = train) -> list[engine.TrainedRater]:
+            with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as executor:
+                return list(executor.map(train, raters))
+
+        alone = seconds_a_step(lambda raters=raters, train=train: [train(rater) for rater in raters], args.steps)
+        ways = {"beside one another": beside}
+        ways["together"] = lambda raters=raters: list(members.train_together(raters, images, labels, num_classes=10))
+        print(f"{architecture:20} one after the other  {alone:8.4f} s a step")
+        for name, way in ways.items():
+            seconds = seconds_a_step(way, args.steps)
+            print(f"{'':20} {name:20} {seconds:8.4f} s a step, {alone / seconds:.2f} times as fast", flush=True)
+
+
+if __name__ == "__main__":
+    main()

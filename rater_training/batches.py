@@ -1,0 +1,68 @@
+"""What a step sees: which images, how cropped, which mirrored. All of it follows from the rater's key and the step.
+
+chosen = order_of(key, epoch, n)[start : start + batch_size]
+pixels = draw(images, chosen, augmentation_key(key, step), augmentation)
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rater_training.config import Augmentation
+
+
+def resident(images: np.ndarray, labels: np.ndarray, padding: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what a device keeps: images framed by `padding` zeros, [n, h + 2 p, w + 2 p, c], and labels [n] int32."""
+    framed = np.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    return framed, labels.astype(np.int32)
+
+
+def order_of(key: jax.Array, epoch: jax.Array, n: int) -> jax.Array:
+    """Returns the order [n] in which the rater of this key sees n images in an epoch."""
+    order_key, _ = jax.random.split(key)
+    return jax.random.permutation(jax.random.fold_in(order_key, epoch), n)
+
+
+def augmentation_key(key: jax.Array, step: jax.Array) -> jax.Array:
+    """Returns the key of a step's random crops and mirror images."""
+    _, of_all_steps = jax.random.split(key)
+    return jax.random.fold_in(of_all_steps, step)
+
+
+def draw(images: jax.Array, chosen: jax.Array, key: jax.Array, augmentation: Augmentation) -> jax.Array:
+    """Returns the chosen images, cropped and mirrored at random, in one gather.
+
+    Args:
+      images: [n, h + 2 p, w + 2 p, c], framed by p = `augmentation.crop_padding` pixels.
+      chosen: [b] indices.
+      key: of the random offsets and mirrorings.
+      augmentation: what to draw.
+
+    Returns:
+      [b, h, w, c] of the images' dtype.
+    """
+    rows, columns = _windows(images, len(chosen), key, augmentation)
+    return images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def draw_each(images: jax.Array, key: jax.Array, augmentation: Augmentation) -> jax.Array:
+    """Returns what `draw` returns of images that are a batch already, each pixel from its own image.
+
+    Images that are spread over devices stay where they are: a gather by index would bring them all together.
+    """
+    rows, columns = _windows(images, len(images), key, augmentation)
+    return jax.vmap(lambda image, r, c: image[r[:, None], c[None, :]])(images, rows, columns)
+
+
+def _windows(images: jax.Array, count: int, key: jax.Array, augmentation: Augmentation) -> tuple[jax.Array, jax.Array]:
+    """Returns the rows [count, h] and columns [count, w] of random crops of framed images, mirrored at random."""
+    padding = augmentation.crop_padding
+    height, width = images.shape[1] - 2 * padding, images.shape[2] - 2 * padding
+    crop_key, flip_key = jax.random.split(key)
+    offsets = jax.random.randint(crop_key, (2, count, 1), 0, 2 * padding + 1)
+    mirrored = jax.random.bernoulli(flip_key, 0.5, (count, 1)) & augmentation.flip
+    columns = jnp.arange(width)[None]
+    columns = offsets[1] + jnp.where(mirrored, columns[:, ::-1], columns)
+    return offsets[0] + jnp.arange(height)[None], columns
