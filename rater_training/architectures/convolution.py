@@ -3,14 +3,13 @@
     y = conv(x, kernel, strides=(2, 2))     # [b, h, w, c_in], [kh, kw, c_in, c_out] -> [b, h', w', c_out]
 
 A 1x1 convolution is a matrix product everywhere, so that over stacked networks (`jax.vmap`) it becomes a batched
-product and not a grouped convolution. The rest is XLA's own convolution on accelerators. XLA on CPU (0.10) has fast
-code for a convolution only where the kernel has no more pixels than the output and the input is not dilated; all others
-are up to a hundred times slower. Hence on CPU:
+product and not a grouped convolution. The rest is XLA's own convolution on accelerators. XLA on CPU (0.10) has no fast
+code, inside a loop, where training happens, for its gradients (the kernel's a hundred times slower than outside, the
+input's several times) and for maps of fewer pixels than the kernel. Hence on CPU:
 
 *   the kernel's gradient (a convolution with a kernel as large as the image) is one matrix product for each row of the
     kernel;
-*   the input's gradient is written as a forward convolution, of a gradient that is dilated beforehand where there are
-    strides;
+*   the input's gradient is written as a forward convolution, dilated where there are strides;
 *   a convolution of a map of fewer pixels than the kernel is one matrix product for each pixel of the kernel that meets
     more than padding.
 """
@@ -71,12 +70,13 @@ def _explicit(x: jax.Array, kernel: jax.Array, strides: Strides, padding: Paddin
     return tuple((before, after) for before, after in padding)
 
 
-def _xla_conv(x: jax.Array, kernel: jax.Array, strides: Strides, pads: Pads) -> jax.Array:
+def _xla_conv(x: jax.Array, kernel: jax.Array, strides: Strides, pads: Pads, dilation: Strides = (1, 1)) -> jax.Array:
     return lax.conv_general_dilated(
         x,
         kernel,
         window_strides=strides,
         padding=pads,
+        lhs_dilation=dilation,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 
@@ -96,11 +96,9 @@ def _backward(
     strides: Strides, pads: Pads, by_products: bool, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
-    kernel_gradient = _kernel_gradient_by_products if by_products else _kernel_gradient_by_rows
-    return (
-        _input_gradient(x.shape, kernel, gradient, strides, pads, by_products),
-        kernel_gradient(x, kernel, gradient, strides, pads),
-    )
+    kernel_gradient_of = _kernel_gradient_by_products if by_products else _kernel_gradient_by_rows
+    kernel_gradient = kernel_gradient_of(x, kernel, gradient, strides, pads)
+    return _input_gradient(x.shape, kernel, gradient, strides, pads, by_products), kernel_gradient
 
 
 _cpu_conv.defvjp(_forward, _backward)
@@ -179,11 +177,11 @@ def _input_gradient(
         dilated = (out_size - 1) * stride + 1
         first = kernel_size - 1 - before
         back.append((first, size + kernel_size - 1 - dilated - first))
-    if strides != (1, 1):
-        spread = ((0, 0, 0), *((0, 0, stride - 1) for stride in strides), (0, 0, 0))
-        gradient = lax.pad(gradient, jnp.zeros((), gradient.dtype), spread)
     turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-    return (_conv_by_products if by_products else _xla_conv)(gradient, turned, (1, 1), tuple(back))
+    if by_products:
+        spread = ((0, 0, 0), *((0, 0, stride - 1) for stride in strides), (0, 0, 0))
+        return _conv_by_products(lax.pad(gradient, jnp.zeros((), gradient.dtype), spread), turned, (1, 1), tuple(back))
+    return _xla_conv(gradient, turned, (1, 1), tuple(back), dilation=strides)
 
 
 def _strided(x: jax.Array, axis: int, start: int, count: int, stride: int) -> jax.Array:

@@ -51,7 +51,7 @@ def test_conv_and_its_gradients_equal_xla(size, strides, padding, side):
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="other devices have XLA's convolution only")
 def test_maps_smaller_than_the_kernel_are_products_where_wanted():
-    """XLA's convolution is a hundred times slower there; compact networks keep it for the sake of shipped labels."""
+    """XLA's convolution is slow there; compact networks keep it for the sake of shipped labels."""
 
     def jaxpr(side: int, **arguments) -> str:
         x = jnp.ones((2, side, side, 2))
