@@ -3,14 +3,15 @@
     python benchmarks/training_contestants.py engine '{"network": "mobilenet_v1", ...}'
 
 Every contestant trains the same network on the same arrays, by stochastic gradient descent with Nesterov momentum 0.9
-and a cosine decay, with a random crop after padding by 4 pixels and a random mirror image. It answers each line with
-JSON: steps, wall seconds and CPU seconds of those steps.
+and a cosine decay, with a random crop after padding by 4 pixels and a random mirror image. A line is "whole", with that
+input, or "step", with one ready batch in every step; the answer is JSON: steps, wall seconds and CPU seconds.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import json
 import os
 import sys
@@ -29,7 +30,7 @@ TOTAL_STEPS = 100_000  # of the cosine
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What is trained. `whole`: with the input pipeline; without, every step has the same batch, ready for use."""
+    """What is trained, and how many steps a turn has beside the one that is not counted."""
 
     network: str
     form: str
@@ -37,7 +38,6 @@ class Task:
     batch_size: int
     dtype: str
     steps: int
-    whole: bool
     images: int = 20_000
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
@@ -61,53 +61,57 @@ class Clock:
         }
 
 
-Turn = Callable[[], dict[str, float]]
+# Runs a turn: with the input pipeline (True), or every step on the same batch, ready for use.
+Turn = Callable[[bool], dict[str, float]]
 
 
 def engine(task: Task) -> Turn:
     """`rater_training.engine.train`, its first call (which may compile) not counted."""
     from rater_training import architectures
     from rater_training import engine as training
-    from rater_training.config import RaterConfig
+    from rater_training.config import Augmentation, RaterConfig
 
     in_form = functools.partial(architectures.ARCHITECTURES[task.network], form=task.form)
     architectures.ARCHITECTURES["contestant"] = in_form
     images, labels = task.arrays()
+    rater = RaterConfig(
+        id="contestant",
+        architecture="contestant",
+        steps=1 + task.steps,
+        batch_size=task.batch_size,
+        learning_rate=LEARNING_RATE,
+        width=task.width,
+        dtype=task.dtype,
+    )
+    ready = dataclasses.replace(rater, augmentation=Augmentation(crop_padding=0, flip=False))
+    draw = training.draw
 
-    def first_batch(images: Any, chosen: Any, key: Any, augmentation: Any) -> Any:
-        return images[: len(chosen), PADDING:-PADDING, PADDING:-PADDING]
+    def draw_or_first(images: Any, chosen: Any, key: Any, augmentation: Augmentation) -> Any:
+        return images[: len(chosen)] if augmentation == ready.augmentation else draw(images, chosen, key, augmentation)
 
-    def turn() -> dict[str, float]:
-        first: list[tuple[int, Clock]] = []
-        last: dict[str, float] = {}
+    def turn(whole: bool) -> dict[str, float]:
+        calls: list[dict[str, float]] = []
+        clock = Clock()
 
         def on_progress(step: int, loss: float) -> None:
-            if first:
-                last.update(first[0][1].answer(step - first[0][0]))
-            else:
-                first.append((step, Clock()))
+            calls.append(clock.answer(step))
 
-        rater = RaterConfig(
-            id="contestant",
-            architecture="contestant",
-            steps=1 + task.steps,
-            batch_size=task.batch_size,
-            learning_rate=LEARNING_RATE,
-            width=task.width,
-            dtype=task.dtype,
-        )
-        training.train(rater, images, labels, num_classes=CLASSES, on_progress=on_progress)
-        return last
+        training.train(rater if whole else ready, images, labels, num_classes=CLASSES, on_progress=on_progress)
+        return {name: calls[-1][name] - calls[0][name] for name in calls[0]}
 
-    # One step is warm-up, and the others follow in as few calls as the engine makes.
-    mock.patch.object(training, "_FIRST_STEPS", 1).start()
-    if not task.whole:
-        mock.patch.object(training, "draw", first_batch).start()
+    # One step is warm-up, and the others follow in as few calls as the engine makes. Every turn starts from one state.
+    mock.patch.object(training, "FIRST_STEPS", 1).start()
+    mock.patch.object(training, "draw", draw_or_first).start()
+    start = training.initial_state(rater, images, num_classes=CLASSES)
+    mock.patch.object(training, "initial_state", return_value=start).start()
     return turn
 
 
-def batches(task: Task) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields batches from the host, by tf.data: shuffled, augmented a batch at a time in its threads, prefetched."""
+Batches = Iterator[tuple[np.ndarray, np.ndarray]]
+
+
+def host_batches(task: Task) -> Batches:
+    """Returns endless batches from the host, by tf.data: shuffled, augmented in its threads, prefetched."""
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")
@@ -128,12 +132,7 @@ def batches(task: Task) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
     data = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(images)).repeat()
     data = data.batch(count, drop_remainder=True).map(augment, num_parallel_calls=tf.data.AUTOTUNE)
-    endless = iter(data.prefetch(tf.data.AUTOTUNE).as_numpy_iterator())
-    if task.whole:
-        yield from endless
-    batch = next(endless)
-    while True:
-        yield batch
+    return iter(data.prefetch(tf.data.AUTOTUNE).as_numpy_iterator())
 
 
 def keras(task: Task) -> Turn:
@@ -158,7 +157,8 @@ def keras(task: Task) -> Turn:
         keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    endless = batches(task)
+    batches = host_batches(task)
+    ready = itertools.repeat(next(batches))
 
     class Timer(keras.callbacks.Callback):
         clock: Clock | None = None
@@ -171,9 +171,9 @@ def keras(task: Task) -> Turn:
         def on_train_end(self, logs: Any = None) -> None:
             float(logs["loss"])
 
-    def turn() -> dict[str, float]:
+    def turn(whole: bool) -> dict[str, float]:
         timer = Timer()
-        model.fit(endless, steps_per_epoch=1 + task.steps, verbose=0, callbacks=[timer])
+        model.fit(batches if whole else ready, steps_per_epoch=1 + task.steps, verbose=0, callbacks=[timer])
         assert timer.clock is not None
         return timer.clock.answer(task.steps)
 
@@ -202,14 +202,16 @@ def flax(task: Task) -> Turn:
         optimizer.update(network, gradients)
         return loss
 
-    endless = batches(task)
+    batches = host_batches(task)
+    ready = itertools.repeat(next(batches))
     network.train()
 
-    def turn() -> dict[str, float]:
-        jax.block_until_ready(step(network, optimizer, *next(endless)))
+    def turn(whole: bool) -> dict[str, float]:
+        source = batches if whole else ready
+        jax.block_until_ready(step(network, optimizer, *next(source)))
         clock = Clock()
         for _ in range(task.steps):
-            loss = step(network, optimizer, *next(endless))
+            loss = step(network, optimizer, *next(source))
         float(loss)
         return clock.answer(task.steps)
 
@@ -224,10 +226,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print does not mix with the answers
     turn = CONTESTANTS[name](task)
-    turn()  # compiles
+    for whole in (True, False):
+        turn(whole)  # compiles
     print("ready", file=answers, flush=True)
-    for _ in sys.stdin:
-        print(json.dumps(turn()), file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(turn(line.strip() == "whole")), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Contestant:
     """A process that trains when it is told to."""
 
     def __init__(self, name: str, task: dict[str, object]):
-        self.turns: list[dict[str, float]] = []
+        self.turns: dict[str, list[dict[str, float]]] = {"whole": [], "step": []}
         self._name = name
         command = [sys.executable, str(_SCRIPT), name, json.dumps(task)]
         self._process = subprocess.Popen(
@@ -50,66 +50,69 @@ class Contestant:
             raise SystemExit(f"{self._name} ended with status {self._process.wait()}; to see why: {command}")
         return answer
 
-    def take_turn(self) -> None:
+    def take_turn(self, kind: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
+        self._process.stdin.write(f"{kind}\n")
         self._process.stdin.flush()
-        self.turns.append(json.loads(self._answer()))
+        self.turns[kind].append(json.loads(self._answer()))
 
     def close(self) -> None:
         self._process.communicate()
 
-    def seconds_a_step(self, clock: str) -> list[float]:
-        return sorted(turn[clock] / turn["steps"] for turn in self.turns)
+    def seconds_a_step(self, kind: str, clock: str) -> list[float]:
+        return sorted(turn[clock] / turn["steps"] for turn in self.turns[kind])
 
 
 def compare(args: argparse.Namespace, network: str, form: str) -> None:
     """Prints the table of one network in one form."""
     names = [name for name in args.contestants if name != "keras" or form == "imagenet"]
-    contestants: dict[tuple[str, bool], Contestant] = {}
+    contestants: dict[str, Contestant] = {}
     try:
         for name in names:
-            for whole in (True, False):
-                task = {
-                    "network": network,
-                    "form": form,
-                    "width": args.width,
-                    "batch_size": args.batch_size,
-                    "dtype": args.dtype,
-                    "steps": args.steps,
-                    "whole": whole,
-                }
-                contestants[name, whole] = Contestant(name, task)
+            task = {
+                "network": network,
+                "form": form,
+                "width": args.width,
+                "batch_size": args.batch_size,
+                "dtype": args.dtype,
+                "steps": args.steps,
+            }
+            contestants[name] = Contestant(name, task)
         for _ in range(args.turns):
-            for contestant in contestants.values():
-                contestant.take_turn()
+            for kind in ("whole", "step"):
+                for contestant in contestants.values():
+                    contestant.take_turn(kind)
     finally:
         for contestant in contestants.values():
             contestant.close()
     print(f"\n{network}, {form} form at 32x32, width {args.width:g}, batch {args.batch_size}, {args.dtype}")
-    print(f"{'':8}{'images/s':>10}  {'whole, s a step':24}{'step, s a step':24}{'lost':>8}{'CPU s a step':>14}")
+    print(f"{'':8}{'seconds a step':<50}{'CPU seconds a step':<20}")
+    print(f"{'':8}{'whole':<21}{'step':<21}{'input':>6}  {'whole':>9}{'step':>9}{'input':>9}")
     medians = {}
-    for name in names:
-        whole, step = (contestants[name, kind].seconds_a_step("wall") for kind in (True, False))
-        cpu = [statistics.median(contestants[name, kind].seconds_a_step("cpu")) for kind in (True, False)]
-        medians[name] = (statistics.median(whole), statistics.median(step), *cpu)
-        lost = 1 - medians[name][1] / medians[name][0]
+    for name, contestant in contestants.items():
+        walls = [contestant.seconds_a_step(kind, "wall") for kind in ("whole", "step")]
+        whole, step, whole_cpu, step_cpu = medians[name] = [
+            statistics.median(contestant.seconds_a_step(kind, clock))
+            for clock in ("wall", "cpu")
+            for kind in ("whole", "step")
+        ]
         print(
-            f"{name:8}{args.batch_size / medians[name][0]:10.0f}  {spread(whole):24}{spread(step):24}"
-            f"{lost:8.0%}{cpu[1]:14.3f}"
+            f"{name:8}{spread(walls[0]):<21}{spread(walls[1]):<21}{whole - step:6.2f}"
+            f"  {whole_cpu:9.2f}{step_cpu:9.2f}{whole_cpu - step_cpu:9.2f}"
         )
     for name in names:
         if name != "engine" and "engine" in names:
             ratios = [theirs / ours for ours, theirs in zip(medians["engine"], medians[name], strict=True)]
             print(
                 f"engine against {name}: whole {ratios[0]:.2f}x, step {ratios[1]:.2f}x;"
-                f" in CPU seconds whole {ratios[2]:.2f}x, step {ratios[3]:.2f}x"
+                f" in CPU seconds whole {ratios[2]:.2f}x, step {ratios[3]:.2f}x",
+                flush=True,
             )
 
 
 def spread(seconds: list[float]) -> str:
     """Returns median, lowest and highest as text."""
-    return f"{statistics.median(seconds):.3f} [{seconds[0]:.3f}, {seconds[-1]:.3f}]"
+    return f"{statistics.median(seconds):.2f} [{seconds[0]:.2f}, {seconds[-1]:.2f}]"
 
 
 def main() -> None:
