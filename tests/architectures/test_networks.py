@@ -147,6 +147,22 @@ def test_small_images_leave_a_map_to_look_at(name):
     assert sides == [1 if name.startswith("vgg") else 4, 3, 5 if unpadded else 7]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_size_number_of_classes_width_and_dtype(name):
+    """Traced, without arithmetic: float32 logits of every combination."""
+    for size, num_classes, width, dtype in (
+        (32, 2, 0.25, jnp.bfloat16),
+        (33, 7, 0.5, jnp.float32),
+        (96, 10, 1.0, jnp.bfloat16),
+        (224, 100, 1.5, jnp.float32),
+    ):
+        module = abstract(name, size, num_classes, width=width, dtype=dtype)
+        batch = jax.ShapeDtypeStruct((2, size, size, 3), jnp.float32)
+        logits = nnx.eval_shape(lambda module, batch: module(batch, train=True), module, batch)
+        assert (logits.shape, logits.dtype) == ((2, num_classes), jnp.float32)
+
+
 @pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("vgg")])
 def test_the_small_form_has_the_same_parameters(name):
     """So weights from ImageNet fit it."""

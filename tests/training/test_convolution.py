@@ -18,14 +18,25 @@ CASES = [
     ((2, 2), (1, 1), "VALID"),
     ((5, 5), (2, 1), ((2, 1), (0, 3))),
 ]
+# Maps of fewer pixels than the kernel, down to one pixel, of whose kernel only the middle meets the image.
+SMALL_MAPS = [
+    ((3, 3), (1, 1), "SAME", 2),
+    ((3, 3), (1, 1), "SAME", 1),
+    ((3, 3), (2, 2), "SAME", 3),
+    ((5, 5), (1, 1), "SAME", 3),
+    ((1, 7), (1, 1), "SAME", 2),
+    ((3, 3), (2, 2), "VALID", 4),
+    ((3, 3), (1, 1), ((0, 3), (2, 0)), 2),
+]
 
 
 def _reference(x, kernel, strides, padding):
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-@pytest.mark.parametrize(("size", "strides", "padding"), CASES)
-@pytest.mark.parametrize("side", [9, 12])
+@pytest.mark.parametrize(
+    ("size", "strides", "padding", "side"), [*((*case, side) for side in (9, 12) for case in CASES), *SMALL_MAPS]
+)
 def test_conv_and_its_gradients_equal_xla(size, strides, padding, side):
     keys = jax.random.split(jax.random.key(0), 3)
     x = jax.random.normal(keys[0], (2, side, side + 1, 3))
@@ -36,6 +47,20 @@ def test_conv_and_its_gradients_equal_xla(size, strides, padding, side):
     np.testing.assert_allclose(y, wanted, atol=1e-4)
     for got, want in zip(gradients(cotangent), wanted_gradients(cotangent), strict=True):
         np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other devices have XLA's convolution only")
+def test_maps_smaller_than_the_kernel_are_products_where_wanted():
+    """XLA's convolution is slow there; compact networks keep it for the sake of shipped labels."""
+
+    def jaxpr(side: int, **arguments) -> str:
+        x = jnp.ones((2, side, side, 2))
+        gradient = jax.grad(lambda x, k: jnp.sum(convolution.conv(x, k, **arguments)), argnums=(0, 1))
+        return str(jax.make_jaxpr(gradient)(x, jnp.ones((3, 3, 2, 2))))
+
+    assert "conv_general_dilated" not in jaxpr(2)
+    assert "conv_general_dilated" in jaxpr(2, small_maps_by_products=False)
+    assert "conv_general_dilated" in jaxpr(3)
 
 
 def test_the_fast_form_is_chosen_on_cpu():

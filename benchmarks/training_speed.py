@@ -1,0 +1,137 @@
+"""Training speed: this package's engine against Keras' `fit` and a plain Flax loop, on one machine, taking turns.
+
+    python benchmarks/training_speed.py [--networks mobilenet_v1 resnet50] [--forms imagenet] [--batch-size 256]
+                                        [--width 1] [--dtype float32] [--steps 4] [--turns 3]
+
+Contestants, each in a process of its own so that their thread pools are apart, one training while the others wait:
+
+    engine   `rater_training.engine.train`: images on the device, input and step in one compiled loop
+    keras    `keras.applications` and `fit` on Keras' JAX backend, its input from tf.data
+    flax     a loop in plain Flax NNX with optax, its input from the same tf.data pipeline
+
+The networks are the same: `imagenet` is what `keras.applications` builds for images of 32x32 (parameter for parameter,
+see tests/architectures), ending in one pixel; `small` is the form that raters have at 32x32, ending in 4x4, which Keras
+has not. All see random crops and mirror images. Measured are steps with that input ("whole") and steps on one ready
+batch ("step"); what they differ by is lost to input. Shown are the medians over the turns and, in brackets, lowest and
+highest; a ratio above 1 means that the engine is faster. CPU seconds are shown beside wall seconds because they hardly
+depend on what else a machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+CONTESTANTS = ("engine", "keras", "flax")
+_SCRIPT = pathlib.Path(__file__).with_name("training_contestants.py")
+
+
+class Contestant:
+    """A process that trains when it is told to."""
+
+    def __init__(self, name: str, task: dict[str, object]):
+        self.turns: dict[str, list[dict[str, float]]] = {"whole": [], "step": []}
+        self._name = name
+        command = [sys.executable, str(_SCRIPT), name, json.dumps(task)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self._answer()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        answer = self._process.stdout.readline()
+        if not answer:
+            command = " ".join(map(repr, self._process.args))
+            raise SystemExit(f"{self._name} ended with status {self._process.wait()}; to see why: {command}")
+        return answer
+
+    def take_turn(self, kind: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{kind}\n")
+        self._process.stdin.flush()
+        self.turns[kind].append(json.loads(self._answer()))
+
+    def close(self) -> None:
+        self._process.communicate()
+
+    def seconds_a_step(self, kind: str, clock: str) -> list[float]:
+        return sorted(turn[clock] / turn["steps"] for turn in self.turns[kind])
+
+
+def compare(args: argparse.Namespace, network: str, form: str) -> None:
+    """Prints the table of one network in one form."""
+    names = [name for name in args.contestants if name != "keras" or form == "imagenet"]
+    contestants: dict[str, Contestant] = {}
+    try:
+        for name in names:
+            task = {
+                "network": network,
+                "form": form,
+                "width": args.width,
+                "batch_size": args.batch_size,
+                "dtype": args.dtype,
+                "steps": args.steps,
+            }
+            contestants[name] = Contestant(name, task)
+        for _ in range(args.turns):
+            for kind in ("whole", "step"):
+                for contestant in contestants.values():
+                    contestant.take_turn(kind)
+    finally:
+        for contestant in contestants.values():
+            contestant.close()
+    print(f"\n{network}, {form} form at 32x32, width {args.width:g}, batch {args.batch_size}, {args.dtype}")
+    print(f"{'':8}{'seconds a step':<50}{'CPU seconds a step':<20}")
+    print(f"{'':8}{'whole':<21}{'step':<21}{'input':>6}  {'whole':>9}{'step':>9}{'input':>9}")
+    medians = {}
+    for name, contestant in contestants.items():
+        walls = [contestant.seconds_a_step(kind, "wall") for kind in ("whole", "step")]
+        whole, step, whole_cpu, step_cpu = medians[name] = [
+            statistics.median(contestant.seconds_a_step(kind, clock))
+            for clock in ("wall", "cpu")
+            for kind in ("whole", "step")
+        ]
+        print(
+            f"{name:8}{spread(walls[0]):<21}{spread(walls[1]):<21}{whole - step:6.2f}"
+            f"  {whole_cpu:9.2f}{step_cpu:9.2f}{whole_cpu - step_cpu:9.2f}"
+        )
+    for name in names:
+        if name != "engine" and "engine" in names:
+            ratios = [theirs / ours for ours, theirs in zip(medians["engine"], medians[name], strict=True)]
+            print(
+                f"engine against {name}: whole {ratios[0]:.2f}x, step {ratios[1]:.2f}x;"
+                f" in CPU seconds whole {ratios[2]:.2f}x, step {ratios[3]:.2f}x",
+                flush=True,
+            )
+
+
+def spread(seconds: list[float]) -> str:
+    """Returns median, lowest and highest as text."""
+    return f"{statistics.median(seconds):.2f} [{seconds[0]:.2f}, {seconds[-1]:.2f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--networks", nargs="+", choices=("mobilenet_v1", "resnet50"), default=["mobilenet_v1", "resnet50"]
+    )
+    parser.add_argument("--forms", nargs="+", choices=("imagenet", "small"), default=["imagenet"])
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--steps", type=int, default=4, help="a turn, after one that is not counted")
+    parser.add_argument("--turns", type=int, default=3)
+    args = parser.parse_args()
+    for network in args.networks:
+        for form in args.forms:
+            compare(args, network, form)
+
+
+if __name__ == "__main__":
+    main()
