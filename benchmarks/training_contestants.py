@@ -38,6 +38,7 @@ class Task:
     batch_size: int
     dtype: str
     steps: int
+    together: int = 1
     images: int = 20_000
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
@@ -66,8 +67,8 @@ Turn = Callable[[bool], dict[str, float]]
 
 
 def engine(task: Task) -> Turn:
-    """`rater_training.engine.train`, its first call (which may compile) not counted."""
-    from rater_training import architectures
+    """`rater_training.engine.train`, or raters together, the first call (which may compile) not counted."""
+    from rater_training import architectures, members
     from rater_training import engine as training
     from rater_training.config import Augmentation, RaterConfig
 
@@ -96,8 +97,19 @@ def engine(task: Task) -> Turn:
         def on_progress(step: int, loss: float) -> None:
             calls.append(clock.answer(step))
 
-        training.train(rater if whole else ready, images, labels, num_classes=CLASSES, on_progress=on_progress)
-        return {name: calls[-1][name] - calls[0][name] for name in calls[0]}
+        chosen = rater if whole else ready
+        if task.together == 1:
+            training.train(chosen, images, labels, num_classes=CLASSES, on_progress=on_progress)
+        else:
+            group = [dataclasses.replace(chosen, id=str(seed), seed=seed) for seed in range(task.together)]
+
+            def on_group(rater: RaterConfig, step: int, loss: float) -> None:
+                if rater is group[0]:
+                    on_progress(step, loss)
+
+            list(members.train_together(group, images, labels, num_classes=CLASSES, on_progress=on_group))
+        taken = {name: calls[-1][name] - calls[0][name] for name in calls[0]}
+        return {**taken, "steps": taken["steps"] * task.together}
 
     # One step is warm-up, and the others follow in as few calls as the engine makes. Every turn starts from one state.
     mock.patch.object(training, "FIRST_STEPS", 1).start()
@@ -218,7 +230,68 @@ def flax(task: Task) -> Turn:
     return turn
 
 
-CONTESTANTS: dict[str, Callable[[Task], Turn]] = {"engine": engine, "keras": keras, "flax": flax}
+def torch(task: Task) -> Turn:
+    """A PyTorch loop: channels last, images and augmentation on the device, on a GPU compiled."""
+    import torch
+    from plain_torch import PlainNetwork
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    network = PlainNetwork(task.network, task.form, task.width, CLASSES)
+    network = network.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(network.parameters(), LEARNING_RATE, momentum=0.9, nesterov=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, TOTAL_STEPS)
+    loss_of = torch.nn.CrossEntropyLoss()
+    pixels, classes = (torch.from_numpy(array) for array in task.arrays())
+    floats = pixels.double()
+    mean, std = (of((0, 1, 2)).float()[:, None, None].to(device) for of in (floats.mean, floats.std))
+    padded = torch.nn.functional.pad(pixels.permute(0, 3, 1, 2), [PADDING] * 4).to(device)
+    classes = classes.long().to(device)
+
+    def forward(images: Any, labels: Any) -> Any:
+        with torch.autocast(device.type, torch.bfloat16, enabled=task.dtype == "bfloat16"):
+            logits = network(((images - mean) / std).contiguous(memory_format=torch.channels_last))
+        return loss_of(logits.float(), labels)
+
+    compiled = torch.compile(forward) if device.type == "cuda" else forward
+
+    def batches() -> Iterator[tuple[Any, Any]]:
+        count, side = task.batch_size, pixels.shape[1]
+        along, channels = torch.arange(side, device=device), torch.arange(3, device=device)[:, None, None]
+        while True:
+            order = torch.randperm(len(classes), device=device)
+            for chosen in order.split(count)[: len(order) // count]:
+                offsets = torch.randint(2 * PADDING + 1, (2, count, 1), device=device)
+                mirrored = torch.rand(count, 1, device=device) < 0.5
+                rows, columns = along + offsets[0], torch.where(mirrored, along.flip(0), along) + offsets[1]
+                images = padded[chosen[:, None, None, None], channels, rows[:, None, :, None], columns[:, None, None]]
+                yield images, classes[chosen]
+
+    source = batches()
+    ready = itertools.repeat(next(source))
+
+    def step(images: Any, labels: Any) -> Any:
+        optimizer.zero_grad()
+        loss = compiled(images, labels)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        return loss
+
+    def turn(whole: bool) -> dict[str, float]:
+        given = source if whole else ready
+        float(step(*next(given)))
+        clock = Clock()
+        for _ in range(task.steps):
+            loss = step(*next(given))
+        float(loss)
+        return clock.answer(task.steps)
+
+    return turn
+
+
+CONTESTANTS: dict[str, Callable[[Task], Turn]] = {"engine": engine, "keras": keras, "flax": flax, "torch": torch}
 
 
 def main() -> None:

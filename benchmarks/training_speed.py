@@ -2,12 +2,15 @@
 
     python benchmarks/training_speed.py [--networks mobilenet_v1 resnet50] [--forms imagenet] [--batch-size 256]
                                         [--width 1] [--dtype float32] [--steps 4] [--turns 3]
+                                        [--contestants engine keras flax torch] [--together 1]
 
 Contestants, each in a process of its own so that their thread pools are apart, one training while the others wait:
 
     engine   `rater_training.engine.train`: images on the device, input and step in one compiled loop
     keras    `keras.applications` and `fit` on Keras' JAX backend, its input from tf.data
     flax     a loop in plain Flax NNX with optax, its input from the same tf.data pipeline
+    torch    only when asked for, as PyTorch is none of this package's requirements: a PyTorch loop, channels last,
+             images and augmentation on the device, on a GPU compiled
 
 The networks are the same: `imagenet` is what `keras.applications` builds for images of 32x32 (parameter for parameter,
 see tests/architectures), ending in one pixel; `small` is the form that raters have at 32x32, ending in 4x4, which Keras
@@ -15,6 +18,9 @@ has not. All see random crops and mirror images. Measured are steps with that in
 batch ("step"); what they differ by is lost to input. Shown are the medians over the turns and, in brackets, lowest and
 highest; a ratio above 1 means that the engine is faster. CPU seconds are shown beside wall seconds because they hardly
 depend on what else a machine does.
+
+On an accelerator: `--contestants engine torch --dtype bfloat16 --steps 200`, and with `--together 10` the engine trains
+ten raters in one loop; its seconds a step are then those of one rater's step.
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ import statistics
 import subprocess
 import sys
 
-CONTESTANTS = ("engine", "keras", "flax")
+CONTESTANTS = ("engine", "keras", "flax", "torch")
 _SCRIPT = pathlib.Path(__file__).with_name("training_contestants.py")
 
 
@@ -76,6 +82,7 @@ def compare(args: argparse.Namespace, network: str, form: str) -> None:
                 "batch_size": args.batch_size,
                 "dtype": args.dtype,
                 "steps": args.steps,
+                "together": args.together if name == "engine" else 1,
             }
             contestants[name] = Contestant(name, task)
         for _ in range(args.turns):
@@ -86,6 +93,8 @@ def compare(args: argparse.Namespace, network: str, form: str) -> None:
         for contestant in contestants.values():
             contestant.close()
     print(f"\n{network}, {form} form at 32x32, width {args.width:g}, batch {args.batch_size}, {args.dtype}")
+    if args.together > 1:
+        print(f"the engine trains {args.together} raters together; a step is that of one of them")
     print(f"{'':8}{'seconds a step':<50}{'CPU seconds a step':<20}")
     print(f"{'':8}{'whole':<21}{'step':<21}{'input':>6}  {'whole':>9}{'step':>9}{'input':>9}")
     medians = {}
@@ -121,12 +130,13 @@ def main() -> None:
         "--networks", nargs="+", choices=("mobilenet_v1", "resnet50"), default=["mobilenet_v1", "resnet50"]
     )
     parser.add_argument("--forms", nargs="+", choices=("imagenet", "small"), default=["imagenet"])
-    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS[:3]))
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--steps", type=int, default=4, help="a turn, after one that is not counted")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--together", type=int, default=1, help="raters that the engine trains in one loop")
     args = parser.parse_args()
     for network in args.networks:
         for form in args.forms:
