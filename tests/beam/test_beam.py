@@ -182,9 +182,10 @@ def test_without_beam_the_command_says_what_to_install(arrays, tmp_path, monkeyp
 
 
 def test_options_of_beam_need_beam(capsys):
-    with pytest.raises(SystemExit):
-        main(["train", "--arrays", "a", "--pool", "digits/low", "--out", "o", "--", "--runner=FlinkRunner"])
+    assert main(["label", "--weights", "w", "--arrays", "a", "--out", "o", "--", "--runner=FlinkRunner"]) == 2
     assert "need --beam: --runner=FlinkRunner" in capsys.readouterr().err
+    assert main(["label", "--weights", "w", "--images", "i.npy", "--out", "o", "--beam"]) == 2
+    assert "--beam does not go with --images" in capsys.readouterr().err
 
 
 def test_images_of_ones_own_are_labelled_by_kept_raters(arrays, tmp_path, capsys):
