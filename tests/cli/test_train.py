@@ -2,11 +2,13 @@
 
 import argparse
 import pathlib
+import sys
 
 import numpy as np
 import pytest
 
 from noisy_label_datasets import cli, training_options
+from noisy_label_datasets.cli import training_process
 from noisy_label_datasets.predictions import read_predictions
 from noisy_label_datasets.splits import LABELLED_SPLITS
 from rater_training.__main__ import main as train_main
@@ -87,6 +89,23 @@ def test_a_rater_is_trained_as_the_options_say(folder, capfd):
     said = capfd.readouterr().out
     assert "raters not named with --only are still to be trained" in said
     assert "Next:" not in said  # there is nothing to build from yet
+
+
+def test_making_a_dataset_hands_the_options_on_too(folder, monkeypatch, capsys):
+    """To a process that is given the command of the training, and fails."""
+    given = []
+
+    def command(*arguments):
+        given.append(arguments)
+        return [sys.executable, "-c", "print([])" if arguments[0] == "list" else "raise SystemExit(2)"]
+
+    monkeypatch.setattr(training_process, "_command", command)
+    options = ["--keep-weights", "--note", "of a test", "--together", "2"]
+    assert cli.main(["make", NAME, "--pool", "two_raters:POOL", "--data-dir", "data", *options]) == 2
+    assert "training pool two_raters:POOL failed with exit code 2" in capsys.readouterr().err
+    (_, train) = given
+    assert train[0] == "train"
+    assert sorted(train[7:]) == ["--keep-weights", "--note=of a test", "--together=2"]
 
 
 @pytest.mark.parametrize(
