@@ -26,13 +26,20 @@ LEVELS = ("low", "medium", "high")
 BATCH_SIZE = 128
 
 
+def positive(text: str) -> int:
+    """Returns a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is given; it has to be a whole number, 1 or more")
+    return int(text)
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="where TFDS keeps datasets (default: its own default)")
     parser.add_argument(
         "--dataset", default="cifar10_noisy", help="a dataset with the three levels (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=int, default=4, help="of each training (default: %(default)s)")
+    parser.add_argument("--epochs", type=positive, default=4, help="of each training (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of initialisation and data order (default: %(default)s)")
     return parser.parse_args()
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from noisy_label_datasets import training_options
 from noisy_label_datasets.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training import pools
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from rater_training.devices import Devices
 
 _INTERRUPTED = 130
-_MOST_AT_ONCE = 4  # each takes about 2 GB
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -78,7 +78,7 @@ def _train_on_workers(arguments: argparse.Namespace, pool: PoolConfig) -> bool:
         keep_weights=arguments.keep_weights,
     )
     print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}", flush=True)
-    return beam_pool.train_pool(work, only=tuple(arguments.only), options=arguments.beam_options)
+    return beam_pool.train_pool(work, only=tuple(arguments.only), options=arguments.for_beam)
 
 
 def _devices(arguments: argparse.Namespace) -> Devices:
@@ -128,7 +128,7 @@ def _label(arguments: argparse.Namespace) -> int:
         from rater_training import beam_labelling
 
         folders = (os.path.abspath(folder) for folder in (arguments.weights, arguments.arrays, arguments.out))
-        beam_labelling.label_dataset(*folders, options=arguments.beam_options)
+        beam_labelling.label_dataset(*folders, options=arguments.for_beam)
     else:
         dataset = CleanDataset.load(arguments.arrays)
         labelling.label_dataset(weights, dataset, arguments.out, lambda rater_id: print(rater_id, flush=True))
@@ -147,7 +147,7 @@ def _at_once() -> int:
     """Returns how many raters keep this machine busy."""
     import jax
 
-    return min(os.cpu_count() or 1, _MOST_AT_ONCE) if jax.default_backend() == "cpu" else 1
+    return min(os.cpu_count() or 1, training_options.MOST_AT_ONCE) if jax.default_backend() == "cpu" else 1
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -169,42 +169,16 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays (CleanDataset.save)")
     train.add_argument("--pool", required=True, metavar="NAME", help="'digits/medium'; `list` shows all")
     train.add_argument("--out", required=True, metavar="FOLDER", help="artifact, new or begun: a begun one goes on")
-    train.add_argument("--only", nargs="+", default=[], metavar="RATER", help="train these raters only")
-    train.add_argument("--note", default="", metavar="TEXT", help="what the provenance should say besides")
-    train.add_argument(
-        "--at-once",
-        type=_positive,
-        metavar="N",
-        help=f"raters trained beside one another (default: on a CPU one a core, at most {_MOST_AT_ONCE}; else 1)",
-    )
-    train.add_argument(
-        "--together",
-        type=_positive,
-        metavar="N",
-        help="at most so many raters of one architecture in one loop, each the same as alone but for rounding"
-        " (default: on a CPU 1; else all)",
-    )
-    train.add_argument(
-        "--images",
-        choices=("resident", "streamed"),
-        help="keep the training images on the device, or stream batches to it"
-        " (default: resident, unless they take more than half of its memory)",
-    )
-    train.add_argument(
-        "--devices", type=_positive, metavar="N", help="so many devices share each batch (default: all there are)"
-    )
+    training_options.add_options(train)
     several = train.add_argument_group(
         "several processes", "each is given the same command; process 0 writes, and waits for the others to come"
     )
     several.add_argument("--distributed", action="store_true", help="ask the cluster's scheduler who the others are")
     several.add_argument("--coordinator", metavar="HOST:PORT", help="or say it: where process 0 listens")
-    several.add_argument("--processes", type=_positive, metavar="N", help="how many there are")
+    several.add_argument("--processes", type=training_options.positive, metavar="N", help="how many there are")
     several.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0")
-    train.add_argument(
-        "--keep-weights", action="store_true", help="keep the trained networks in the folder `weights` of --out"
-    )
-    _add_beam(train, "a rater is an element, and is trained by one worker")
-    train.set_defaults(run=_train)
+    not_with_beam = (*training_options.NOT_WITH_BEAM, "--distributed", "--coordinator", "--processes", "--process-id")
+    train.set_defaults(run=_train, not_with_beam=not_with_beam)
     label = commands.add_parser("label", help="label with raters that `train --keep-weights` kept")
     label.add_argument("--weights", required=True, metavar="FOLDER", help="the kept raters")
     what = label.add_mutually_exclusive_group(required=True)
@@ -213,8 +187,10 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument(
         "--out", required=True, metavar="PATH", help="the artifact's folder; with --images an .npz of labels and codes"
     )
-    _add_beam(label, "500 images are an element; with --arrays")
-    label.set_defaults(run=_label)
+    label.add_argument(
+        "--beam", action="store_true", help=training_options.beam_help("500 images are an element; with --arrays")
+    )
+    label.set_defaults(run=_label, not_with_beam=("--images",))
     listing = commands.add_parser("list", help="the pools")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.add_argument("--cost", action="store_true", help="with the floating-point operations of training each")
@@ -231,38 +207,12 @@ def _advice(error: str) -> str | None:
     return None
 
 
-def _add_beam(parser: argparse.ArgumentParser, how: str) -> None:
-    parser.add_argument(
-        "--beam",
-        action="store_true",
-        help=f"as an Apache Beam pipeline ({how}); Beam's options follow after `--` (default: processes of this "
-        "machine)",
-    )
-
-
-def _divided(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Returns what stands before the first `--`, and what after it."""
-    cut = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:cut], arguments[cut + 1 :]
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is given; it has to be a whole number, 1 or more")
-    return int(text)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0, 2 if it failed, 130 if it was interrupted."""
-    own, beams = _divided(list(sys.argv[1:] if argv is None else argv))
-    parser = _parser()
-    arguments = parser.parse_args(own, argparse.Namespace(beam=False))
-    if beams and not arguments.beam:
-        parser.error(f"options after `--` are Apache Beam's and need --beam: {' '.join(beams)}")
-    if arguments.beam and getattr(arguments, "images", None) is not None:
-        parser.error("--beam labels --arrays, not --images")
-    arguments.beam_options = beams
+    own, for_beam = training_options.divided(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(own, argparse.Namespace(beam=False, not_with_beam=(), for_beam=for_beam))
     try:
+        training_options.check_beam(arguments, arguments.for_beam, not_with_beam=arguments.not_with_beam)
         return arguments.run(arguments)
     except (NoisyLabelsError, ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -22,8 +22,9 @@ import numpy as np
 from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunInference
 
 from noisy_label_datasets.splits import LABELLED_SPLITS
-from rater_training import beam_pool, labelling, pool
-from rater_training.engine import TrainedRater
+from rater_training import beam_pool, labelling
+from rater_training.pool_folder import open_writer
+from rater_training.trained import TrainedRater
 from rater_training.weights import KeptRater, PoolWeights
 
 # As many as `engine.TrainedRater.logits` gives a network at a time. Blocks of as many make every batch the same,
@@ -93,7 +94,7 @@ def label_dataset(weights: str, arrays: str, out: str, *, options: Sequence[str]
     fingerprint = dataset.fingerprint()
     for rater_id in kept.rater_ids:
         labelling.check_trained_on(PoolWeights(weights).rater(rater_id), fingerprint)
-    pool.open_writer(dataset, kept.level, out)  # writes the examples once, and not a worker each
+    open_writer(dataset, kept.level, out)  # writes the examples once, and not a worker each
     blocks: list[Block] = [
         (split, start) for split in LABELLED_SPLITS for start in range(0, len(dataset.splits[split]), BLOCK)
     ]
@@ -135,7 +136,7 @@ def _store(said: tuple[str, Iterable[tuple[Block, np.ndarray]]], weights: str, a
     }
     for (split, start), values in blocks:
         probabilities[split][start : start + len(values)] = values
-    writer = pool.open_writer(dataset, kept.level, out)
+    writer = open_writer(dataset, kept.level, out)
     labelling.store(writer, PoolWeights(weights).rater(rater_id), probabilities)
     return rater_id
 
@@ -143,4 +144,4 @@ def _store(said: tuple[str, Iterable[tuple[Block, np.ndarray]]], weights: str, a
 def _finish(stored: Sequence[str], weights: str, arrays: str, out: str) -> None:
     """Writes the manifest; waits, as an element of the pipeline, for all that is stored."""
     kept = PoolWeights(weights).pool()
-    labelling.finish(pool.open_writer(beam_pool.load_arrays(arrays), kept.level, out), kept)
+    labelling.finish(open_writer(beam_pool.load_arrays(arrays), kept.level, out), kept)

@@ -29,12 +29,12 @@ from typing import Any
 
 from noisy_label_datasets.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
-from rater_training import engine, pool
+from rater_training import engine, one_rater
 from rater_training.checkpoints import Checkpoints
 from rater_training.config import PoolConfig, RaterConfig
 from rater_training.lease import Lease
+from rater_training.pool_folder import PoolFolder, check_pool, open_writer
 from rater_training.progress import ProgressLines
-from rater_training.weights import PoolWeights
 
 INSTALL = "pip install 'apache-beam>=2.65'"
 # Beam's own default runner starts by downloading another one.
@@ -86,9 +86,9 @@ def train_pool(work: Work, *, only: tuple[str, ...] = (), options: Sequence[str]
     beam = import_beam()
     prepared = pipeline_options(options, workers=len(only or work.pool.raters))
     dataset = load_arrays(work.arrays)
-    pool.check_pool(dataset, work.pool)
+    check_pool(dataset, work.pool)
     raters = list(work.pool.select(only) if only else work.pool.raters)
-    pool.open_writer(dataset, work.pool.level, work.out)  # writes the examples once, and not a worker each
+    open_writer(dataset, work.pool.level, work.out)  # writes the examples once, and not a worker each
     run(
         prepared,
         lambda pipeline: (
@@ -112,27 +112,24 @@ def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
     """
     silence_orbax()
     dataset = load_arrays(work.arrays)
-    fingerprint = rater.fingerprint(_fingerprint(work.arrays))
-    writer = pool.open_writer(dataset, work.pool.level, work.out)
-    weights = PoolWeights(writer.folder / pool.WEIGHTS) if work.keep_weights else None
-    folder = writer.folder / pool.CHECKPOINTS
-
-    def stored() -> bool:
-        return writer.has_rater(rater.id, fingerprint) and (weights is None or weights.has_rater(rater.id, fingerprint))
-
-    if stored():
+    folder = _open_folder(work)
+    if folder.has_rater(rater):
         print(f"{rater.id}  stored already", flush=True)
         return rater.id, None
-    with Lease(folder / f"{rater.id}.lease", heartbeat=work.patience / 6, patience=work.patience) as lease:
+    with Lease(folder.checkpoints / f"{rater.id}.lease", heartbeat=work.patience / 6, patience=work.patience) as lease:
         lines = _Watch(work.pool, lease)
         lines.started(rater, work.pool.raters.index(rater))
-        if stored():  # by whoever had the lease before
+        if folder.has_rater(rater):  # by whoever had the lease before
             lines.finished(rater, "stored by another worker", trained=False)
             return rater.id, None
-        attempts = _attempts(folder / f"{rater.id}.attempts", lease.worker)
-        checkpoints = Checkpoints(folder / rater.id, fingerprint, every_seconds=work.checkpoint_seconds)
+        attempts = _attempts(folder.checkpoints / f"{rater.id}.attempts", lease.worker)
+        checkpoints = Checkpoints(
+            folder.checkpoints / rater.id,
+            rater.fingerprint(_fingerprint(work.arrays)),
+            every_seconds=work.checkpoint_seconds,
+        )
         try:
-            probabilities, known, trained = pool.train_rater(
+            probabilities, known, trained = one_rater.train_rater(
                 dataset,
                 rater,
                 on_progress=lambda step, loss: lines.progressed(rater, step, loss),
@@ -143,16 +140,7 @@ def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
             return rater.id, str(error)
         known = {**known, "training_log": {**known["training_log"], "attempts": attempts}}
         lease.check()  # by now the rater may be stored by another, and the artifact finished
-        if weights is not None:
-            weights.save_rater(
-                rater,
-                trained,
-                image_shape=work.pool.image_shape,
-                num_classes=work.pool.num_classes,
-                fingerprint=fingerprint,
-                features=known,
-            )
-        writer.write_rater(rater.id, fingerprint=fingerprint, probabilities=probabilities, features=known)
+        folder.write_rater(rater, probabilities, known, trained)
         checkpoints.remove()
         lines.finished(rater, f"stored, attempt {len(attempts)}", trained=True)
     return rater.id, None
@@ -161,9 +149,7 @@ def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
 def finish(outcomes: Iterable[tuple[str, str | None]], work: Work) -> bool:
     """Writes the manifest, if no rater is missing; returns whether that is so."""
     failures = {rater_id: reason for rater_id, reason in outcomes if reason is not None}
-    dataset = load_arrays(work.arrays)
-    writer = pool.open_writer(dataset, work.pool.level, work.out)
-    return pool.finish_pool(writer, dataset, work.pool, failures, note=work.note)
+    return _open_folder(work).finish(failures, note=work.note)
 
 
 def import_beam() -> Any:
@@ -230,6 +216,16 @@ def load_arrays(folder: str) -> CleanDataset:
 @functools.cache
 def _fingerprint(folder: str) -> str:
     return load_arrays(folder).fingerprint()
+
+
+def _open_folder(work: Work) -> PoolFolder:
+    return PoolFolder(
+        load_arrays(work.arrays),
+        work.pool,
+        work.out,
+        data_fingerprint=_fingerprint(work.arrays),
+        keep_weights=work.keep_weights,
+    )
 
 
 def _attempts(path: pathlib.Path, worker: str) -> list[str]:

@@ -22,8 +22,9 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.predictions import PredictionsWriter
 from noisy_label_datasets.probability_codes import decode_probabilities, encode_probabilities
 from noisy_label_datasets.splits import LABELLED_SPLITS
-from rater_training import pool
-from rater_training.engine import TrainedRater
+from rater_training.one_rater import label
+from rater_training.pool_folder import open_writer
+from rater_training.trained import TrainedRater
 from rater_training.weights import KeptPool, KeptRater, PoolWeights
 
 LABELS_FORMAT = "noisy_label_datasets/labels"
@@ -87,7 +88,7 @@ def label_dataset(
     """
     kept = weights.pool()
     fingerprint = dataset.fingerprint()
-    writer = pool.open_writer(dataset, kept.level, out)
+    writer = open_writer(dataset, kept.level, out)
     for rater_id in kept.rater_ids:
         rater = weights.rater(rater_id)
         check_trained_on(rater, fingerprint)
@@ -129,7 +130,7 @@ def label_images(weights: PoolWeights, images: np.ndarray) -> LabelledImages:
 
 def label_with(rater: KeptRater, trained: TrainedRater, images: np.ndarray) -> np.ndarray:
     """Returns a kept rater's class probabilities [n, K] float64 of images [n, h, w, c] uint8."""
-    return pool.label(trained, images, with_flip=rater.config.label_with_flip)
+    return label(trained, images, with_flip=rater.config.label_with_flip)
 
 
 def check_trained_on(rater: KeptRater, data_fingerprint: str) -> None:

@@ -8,13 +8,7 @@ Killed at any moment and started again, it goes on with the raters that are not 
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
-import datetime
-import importlib.metadata
 import os
-import pathlib
-import platform
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -22,28 +16,14 @@ import jax
 import numpy as np
 
 from noisy_label_datasets.arrays import CleanDataset
-from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.metrics import rater_error_rate
-from noisy_label_datasets.predictions import PredictionsWriter
-from noisy_label_datasets.splits import LABELLED_SPLITS
-from rater_training import architectures, engine, features, members
+from rater_training import engine, members
 from rater_training.checkpoints import Checkpoints
 from rater_training.config import PoolConfig, RaterConfig
 from rater_training.devices import DEFAULT_DEVICE, Devices
+from rater_training.one_rater import Labels, label_splits, train_rater
+from rater_training.pool_folder import PoolError, PoolFolder, check_pool, checkpoints_folder
 from rater_training.trained import TrainedRater
-from rater_training.weights import PoolWeights
-
-_SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy")
-_LOSSES_KEPT = 20
-CHECKPOINTS = "checkpoints"  # beside the artifact's files while raters are in training
-WEIGHTS = "weights"  # beside them where weights are kept
-
-# What a rater says, labelled split -> [n, K] float64 class probabilities, its features (JSON), and the network itself.
-Labels = tuple[Mapping[str, np.ndarray], Mapping[str, Any], TrainedRater]
-
-
-class PoolError(NoisyLabelsError):
-    """A pool that cannot be trained on this dataset, or of which no rater could be trained."""
 
 
 class Listener(Protocol):
@@ -108,7 +88,7 @@ def train_pool(
     if at_once > 1 and devices.count > 1:
         raise PoolError(f"at_once is {at_once}; on {devices.count} devices, which share every batch, it has to be 1")
     wanted = pool.select(only) if only else pool.raters
-    run = _Run(dataset, pool, pathlib.Path(out), listener, devices, streamed, keep_weights)
+    run = _Run(dataset, pool, out, listener, devices, streamed, keep_weights)
     failures = _in_threads(run.train, run.groups(wanted, together), at_once)
     return run.finish(failures, note)
 
@@ -120,7 +100,7 @@ class _Run:
         self,
         dataset: CleanDataset,
         pool: PoolConfig,
-        out: pathlib.Path,
+        out: str | os.PathLike,
         listener: Listener,
         devices: Devices,
         streamed: bool | None,
@@ -129,8 +109,11 @@ class _Run:
         self._dataset, self._pool, self._out, self._listener = dataset, pool, out, listener
         self._devices, self._streamed = devices, streamed
         self._data_fingerprint = dataset.fingerprint()
-        self._writer = open_writer(dataset, pool.level, out) if devices.leads else None
-        self._weights = PoolWeights(out / WEIGHTS) if keep_weights else None
+        self._folder: PoolFolder | None = None  # process 0 alone writes
+        if devices.leads:
+            self._folder = PoolFolder(
+                dataset, pool, out, data_fingerprint=self._data_fingerprint, keep_weights=keep_weights
+            )
 
     def groups(self, raters: Sequence[RaterConfig], together: int | None) -> list[list[RaterConfig]]:
         """Returns the raters in groups, each of which is trained in one loop."""
@@ -188,7 +171,10 @@ class _Run:
                 devices=self._devices,
             )
             for rater, result in training:
-                yield rater, result if isinstance(result, engine.Diverged) else _said(self._dataset, rater, result)
+                yield (
+                    rater,
+                    result if isinstance(result, engine.Diverged) else label_splits(self._dataset, rater, result),
+                )
 
     def _alone(self, rater: RaterConfig, checkpoints: Checkpoints) -> Labels:
         return train_rater(
@@ -207,77 +193,24 @@ class _Run:
         known: Mapping[str, Any],
         trained: TrainedRater,
     ) -> None:
-        fingerprint = rater.fingerprint(self._data_fingerprint)
-        if self._weights is not None:
-            self._weights.save_rater(
-                rater,
-                trained,
-                image_shape=self._pool.image_shape,
-                num_classes=self._pool.num_classes,
-                fingerprint=fingerprint,
-                features=known,
-            )
-        if self._writer is not None:
-            self._writer.write_rater(rater.id, fingerprint=fingerprint, probabilities=probabilities, features=known)
+        if self._folder is not None:
+            self._folder.write_rater(rater, probabilities, known, trained)
             self._checkpoints(rater).remove()
         noisy = probabilities["noisy_label_train"].argmax(axis=1)[:, None]
         error_rate = rater_error_rate(noisy, self._dataset.splits["noisy_label_train"].labels)
         self._listener.finished(rater, f"error rate {error_rate:.3f} on noisy_label_train", trained=True)
 
     def _is_stored(self, rater: RaterConfig) -> bool:
-        fingerprint = rater.fingerprint(self._data_fingerprint)
-        return (
-            self._writer is not None
-            and self._writer.has_rater(rater.id, fingerprint)
-            and (self._weights is None or self._weights.has_rater(rater.id, fingerprint))
-        )
+        return self._folder is not None and self._folder.has_rater(rater)
 
     def _checkpoints(self, rater: RaterConfig) -> Checkpoints:
-        return Checkpoints(self._out / CHECKPOINTS / rater.id, rater.fingerprint(self._data_fingerprint))
+        return Checkpoints(checkpoints_folder(self._out) / rater.id, rater.fingerprint(self._data_fingerprint))
 
     def finish(self, failures: Mapping[str, str], note: str) -> bool:
         """Writes the manifest if no rater is missing; returns whether none is."""
         # All but process 0 take its word.
-        finished = self._writer is None or finish_pool(self._writer, self._dataset, self._pool, failures, note=note)
+        finished = self._folder is None or self._folder.finish(failures, note=note)
         return bool(self._devices.agreed(np.array(finished)))
-
-
-def open_writer(dataset: CleanDataset, level: str, out: str | os.PathLike) -> PredictionsWriter:
-    """Returns the writer of the artifact of a pool that labels a dataset; opens a folder, new or begun."""
-    return PredictionsWriter(
-        out,
-        dataset=dataset.name,
-        level=level,
-        base={"name": dataset.base_name, "version": dataset.base_version},
-        split_plan=dataset.split_plan,
-        class_names=dataset.class_names,
-        examples={split: (dataset.splits[split].ids, dataset.splits[split].labels) for split in LABELLED_SPLITS},
-    )
-
-
-def finish_pool(
-    writer: PredictionsWriter, dataset: CleanDataset, pool: PoolConfig, failures: Mapping[str, str], *, note: str = ""
-) -> bool:
-    """Makes a finished artifact of a folder in which no rater is missing; returns whether that is so.
-
-    Raises:
-      PoolError: every rater failed.
-    """
-    fingerprint = dataset.fingerprint()
-    stored = [rater.id for rater in pool.raters if writer.has_rater(rater.id, rater.fingerprint(fingerprint))]
-    if len(stored) + len(failures) < len(pool.raters):
-        return False
-    if not stored:
-        raise PoolError(f"pool {pool.name}: every rater failed: {'; '.join(failures.values())}")
-    provenance = _provenance(pool, note)
-    if not (writer.folder / "manifest.json").exists() or failures:
-        writer.finish(stored, failures=failures, provenance=provenance)
-    if (writer.folder / WEIGHTS).exists():
-        PoolWeights(writer.folder / WEIGHTS).finish(
-            pool, class_names=dataset.class_names, rater_ids=stored, failures=failures, provenance=provenance
-        )
-    shutil.rmtree(writer.folder / CHECKPOINTS, ignore_errors=True)
-    return True
 
 
 def _in_threads(
@@ -297,112 +230,3 @@ def _in_threads(
         raise
     executor.shutdown()
     return {rater_id: reason for future in futures for rater_id, reason in future.result().items()}
-
-
-def label(trained: TrainedRater, images: np.ndarray, *, with_flip: bool) -> np.ndarray:
-    """Returns a rater's class probabilities [n, K] float64 of images [n, h, w, c] uint8."""
-    return softmax(trained.logits(images, with_flip=with_flip))
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Returns probabilities [n, K] float64 of logits [n, K]."""
-    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
-
-
-def train_rater(
-    dataset: CleanDataset,
-    rater: RaterConfig,
-    *,
-    on_progress: Callable[[int, float], None] = lambda step, loss: None,
-    checkpoints: Checkpoints | None = None,
-    devices: Devices = DEFAULT_DEVICE,
-    streamed: bool | None = None,
-) -> Labels:
-    """Trains one rater on `clean_label_train` and has it label the other splits.
-
-    Args:
-      dataset: the five clean splits.
-      rater: the network and how it is trained.
-      on_progress: called every few seconds with the steps done and the mean loss of the steps since the last call.
-      checkpoints: where its state is kept from time to time, and from where it goes on; None: nowhere.
-      devices, streamed: as of `engine.train`.
-
-    Returns:
-      Class probabilities, labelled split -> [n, K] float64, and the rater's features (JSON), which are what
-      `PredictionsWriter.write_rater` takes; and the network.
-
-    Raises:
-      TrainingDataError, DevicesError, Diverged, CheckpointError: as `engine.train`.
-    """
-    clean = dataset.splits["clean_label_train"]
-    trained = engine.train(
-        rater,
-        np.asarray(clean.images),
-        clean.labels,
-        num_classes=len(dataset.class_names),
-        on_progress=on_progress,
-        checkpoints=checkpoints,
-        devices=devices,
-        streamed=streamed,
-    )
-    return _said(dataset, rater, trained)
-
-
-def _said(dataset: CleanDataset, rater: RaterConfig, trained: TrainedRater) -> Labels:
-    probabilities = {
-        split: label(trained, dataset.splits[split].images, with_flip=rater.label_with_flip)
-        for split in LABELLED_SPLITS
-    }
-    known = {
-        "architecture": rater.architecture,
-        "width": rater.width,
-        "num_parameters": trained.num_parameters,
-        "steps": rater.steps,
-        "batch_size": rater.batch_size,
-        "learning_rate": rater.learning_rate,
-        "seed": rater.seed,
-        "experience": rater.examples_seen,
-        **features.performance(probabilities["clean_label_valid"], dataset.splits["clean_label_valid"].labels),
-        "wall_seconds": round(trained.wall_seconds, 1),
-        "training_log": _training_log(trained),
-    }
-    return probabilities, known, trained
-
-
-def _training_log(trained: TrainedRater) -> Mapping[str, Any]:
-    """Returns when, where and with what a rater was trained, and how its loss fell."""
-    device = jax.devices()[0]
-    every = -(-len(trained.history) // _LOSSES_KEPT)
-    kept = trained.history[::-1][::every][::-1]  # from the end, so that the final loss is among them
-    return {
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "device": f"{device.platform}: {device.device_kind}",
-        **({"devices": trained.devices.count} if trained.devices.count > 1 else {}),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-        "python": platform.python_version(),
-        "software": {name: importlib.metadata.version(name) for name in _SOFTWARE},
-        "losses": [{"step": step, "loss": round(loss, 4)} for step, loss in kept],
-    }
-
-
-def _provenance(pool: PoolConfig, note: str) -> Mapping[str, Any]:
-    return {
-        "pool": dataclasses.asdict(pool),
-        "trained_on": "clean_label_train",
-        "labels": "argmax of the probabilities",
-        **({"note": note} if note else {}),
-    }
-
-
-def check_pool(dataset: CleanDataset, pool: PoolConfig) -> None:
-    """Raises PoolError where a pool cannot be trained on a dataset."""
-    unknown = sorted({rater.architecture for rater in pool.raters} - set(architectures.ARCHITECTURES))
-    if unknown:
-        allowed = ", ".join(sorted(architectures.ARCHITECTURES))
-        raise PoolError(f"pool {pool.name} names the architectures {', '.join(unknown)}; there are {allowed}")
-    image_shape = dataset.splits["clean_label_train"].images.shape[1:]
-    given = (dataset.name, tuple(image_shape), len(dataset.class_names))
-    wanted = (pool.dataset, tuple(pool.image_shape), pool.num_classes)
-    if given != wanted:
-        raise PoolError(f"pool {pool.name} is for (dataset, image shape, classes) {wanted}; these arrays are {given}")

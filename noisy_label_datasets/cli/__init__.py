@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
+from noisy_label_datasets import training_options
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.version import __version__
 
@@ -52,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, parser=command)
     return root
 
 
@@ -62,7 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: the machine failed (disk, permissions, network). 2: what was asked for is wrong or cannot be had; the
     message says what is allowed. 130 or 143: interrupted or terminated; what was finished is kept.
     """
-    args = parser().parse_args(argv)
+    own, for_beam = _divided(sys.argv[1:] if argv is None else argv)
+    args, unknown = parser().parse_known_args(own, argparse.Namespace(for_beam=for_beam))
+    if unknown:
+        takes = " ".join(args.parser.format_usage().split())
+        return _complain(f"error: unrecognized arguments: {' '.join(unknown)} ({takes})", EXIT_BAD_INPUT)
     _silence_libraries()
     # A polite kill unwinds the stack too, so that no training process stays behind.
     signal.signal(signal.SIGTERM, _terminate)
@@ -83,6 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except OSError as error:
         return _complain(f"error: {error}", EXIT_FAILED)
+
+
+def _divided(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Returns the command's own arguments, and Beam's: what follows `--` after `train`."""
+    own, for_beam = training_options.divided(argv)
+    return (own, for_beam) if "train" in own else (argv, [])  # elsewhere `--` means what it does to argparse
 
 
 def _silence_libraries() -> None:

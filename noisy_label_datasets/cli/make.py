@@ -1,10 +1,12 @@
 """Make a dataset with raters of your own: train, build and card in one.
 
 Ends with the noise card and the line of Python that loads the dataset. Where it was stopped, the same command goes on.
+Raters that `noisy-labels train` has trained before, with --beam for instance, are not trained again.
 """
 
 import argparse
 
+from noisy_label_datasets import training_options
 from noisy_label_datasets.cli.build import build, print_load_line, print_summary
 from noisy_label_datasets.cli.card import show_card
 from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder
@@ -17,13 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_dir(parser)
     add_pool(parser)
     add_file_format(parser)
+    # Part of a pool cannot be built from, and `build --beam` is another thing than `train --beam`.
+    training_options.add_options(parser, without=("--only", "--beam"))
 
 
 def run(args: argparse.Namespace) -> None:
     """Trains, builds, shows."""
     builder = find_builder(args.target, data_dir=args.data_dir)
     _step(1, "raters")
-    train(builder, pool=args.pool)
+    train(builder, pool=args.pool, options=training_options.to_arguments(args))
     _step(2, "dataset")
     builder = build(builder, args.file_format)
     print_summary(builder)

@@ -3,13 +3,19 @@
 The clean images are written as arrays for the training process, and the raters' predictions go to
 <data dir>/rater_predictions/DATASET/LEVEL, where building the dataset looks for them first. Every rater is stored as
 soon as it is done: a run that was stopped goes on with the next rater when the same command is given again.
+
+With --beam the raters are trained by the workers of an Apache Beam runner, whose options follow after `--`:
+
+  noisy-labels train digits_noisy/medium --beam -- --runner=FnApiRunner --direct_num_workers=2 \\
+      --direct_running_mode=multi_processing
 """
 
 import argparse
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from noisy_label_datasets import training_options
 from noisy_label_datasets.cli.targets import UnknownNameError, add_data_dir, add_target, find_builder, full_name
 from noisy_label_datasets.cli.training_process import TrainingError, list_pools, train_pool
 
@@ -25,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_dir(parser)
     add_pool(parser)
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="store the predictions elsewhere")
+    training_options.add_options(parser)
 
 
 def add_pool(parser: argparse.ArgumentParser) -> None:
@@ -39,15 +46,32 @@ def add_pool(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Trains a pool."""
+    training_options.check_beam(args, args.for_beam)
+    options = training_options.to_arguments(args, args.for_beam)
     builder = find_builder(args.target, data_dir=args.data_dir)
-    folder = train(builder, pool=args.pool, out=args.out)
+    folder = train(builder, pool=args.pool, out=args.out, options=options)
+    if not (folder / "manifest.json").exists():  # with --only; the training process has said so
+        return
     print(f"\nThe labels are in {folder}")
     if args.out is None:
         print(f"Next: noisy-labels build {args.target}")
 
 
-def train(builder: "NoisyLabelBuilder", *, pool: str | None, out: pathlib.Path | None = None) -> pathlib.Path:
-    """Trains the raters of whom a config's labels are, and returns the folder of their predictions."""
+def train(
+    builder: "NoisyLabelBuilder",
+    *,
+    pool: str | None,
+    out: pathlib.Path | None = None,
+    options: Sequence[str] = (),
+) -> pathlib.Path:
+    """Trains the raters of whom a config's labels are, and returns the folder of their predictions.
+
+    Args:
+      builder: of the config.
+      pool: the name that was asked for, if any.
+      out: where the predictions go, if not where building the dataset looks for them.
+      options: of the training process.
+    """
     level = level_of_raters(builder)
     pools = list_pools()
     chosen = choose_pool(pools, builder.name, level, pool)
@@ -58,7 +82,7 @@ def train(builder: "NoisyLabelBuilder", *, pool: str | None, out: pathlib.Path |
     # A pool of the user's own is not known here, and sees the images at the builder's size.
     size = next((tuple(known["image_size"]) for known in pools if known["name"] == chosen), None)
     builder.clean_dataset(arrays, image_size=size)
-    train_pool(arrays=arrays, pool=chosen, out=out)
+    train_pool(arrays=arrays, pool=chosen, out=out, options=options)
     return out
 
 

@@ -43,19 +43,20 @@ def list_pools(*, cost: bool = False) -> list[Mapping[str, Any]]:
     return json.loads(process.stdout)
 
 
-def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike) -> None:
+def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, options: Sequence[str] = ()) -> None:
     """Trains a pool; its progress appears on this process's own standard output and error.
 
     Args:
       arrays: folder of a `CleanDataset`.
       pool: 'digits/medium'.
       out: folder of the rater-prediction artifact; a pool that was begun there goes on with its next rater.
+      options: further ones of `python -m rater_training train` (`training_options.to_arguments`).
 
     Raises:
       TrainingError: the [training] extra is not installed, or the process failed; it has said why.
       KeyboardInterrupt: this process or the training process was interrupted.
     """
-    command = _command("train", "--arrays", os.fspath(arrays), "--pool", pool, "--out", os.fspath(out))
+    command = _command("train", "--arrays", os.fspath(arrays), "--pool", pool, "--out", os.fspath(out), *options)
     sys.stdout.flush()
     process = subprocess.Popen(command)
     try:

@@ -12,16 +12,16 @@ import time
 import numpy as np
 import pytest
 
-from noisy_label_datasets.arrays import CleanDataset, LabelledImages
+from noisy_label_datasets.arrays import CleanDataset
 from noisy_label_datasets.files import unpack_arrays
 from noisy_label_datasets.predictions import read_predictions
-from noisy_label_datasets.splits import SPLITS, SplitPlan
 from rater_training import beam_labelling, beam_pool, labelling
 from rater_training.__main__ import main
-from rater_training.config import Augmentation, PoolConfig, RaterConfig
+from rater_training.config import Augmentation, RaterConfig
 from rater_training.pool import train_pool
 from rater_training.progress import ProgressLines
 from rater_training.weights import PoolWeights, WeightsError
+from tests.training.tiny import pool_of, tiny_dataset
 
 ROOT = pathlib.Path(__file__).parents[2]
 IN_MEMORY = ("--runner=FnApiRunner",)
@@ -40,18 +40,6 @@ def rater(name, **changes):
     return dataclasses.replace(config, **changes)
 
 
-def pool_of(*raters):
-    return PoolConfig(
-        name="tiny/high",
-        dataset="tiny_noisy",
-        level="high",
-        raters=raters,
-        image_shape=(4, 4, 1),
-        num_classes=2,
-        source="a test",
-    )
-
-
 TINY = pool_of(rater("a"), rater("b", seed=1, label_with_flip=True))
 # Each takes some seconds, in which checkpoints are written.
 LONG = pool_of(
@@ -63,15 +51,7 @@ LONG = pool_of(
 @pytest.fixture
 def arrays(tmp_path):
     """A folder of arrays with two blocks of images to label in one split."""
-    rng = np.random.default_rng(0)
-    splits = {}
-    for split in SPLITS:
-        n = 40 if split != "test" else beam_labelling.BLOCK + 7
-        labels = np.arange(n, dtype=np.int32) % 2
-        images = (rng.integers(0, 150, (n, 4, 4, 1)) + 60 * labels[:, None, None, None]).astype(np.uint8)
-        splits[split] = LabelledImages(np.array([f"{split}_{i}" for i in range(n)]), images, labels)
-    plan = SplitPlan({"all": dict.fromkeys(SPLITS, 0.2)})
-    dataset = CleanDataset("tiny_noisy", "1.0.0", "tiny", "1.0.0", ("dark", "bright"), plan, splits)
+    dataset = tiny_dataset(of_test=beam_labelling.BLOCK + 7)
     dataset.save(tmp_path / "arrays")
     return str(tmp_path / "arrays")
 
@@ -182,9 +162,10 @@ def test_without_beam_the_command_says_what_to_install(arrays, tmp_path, monkeyp
 
 
 def test_options_of_beam_need_beam(capsys):
-    with pytest.raises(SystemExit):
-        main(["train", "--arrays", "a", "--pool", "digits/low", "--out", "o", "--", "--runner=FlinkRunner"])
+    assert main(["label", "--weights", "w", "--arrays", "a", "--out", "o", "--", "--runner=FlinkRunner"]) == 2
     assert "need --beam: --runner=FlinkRunner" in capsys.readouterr().err
+    assert main(["label", "--weights", "w", "--images", "i.npy", "--out", "o", "--beam"]) == 2
+    assert "--beam does not go with --images" in capsys.readouterr().err
 
 
 def test_images_of_ones_own_are_labelled_by_kept_raters(arrays, tmp_path, capsys):

@@ -3,8 +3,12 @@
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
+import unittest.mock
+
+import pytest
 
 TOUR = pathlib.Path(__file__).parents[2] / "examples" / "tour.py"
 
@@ -20,3 +24,15 @@ def test_the_tour_shows_each_level_and_what_was_learnt(tmp_path):
     accuracies = [float(re.findall(r"\d\.\d+", row)[-1]) for row in rows]
     assert accuracies[0] > accuracies[2]  # 11 % of the labels are wrong, against 49 %
     assert accuracies[3] > 0.8
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1", "many"])
+def test_epochs_that_cannot_be_are_answered_with_those_that_can(epochs, monkeypatch, capsys):
+    # None of them is needed to say so, and their import takes seconds.
+    for heavy in ("keras", "tensorflow", "tensorflow_datasets", "noisy_label_datasets"):
+        monkeypatch.setitem(sys.modules, heavy, unittest.mock.MagicMock())
+    monkeypatch.setattr(sys, "argv", [str(TOUR), "--epochs", epochs])
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_path(str(TOUR), run_name="__main__")
+    assert exit_.value.code == 2
+    assert f"argument --epochs: '{epochs}' is given; it has to be a whole number, 1 or more" in capsys.readouterr().err

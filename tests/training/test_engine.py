@@ -15,6 +15,7 @@ import pytest
 from rater_training import engine
 from rater_training.checkpoints import CheckpointError, Checkpoints
 from rater_training.config import Augmentation, RaterConfig
+from tests.training.tiny import blobs, leaves
 
 NO_AUGMENTATION = Augmentation(crop_padding=0, flip=False)
 RATER = RaterConfig(
@@ -27,20 +28,6 @@ RATER = RaterConfig(
     augmentation=Augmentation(crop_padding=1, flip=True),
     seed=5,
 )
-
-
-def blobs(n=300, seed=0):
-    """Images whose brightest third tells the class, with noise: easy, but not without learning."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(n) % 3
-    images = rng.integers(0, 120, (n, 6, 6, 1))
-    for i, label in enumerate(labels):
-        images[i, 2 * label : 2 * label + 2] += 80
-    return images.astype(np.uint8), labels
-
-
-def leaves(trained):
-    return [np.asarray(leaf) for leaf in jax.tree.leaves((trained.params, trained.statistics))]
 
 
 def test_it_learns_what_a_linear_model_of_scikit_learn_learns():

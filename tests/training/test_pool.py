@@ -6,14 +6,16 @@ import jax
 import numpy as np
 import pytest
 
-from noisy_label_datasets.arrays import CleanDataset, LabelledImages
 from noisy_label_datasets.predictions import PredictionsError, read_predictions
-from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS, SplitPlan
+from noisy_label_datasets.splits import LABELLED_SPLITS
 from rater_training import engine, pool
 from rater_training.checkpoints import CheckpointError, Checkpoints
-from rater_training.config import Augmentation, ConfigError, PoolConfig, RaterConfig
+from rater_training.config import Augmentation, ConfigError, RaterConfig
 from rater_training.devices import Devices
 from rater_training.features import performance
+from rater_training.one_rater import softmax
+from rater_training.pool_folder import PoolError
+from tests.training.tiny import Recorder, pool_of, tiny_dataset
 
 
 def rater(name, **changes):
@@ -28,45 +30,6 @@ def rater(name, **changes):
     return dataclasses.replace(config, **changes)
 
 
-def pool_of(*raters):
-    return PoolConfig(
-        name="tiny/high",
-        dataset="tiny_noisy",
-        level="high",
-        raters=raters,
-        image_shape=(4, 4, 1),
-        num_classes=2,
-        source="a test",
-    )
-
-
-@pytest.fixture
-def dataset():
-    rng = np.random.default_rng(0)
-    splits = {}
-    for split in SPLITS:
-        labels = np.arange(40, dtype=np.int32) % 2
-        images = (rng.integers(0, 150, (40, 4, 4, 1)) + 60 * labels[:, None, None, None]).astype(np.uint8)
-        splits[split] = LabelledImages(np.array([f"{split}_{i}" for i in range(40)]), images, labels)
-    plan = SplitPlan({"all": dict.fromkeys(SPLITS, 0.2)})
-    return CleanDataset("tiny_noisy", "1.0.0", "tiny", "1.0.0", ("dark", "bright"), plan, splits)
-
-
-class Recorder:
-    def __init__(self):
-        self.trained, self.kept, self.messages = [], [], {}
-
-    def started(self, rater, position):
-        pass
-
-    def progressed(self, rater, step, loss):
-        pass
-
-    def finished(self, rater, message, *, trained):
-        (self.trained if trained else self.kept).append(rater.id)
-        self.messages[rater.id] = message
-
-
 class InterruptedAt(Recorder):
     def __init__(self, rater_id):
         super().__init__()
@@ -75,6 +38,11 @@ class InterruptedAt(Recorder):
     def started(self, rater, position):
         if rater.id == self._rater_id:
             raise KeyboardInterrupt
+
+
+@pytest.fixture
+def dataset():
+    return tiny_dataset()
 
 
 def test_the_artifact_holds_what_the_raters_say(dataset, tmp_path):
@@ -145,7 +113,7 @@ def test_a_rater_that_diverges_is_left_out_with_its_reason(dataset, tmp_path):
     assert [features["id"] for features in predictions.raters] == ["good"]
     assert "loss" in predictions.failures["wild"]
     assert recorder.messages["wild"].startswith("FAILED")
-    with pytest.raises(pool.PoolError, match="every rater failed"):
+    with pytest.raises(PoolError, match="every rater failed"):
         pool.train_pool(
             dataset,
             pool_of(rater("wild", architecture="mlp", learning_rate=1e20)),
@@ -192,18 +160,18 @@ def test_clean_labels_that_lack_a_class_are_refused_with_its_number(dataset, tmp
 
 def test_what_several_devices_share_is_trained_one_at_a_time(dataset, tmp_path):
     two = Devices(jax.sharding.AbstractMesh((1, 2), ("members", "data")))
-    with pytest.raises(pool.PoolError, match="at_once is 3; on 2 devices, which share every batch, it has to be 1"):
+    with pytest.raises(PoolError, match="at_once is 3; on 2 devices, which share every batch, it has to be 1"):
         pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", Recorder(), at_once=3, devices=two)
 
 
 def test_a_pool_for_another_dataset_is_refused(dataset, tmp_path):
     other = dataclasses.replace(pool_of(rater("a")), num_classes=3)
-    with pytest.raises(pool.PoolError, match=r"\('tiny_noisy', \(4, 4, 1\), 3\).*\('tiny_noisy', \(4, 4, 1\), 2\)"):
+    with pytest.raises(PoolError, match=r"\('tiny_noisy', \(4, 4, 1\), 3\).*\('tiny_noisy', \(4, 4, 1\), 2\)"):
         pool.train_pool(dataset, other, tmp_path / "out", Recorder())
 
 
 def test_an_unknown_architecture_is_answered_with_those_there_are(dataset, tmp_path):
-    with pytest.raises(pool.PoolError, match=r"names the architectures resnet51; there are .*resnet50"):
+    with pytest.raises(PoolError, match=r"names the architectures resnet51; there are .*resnet50"):
         pool.train_pool(dataset, pool_of(rater("a", architecture="resnet51")), tmp_path / "out", Recorder())
     assert not (tmp_path / "out").exists()
 
@@ -238,7 +206,7 @@ def test_a_rater_that_labels_with_flip_gives_the_mean_over_the_mirror_images(dat
     assert pool.train_pool(dataset, pool_of(config), tmp_path / "out", Recorder())
     stored = read_predictions(tmp_path / "out")
     assert np.array_equal(stored.noisy_labels["test"][:, 0], (plain + mirrored).argmax(1))
-    expected = pool.softmax((plain + mirrored) / 2)
+    expected = softmax((plain + mirrored) / 2)
     np.testing.assert_allclose(stored.probabilities("test")[:, 0], expected, atol=0.03)
 
 

@@ -13,18 +13,7 @@ from noisy_label_datasets.registration import builders_dir
 from noisy_label_datasets.splits import LABELLED_SPLITS
 from rater_training.pool import train_pool
 from rater_training.pools import get_pool
-
-
-class Silent:
-    def started(self, rater, position):
-        pass
-
-    def progressed(self, rater, step, loss):
-        pass
-
-    def finished(self, rater, message, *, trained):
-        pass
-
+from rater_training.progress import Silent
 
 # One network of each kind at a level costs a few seconds and all of a level a minute.
 FEW = ("00-softmax_regression", "03-mlp", "07-compact_resnet")

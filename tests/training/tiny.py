@@ -23,14 +23,15 @@ def leaves(trained):
     return [np.asarray(leaf) for leaf in jax.tree.leaves((trained.params, trained.statistics))]
 
 
-def tiny_dataset():
-    """Forty images a split, two classes."""
+def tiny_dataset(of_test=40):
+    """Forty images a split, two classes; of the split `test` as many as are wanted."""
     rng = np.random.default_rng(0)
     splits = {}
     for split in SPLITS:
-        labels = np.arange(40, dtype=np.int32) % 2
-        images = (rng.integers(0, 150, (40, 4, 4, 1)) + 60 * labels[:, None, None, None]).astype(np.uint8)
-        splits[split] = LabelledImages(np.array([f"{split}_{i}" for i in range(40)]), images, labels)
+        n = of_test if split == "test" else 40
+        labels = np.arange(n, dtype=np.int32) % 2
+        images = (rng.integers(0, 150, (n, 4, 4, 1)) + 60 * labels[:, None, None, None]).astype(np.uint8)
+        splits[split] = LabelledImages(np.array([f"{split}_{i}" for i in range(n)]), images, labels)
     plan = SplitPlan({"all": dict.fromkeys(SPLITS, 0.2)})
     return CleanDataset("tiny_noisy", "1.0.0", "tiny", "1.0.0", ("dark", "bright"), plan, splits)
 
