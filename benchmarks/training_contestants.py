@@ -119,11 +119,8 @@ def engine(task: Task) -> Turn:
     return turn
 
 
-Batches = Iterator[tuple[np.ndarray, np.ndarray]]
-
-
-def host_batches(task: Task) -> Batches:
-    """Returns endless batches from the host, by tf.data: shuffled, augmented in its threads, prefetched."""
+def host_batches(task: Task) -> Any:
+    """Returns endless batches from the host, a tf.data pipeline: shuffled, augmented in its threads, prefetched."""
     import tensorflow as tf
 
     tf.config.set_visible_devices([], "GPU")
@@ -144,7 +141,7 @@ def host_batches(task: Task) -> Batches:
 
     data = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(images)).repeat()
     data = data.batch(count, drop_remainder=True).map(augment, num_parallel_calls=tf.data.AUTOTUNE)
-    return iter(data.prefetch(tf.data.AUTOTUNE).as_numpy_iterator())
+    return data.prefetch(tf.data.AUTOTUNE)
 
 
 def keras(task: Task) -> Turn:
@@ -170,7 +167,7 @@ def keras(task: Task) -> Turn:
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     batches = host_batches(task)
-    ready = itertools.repeat(next(batches))
+    ready = batches.take(1).cache().repeat()
 
     class Timer(keras.callbacks.Callback):
         clock: Clock | None = None
@@ -214,7 +211,7 @@ def flax(task: Task) -> Turn:
         optimizer.update(network, gradients)
         return loss
 
-    batches = host_batches(task)
+    batches = host_batches(task).as_numpy_iterator()
     ready = itertools.repeat(next(batches))
     network.train()
 
