@@ -1,6 +1,7 @@
 """Raters of one architecture one after the other, beside one another, and together in one loop, in the same run.
 
     python benchmarks/together.py [--architectures mlp compact_vgg] [--members 4] [--steps 10]
+                                  [--into docs/training-speed.md]
 
 Prints seconds a step of the whole group, compilation left out, and how many times as fast as one after the other. It is
 what the default of `python -m rater_training train --together` goes by.
@@ -15,6 +16,7 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
+from documents import machine, report
 
 from rater_training import engine, members
 from rater_training.config import RaterConfig
@@ -37,14 +39,19 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=4)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--into", metavar="FILE", help="write what is printed into this document, too")
     args = parser.parse_args()
+    with report(args.into, "raters together") as say:
+        compare(args, say)
 
+
+def compare(args: argparse.Namespace, say: Callable[[str], None]) -> None:
+    """Says how long each architecture takes in each way."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (1000, args.side, args.side, 3)).astype(np.uint8)
     labels = np.arange(1000) % 10
-    print(
-        f"{jax.devices()[0].device_kind}, {os.cpu_count()} processors; {args.members} raters, batch {args.batch_size}"
-    )
+    say(machine("jax", "flax"))
+    say(f"{jax.devices()[0].device_kind}; {args.members} raters of width {args.width:g}, batch {args.batch_size}")
     for architecture in args.architectures:
         first = RaterConfig(
             id="0",
@@ -67,10 +74,10 @@ def main() -> None:
         alone = seconds_a_step(lambda raters=raters, train=train: [train(rater) for rater in raters], args.steps)
         ways = {"beside one another": beside}
         ways["together"] = lambda raters=raters: list(members.train_together(raters, images, labels, num_classes=10))
-        print(f"{architecture:20} one after the other  {alone:8.4f} s a step")
+        say(f"{architecture:20} one after the other  {alone:8.4f} s a step")
         for name, way in ways.items():
             seconds = seconds_a_step(way, args.steps)
-            print(f"{'':20} {name:20} {seconds:8.4f} s a step, {alone / seconds:.2f} times as fast", flush=True)
+            say(f"{'':20} {name:20} {seconds:8.4f} s a step, {alone / seconds:.2f} times as fast")
 
 
 if __name__ == "__main__":

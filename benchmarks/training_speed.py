@@ -3,6 +3,7 @@
     python benchmarks/training_speed.py [--networks mobilenet_v1 resnet50] [--forms imagenet] [--batch-size 256]
                                         [--width 1] [--dtype float32] [--steps 4] [--turns 3]
                                         [--contestants engine keras flax torch] [--together 1]
+                                        [--into docs/training-speed.md [--name "training speed"]]
 
 Contestants, each in a process of its own so that their thread pools are apart, one training while the others wait:
 
@@ -31,8 +32,12 @@ import pathlib
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
+
+from documents import machine, report
 
 CONTESTANTS = ("engine", "keras", "flax", "torch")
+_PACKAGES = {"engine": ("jax", "flax"), "keras": ("keras", "tensorflow"), "flax": ("optax",), "torch": ("torch",)}
 _SCRIPT = pathlib.Path(__file__).with_name("training_contestants.py")
 
 
@@ -69,8 +74,8 @@ class Contestant:
         return sorted(turn[clock] / turn["steps"] for turn in self.turns[kind])
 
 
-def compare(args: argparse.Namespace, network: str, form: str) -> None:
-    """Prints the table of one network in one form."""
+def compare(args: argparse.Namespace, network: str, form: str, say: Callable[[str], None]) -> None:
+    """Says the table of one network in one form."""
     names = [name for name in args.contestants if name != "keras" or form == "imagenet"]
     contestants: dict[str, Contestant] = {}
     try:
@@ -92,11 +97,11 @@ def compare(args: argparse.Namespace, network: str, form: str) -> None:
     finally:
         for contestant in contestants.values():
             contestant.close()
-    print(f"\n{network}, {form} form at 32x32, width {args.width:g}, batch {args.batch_size}, {args.dtype}")
+    say(f"\n{network}, {form} form at 32x32, width {args.width:g}, batch {args.batch_size}, {args.dtype}")
     if args.together > 1:
-        print(f"the engine trains {args.together} raters together; a step is that of one of them")
-    print(f"{'':8}{'seconds a step':<50}{'CPU seconds a step':<20}")
-    print(f"{'':8}{'whole':<21}{'step':<21}{'input':>6}  {'whole':>9}{'step':>9}{'input':>9}")
+        say(f"the engine trains {args.together} raters together; a step is that of one of them")
+    say(f"{'':8}{'seconds a step':<50}{'CPU seconds a step':<20}")
+    say(f"{'':8}{'whole':<21}{'step':<21}{'input':>6}  {'whole':>9}{'step':>9}{'input':>9}")
     medians = {}
     for name, contestant in contestants.items():
         walls = [contestant.seconds_a_step(kind, "wall") for kind in ("whole", "step")]
@@ -105,17 +110,16 @@ def compare(args: argparse.Namespace, network: str, form: str) -> None:
             for clock in ("wall", "cpu")
             for kind in ("whole", "step")
         ]
-        print(
+        say(
             f"{name:8}{spread(walls[0]):<21}{spread(walls[1]):<21}{whole - step:6.2f}"
             f"  {whole_cpu:9.2f}{step_cpu:9.2f}{whole_cpu - step_cpu:9.2f}"
         )
     for name in names:
         if name != "engine" and "engine" in names:
             ratios = [theirs / ours for ours, theirs in zip(medians["engine"], medians[name], strict=True)]
-            print(
+            say(
                 f"engine against {name}: whole {ratios[0]:.2f}x, step {ratios[1]:.2f}x;"
-                f" in CPU seconds whole {ratios[2]:.2f}x, step {ratios[3]:.2f}x",
-                flush=True,
+                f" in CPU seconds whole {ratios[2]:.2f}x, step {ratios[3]:.2f}x"
             )
 
 
@@ -137,10 +141,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="a turn, after one that is not counted")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--together", type=int, default=1, help="raters that the engine trains in one loop")
+    parser.add_argument("--into", metavar="FILE", help="write the tables into this document, too")
+    parser.add_argument("--name", default="training speed", help="of the markers in it")
     args = parser.parse_args()
-    for network in args.networks:
-        for form in args.forms:
-            compare(args, network, form)
+    with report(args.into, args.name) as say:
+        say(machine(*(package for name in args.contestants for package in _PACKAGES[name])))
+        for network in args.networks:
+            for form in args.forms:
+                compare(args, network, form, say)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,28 @@ def dial_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     return "".join(lines)
 
 
+def peers_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
+    """The least noisy pool turned to the error rates that others report ratios of, at their numbers of labels."""
+    low = pools["low"]
+    ids, labels, probabilities = low.ids["test"], low.clean_labels["test"], calibrated(low, "test")
+    raters = probabilities.shape[1]
+    paper = {table1.PAPER_ERROR_RATES[level]: table1.paper_ratio(level) for level in table1.LEVELS}
+    lines = [_head("reported by", "error rate", "labels an image", "their ratio", "`low`, turned to it")]
+    for whose, reported, labels_an_image in (
+        ("Gu et al., Table 1", paper, raters),
+        ("CILN-Bench", table1.CILN, table1.CILN_LABELS),
+    ):
+        for turned in sweep(probabilities, ids, labels, counts, tuple(reported), knobs=("error_odds",)):
+            assert turned.figures is not None
+            ours = turned.figures.ratio if labels_an_image == raters else turned.figures.ratio_of_four
+            assert ours is not None
+            lines.append(
+                f"| {whose} | {turned.rate:.3f} | {labels_an_image} | {reported[turned.rate]:.2f} "
+                f"| {ours.value:.3f} ± {ours.half_width:.3f} |\n"
+            )
+    return "".join(lines)
+
+
 def blends_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     """Each label taken from one of two pools, against the dial at the same rate."""
     labels = pools["low"].clean_labels["test"]
@@ -99,12 +121,16 @@ def diversity_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> s
             (f"`{level}`, {ALIKE} from the best to the worst", by_skill[spread]),
         ):
             lines.append(f"| {name} | {_cells(measure(noisy[:, chosen], labels, counts))} |\n")
-    together = np.concatenate([calibrated(pool, "test") for pool in (pools["low"], pools["medium"])], axis=1)
+    of_low = calibrated(pools["low"], "test")
+    together = np.concatenate([of_low, calibrated(pools["medium"], "test")], axis=1)
+    smoothed, not_smoothed = _by_smoothing(pools["low"])
     for name, probabilities in (
-        ("mean probabilities of `low`", calibrated(pools["low"], "test")),
+        (f"mean probabilities of {len(smoothed)} of `low`, with label smoothing", of_low[:, smoothed]),
+        (f"mean probabilities of {len(not_smoothed)} of `low`, without", of_low[:, not_smoothed]),
+        ("mean probabilities of `low`", of_low),
         ("mean probabilities of `low` and `medium`", together),
     ):
-        raters = pools["low"].noisy_labels["test"].shape[1]
+        raters = of_low.shape[1]
         mean = np.repeat(probabilities.mean(axis=1, keepdims=True), raters, axis=1)
         ids, labels = pools["low"].ids["test"], pools["low"].clean_labels["test"]
         for turned in sweep(mean, ids, labels, counts, (0.13, 0.217, 0.524), knobs=("error_odds",)):
@@ -113,7 +139,21 @@ def diversity_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> s
     return "".join(lines)
 
 
-TABLES = {"levels": levels_table, "dial": dial_table, "blends": blends_table, "diversity": diversity_table}
+def _by_smoothing(pool: RaterPredictions) -> tuple[list[int], list[int]]:
+    """The raters that were trained with label smoothing, and as many of the best that were trained without."""
+    by_skill = np.argsort(metrics.error_rate_by_rater(pool.noisy_labels["test"], pool.clean_labels["test"])).tolist()
+    configs = pool.provenance["pool"]["raters"]
+    smoothed = [rater for rater in by_skill if configs[rater]["label_smoothing"]]
+    return smoothed, [rater for rater in by_skill if rater not in smoothed][: len(smoothed)]
+
+
+TABLES = {
+    "levels": levels_table,
+    "peers": peers_table,
+    "dial": dial_table,
+    "blends": blends_table,
+    "diversity": diversity_table,
+}
 
 
 def with_tables(document: str, tables: dict[str, str]) -> str:

@@ -3,9 +3,9 @@
     y = conv(x, kernel, strides=(2, 2))     # [b, h, w, c_in], [kh, kw, c_in, c_out] -> [b, h', w', c_out]
 
 A 1x1 convolution is a matrix product everywhere, so that over stacked networks (`jax.vmap`) it becomes a batched
-product and not a grouped convolution. The rest is XLA's own convolution on accelerators. XLA on CPU (0.10) has no fast
-code, inside a loop, where training happens, for its gradients (the kernel's a hundred times slower than outside, the
-input's several times) and for maps of fewer pixels than the kernel. Hence on CPU:
+product and not a grouped convolution. The rest is XLA's own convolution on accelerators. XLA on CPU (0.10 to 0.12) has
+no fast code, inside a loop, where training happens, for its gradients (the kernel's a hundred times slower than
+outside, the input's several times) and for maps of fewer pixels than the kernel. Hence on CPU:
 
 *   the kernel's gradient (a convolution with a kernel as large as the image) is one matrix product for each row of the
     kernel;

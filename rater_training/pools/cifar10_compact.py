@@ -6,8 +6,11 @@ Each stands beside the paper's pool of that level (Appendix A, "CIFAR10 datasets
 ten raters, the families of the paper's as far as a compact network stands for them (at least five). Scaled down:
 networks of 10 to 30 million multiply-adds (`architectures.compact`) for ImageNet's, and some hundred steps of 250
 images in place of 5,000 to 80,000 of 256. What the paper gets from long training, these get from a tuned recipe: peak
-learning rate 0.5 after a linear warm-up, weight decay 5e-4; at the low and medium level also label smoothing, and
-labels from an image and its mirror image.
+learning rate 0.5 after a linear warm-up, weight decay 5e-4; at the low and medium level also labels from an image and
+its mirror image. The raters of medium and most of low are trained with label smoothing. It makes for slightly better
+hard labels, but takes from the probabilities what a rater knows of how images resemble other classes (Müller et al.
+2019, "When does label smoothing help?"), and those the dial samples: the raters of low that were trained without it lie
+nearer to people (docs/measuring.md).
 
 The paper trains the raters of a level for the same number of steps. Compact networks trained alike err alike, farther
 from people than the paper's (docs/measuring.md, "What brings a pool near to people"). A few raters are therefore much
@@ -18,70 +21,77 @@ release: 0.11, 0.19 and 0.48. How long each rater took is among its features (`w
 shared with another one.
 """
 
+from typing import NamedTuple
+
 from rater_training.config import Augmentation, PoolConfig, RaterConfig
 
-# (architecture, width, share of the level's steps)
+
+class _Rater(NamedTuple):
+    architecture: str
+    width: float
+    share: float  # of the level's steps
+    smoothing: float | None = None  # of labels; None: the level's
+
+
 _LOW = (
-    ("compact_vgg", 1.0, 1.0),
-    ("compact_resnet", 1.0, 1.0),
-    ("compact_inception", 1.0, 1.0),
-    ("compact_inception_resnet", 1.0, 1.0),
-    ("compact_vgg", 1.25, 0.8),
-    ("compact_resnet", 1.25, 0.8),
-    ("compact_inception", 1.25, 1.0),
-    ("compact_inception_resnet", 1.25, 1.0),
-    ("compact_mobilenet", 1.25, 1.2),
-    ("compact_vgg", 1.0, 0.45),  # the worst
+    _Rater("compact_vgg", 1.0, 1.0, smoothing=0.0),
+    _Rater("compact_resnet", 1.0, 1.0, smoothing=0.0),
+    _Rater("compact_inception", 1.0, 1.0, smoothing=0.0),
+    _Rater("compact_inception_resnet", 1.0, 1.0, smoothing=0.0),
+    _Rater("compact_vgg", 1.25, 0.8),
+    _Rater("compact_resnet", 1.25, 0.8),
+    _Rater("compact_inception", 1.25, 1.0),
+    _Rater("compact_inception_resnet", 1.25, 1.0),
+    _Rater("compact_mobilenet", 1.25, 1.2),
+    _Rater("compact_vgg", 1.0, 0.45),  # the worst
 )
 _HIGH = (
-    ("compact_inception", 1.0, 1.3),
-    ("compact_inception", 0.75, 0.5),  # one of the worst
-    ("compact_inception_resnet", 1.0, 1.0),
-    ("compact_mobilenet", 1.0, 1.5),
-    ("compact_mobilenet", 1.0, 1.6),
-    ("compact_mobilenet", 0.75, 1.1),  # one of the worst
-    ("compact_resnet", 0.75, 5.7),  # the best
-    ("compact_resnet", 1.0, 1.3),
-    ("compact_resnet", 0.75, 1.5),
-    ("compact_vgg", 1.0, 1.6),
+    _Rater("compact_inception", 1.0, 1.3),
+    _Rater("compact_inception", 0.75, 0.5),  # one of the worst
+    _Rater("compact_inception_resnet", 1.0, 1.0),
+    _Rater("compact_mobilenet", 1.0, 1.5),
+    _Rater("compact_mobilenet", 1.0, 1.6),
+    _Rater("compact_mobilenet", 0.75, 1.1),  # one of the worst
+    _Rater("compact_resnet", 0.75, 5.7),  # the best
+    _Rater("compact_resnet", 1.0, 1.3),
+    _Rater("compact_resnet", 0.75, 1.5),
+    _Rater("compact_vgg", 1.0, 1.6),
 )
 _MEDIUM = (
-    ("compact_vgg", 1.0, 1.0),
-    ("compact_resnet", 1.0, 1.0),
-    ("compact_resnet", 1.0, 2.5),  # one of the best
-    ("compact_inception", 1.0, 1.3),
-    ("compact_inception_resnet", 1.0, 2.5),  # one of the best
-    ("compact_nasnet", 1.0, 1.3),
-    ("compact_mobilenet", 1.0, 1.6),
-    ("compact_mobilenet", 1.0, 1.3),
-    ("compact_mobilenet", 0.75, 0.275),  # the worst
-    ("compact_vgg", 0.75, 1.0),
+    _Rater("compact_vgg", 1.0, 1.0),
+    _Rater("compact_resnet", 1.0, 1.0),
+    _Rater("compact_resnet", 1.0, 2.5),  # one of the best
+    _Rater("compact_inception", 1.0, 1.3),
+    _Rater("compact_inception_resnet", 1.0, 2.5),  # one of the best
+    _Rater("compact_nasnet", 1.0, 1.3),
+    _Rater("compact_mobilenet", 1.0, 1.6),
+    _Rater("compact_mobilenet", 1.0, 1.3),
+    _Rater("compact_mobilenet", 0.75, 0.275),  # the worst
+    _Rater("compact_vgg", 0.75, 1.0),
 )
 
 
-def _pool(
-    level: str, raters: tuple[tuple[str, float, float], ...], steps: int, smoothing: float, flip: bool, seed: int
-) -> PoolConfig:
+def _pool(level: str, raters: tuple[_Rater, ...], steps: int, smoothing: float, flip: bool, seed: int) -> PoolConfig:
     return PoolConfig(
         name=f"cifar10/{level}_compact",
         dataset="cifar10_noisy",
         level=level,
         raters=tuple(
             RaterConfig(
-                id=f"{i:02}-{architecture}",
-                architecture=architecture,
-                width=width,
-                steps=round(steps * share),
+                id=f"{i:02}-{rater.architecture}",
+                architecture=rater.architecture,
+                width=rater.width,
+                steps=round(steps * rater.share),
                 batch_size=250,
                 learning_rate=0.5,
                 weight_decay=5e-4,
                 warmup_fraction=0.2,
-                label_smoothing=smoothing,
+                label_smoothing=smoothing if rater.smoothing is None else rater.smoothing,
                 augmentation=Augmentation(crop_padding=2, flip=True),
                 label_with_flip=flip,
                 seed=seed + i,
             )
-            for i, (architecture, width, share) in enumerate(raters)
+            for i, rater in enumerate(raters)
         ),
         image_shape=(32, 32, 3),
         num_classes=10,
