@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import importlib.util
 import os
 import pathlib
 import platform
 from collections.abc import Callable, Iterator
+
+from noisy_label_datasets import files
 
 
 @contextlib.contextmanager
@@ -23,10 +26,12 @@ def report(document: str | os.PathLike | None, name: str) -> Iterator[Callable[[
       name: what stands in the markers, `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
 
     Raises:
-      SystemExit: the document lacks the markers; before anything is measured.
+      SystemExit: there is no such document, or it lacks the markers; before anything is measured.
     """
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
     if document is not None:
+        if not pathlib.Path(document).is_file():
+            raise SystemExit(f"--into {document}: there is no such file; it has to be a Markdown document")
         text = pathlib.Path(document).read_text(encoding="utf-8")
         if begin not in text or end not in text.partition(begin)[2]:
             raise SystemExit(f"{document} has no lines {begin.strip()} and {end.strip()}")
@@ -41,11 +46,18 @@ def report(document: str | os.PathLike | None, name: str) -> Iterator[Callable[[
         before, _, rest = pathlib.Path(document).read_text(encoding="utf-8").partition(begin)
         after = rest.partition(end)[2]
         block = "```text\n" + "\n".join(lines).strip("\n") + "\n```\n"
-        pathlib.Path(document).write_text(before + begin + block + end + after, encoding="utf-8")
+        files.write_atomically(pathlib.Path(document), (before + begin + block + end + after).encode())
 
 
 def machine(*packages: str) -> str:
-    """Returns on what this runs: processor, processors, Python, and the versions of packages."""
+    """Returns on what this runs: processor, processors, Python, and the versions of packages.
+
+    Raises:
+      SystemExit: one of them is not installed.
+    """
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise SystemExit(f"not installed here: {', '.join(missing)}; pip install {' '.join(missing)}")
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
     kind = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
     return f"{kind}; Python {platform.python_version()}, {versions}"

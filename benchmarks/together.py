@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from documents import machine, report
 
+from noisy_label_datasets.training_options import positive
 from rater_training import engine, members
 from rater_training.config import RaterConfig
 
@@ -34,10 +35,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architectures", nargs="+", default=["mlp", "compact_vgg", "compact_mobilenet"])
     parser.add_argument("--width", type=float, default=0.25)
-    parser.add_argument("--side", type=int, default=32, help="of the images, in pixels")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--members", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--side", type=positive, default=32, help="of the images, in pixels")
+    parser.add_argument("--batch-size", type=positive, default=64)
+    parser.add_argument("--members", type=positive, default=4)
+    parser.add_argument("--steps", type=positive, default=10)
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--into", metavar="FILE", help="write what is printed into this document, too")
     args = parser.parse_args()

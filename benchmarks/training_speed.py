@@ -36,6 +36,8 @@ from collections.abc import Callable
 
 from documents import machine, report
 
+from noisy_label_datasets.training_options import positive
+
 CONTESTANTS = ("engine", "keras", "flax", "torch")
 _PACKAGES = {"engine": ("jax", "flax"), "keras": ("keras", "tensorflow"), "flax": ("optax",), "torch": ("torch",)}
 _SCRIPT = pathlib.Path(__file__).with_name("training_contestants.py")
@@ -135,12 +137,12 @@ def main() -> None:
     )
     parser.add_argument("--forms", nargs="+", choices=("imagenet", "small"), default=["imagenet"])
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS[:3]))
-    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--batch-size", type=positive, default=256)
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--steps", type=int, default=4, help="a turn, after one that is not counted")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--together", type=int, default=1, help="raters that the engine trains in one loop")
+    parser.add_argument("--steps", type=positive, default=4, help="a turn, after one that is not counted")
+    parser.add_argument("--turns", type=positive, default=3)
+    parser.add_argument("--together", type=positive, default=1, help="raters that the engine trains in one loop")
     parser.add_argument("--into", metavar="FILE", help="write the tables into this document, too")
     parser.add_argument("--name", default="training speed", help="of the markers in it")
     args = parser.parse_args()

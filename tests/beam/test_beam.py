@@ -17,27 +17,14 @@ from noisy_label_datasets.files import unpack_arrays
 from noisy_label_datasets.predictions import read_predictions
 from rater_training import beam_labelling, beam_pool, labelling
 from rater_training.__main__ import main
-from rater_training.config import Augmentation, RaterConfig
 from rater_training.pool import train_pool
 from rater_training.progress import ProgressLines
 from rater_training.weights import PoolWeights, WeightsError
-from tests.training.tiny import pool_of, tiny_dataset
+from tests.training.tiny import pool_of, rater, tiny_dataset
 
 ROOT = pathlib.Path(__file__).parents[2]
 IN_MEMORY = ("--runner=FnApiRunner",)
 TWO_PROCESSES = ("--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2")
-
-
-def rater(name, **changes):
-    config = RaterConfig(
-        id=name,
-        architecture="softmax_regression",
-        steps=20,
-        batch_size=16,
-        learning_rate=0.05,
-        augmentation=Augmentation(crop_padding=1, flip=False),
-    )
-    return dataclasses.replace(config, **changes)
 
 
 TINY = pool_of(rater("a"), rater("b", seed=1, label_with_flip=True))

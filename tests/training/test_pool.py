@@ -10,24 +10,12 @@ from noisy_label_datasets.predictions import PredictionsError, read_predictions
 from noisy_label_datasets.splits import LABELLED_SPLITS
 from rater_training import engine, pool
 from rater_training.checkpoints import CheckpointError, Checkpoints
-from rater_training.config import Augmentation, ConfigError, RaterConfig
+from rater_training.config import Augmentation, ConfigError
 from rater_training.devices import Devices
 from rater_training.features import performance
 from rater_training.one_rater import softmax
 from rater_training.pool_folder import PoolError
-from tests.training.tiny import Recorder, pool_of, tiny_dataset
-
-
-def rater(name, **changes):
-    config = RaterConfig(
-        id=name,
-        architecture="softmax_regression",
-        steps=20,
-        batch_size=16,
-        learning_rate=0.05,
-        augmentation=Augmentation(crop_padding=0, flip=False),
-    )
-    return dataclasses.replace(config, **changes)
+from tests.training.tiny import Recorder, pool_of, rater, tiny_dataset
 
 
 class InterruptedAt(Recorder):

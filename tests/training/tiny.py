@@ -1,11 +1,13 @@
 """Data, a pool and a listener that are over in no time: what the tests of training share."""
 
+import dataclasses
+
 import jax
 import numpy as np
 
 from noisy_label_datasets.arrays import CleanDataset, LabelledImages
 from noisy_label_datasets.splits import SPLITS, SplitPlan
-from rater_training.config import PoolConfig
+from rater_training.config import Augmentation, PoolConfig, RaterConfig
 
 
 def blobs(n=300, seed=0):
@@ -34,6 +36,19 @@ def tiny_dataset(of_test=40):
         splits[split] = LabelledImages(np.array([f"{split}_{i}" for i in range(n)]), images, labels)
     plan = SplitPlan({"all": dict.fromkeys(SPLITS, 0.2)})
     return CleanDataset("tiny_noisy", "1.0.0", "tiny", "1.0.0", ("dark", "bright"), plan, splits)
+
+
+def rater(name, **changes):
+    """A rater of `tiny_dataset`."""
+    config = RaterConfig(
+        id=name,
+        architecture="softmax_regression",
+        steps=20,
+        batch_size=16,
+        learning_rate=0.05,
+        augmentation=Augmentation(crop_padding=1, flip=False),
+    )
+    return dataclasses.replace(config, **changes)
 
 
 def pool_of(*raters):
