@@ -66,17 +66,20 @@ def standard_configs(
     return [*raters, *flips, *released, *dials, *for_studies]
 
 
-def dial_config(rate: float, *, of: str = "low") -> NoisyLabelConfig:
+def dial_config(rate: float, *, of: str = "low", knob: str = "error_odds") -> NoisyLabelConfig:
     """Returns the config `rate_<rate>` of labels of any rater error rate.
 
     Args:
       rate: wanted share of wrong labels.
       of: the level whose raters' probabilities are sampled; unless it is 'low', the config's name begins with it.
+      knob: of `dial.KNOBS`; unless it is 'error_odds', the config's name ends with it.
     """
     from noisy_label_datasets.builder import NoisyLabelConfig
 
+    shown = f"rate_{rate:.2f}" if rate == round(rate, 2) else f"rate_{rate}"
     return NoisyLabelConfig(
-        name=("" if of == "low" else f"{of}_") + (f"rate_{rate:.2f}" if rate == round(rate, 2) else f"rate_{rate}"),
-        description=f"Labels sampled from the probabilities of raters {of} so that {100 * rate:g} % are wrong.",
-        source=Dial(rate, of=of),
+        name=("" if of == "low" else f"{of}_") + shown + ("" if knob == "error_odds" else f"_{knob}"),
+        description=f"Labels sampled from the probabilities of raters {of} so that {100 * rate:g} % are wrong"
+        + ("." if knob == "error_odds" else f", by {knob}."),
+        source=Dial(rate, of=of, knob=knob),
     )

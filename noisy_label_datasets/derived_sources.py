@@ -70,7 +70,8 @@ class Dial:
     Attributes:
         rate: wanted rater error rate on `noisy_label_train`, met within 0.002.
         of: the pool. The better its raters, the nearer to people's are the labels, at every rate (docs/measuring.md).
-        knob: 'error_odds', or 'temperature', which cannot go below the error rate of the pool's hard labels.
+        knob: 'error_odds'; 'temperature', which cannot go below the error rate of the pool's hard labels; or 'skill',
+            whose raters differ as people do.
     """
 
     rate: float
@@ -108,7 +109,8 @@ class Dial:
             "noise_model": "sampled from the raters' calibrated probabilities",
             "wanted_rate": self.rate,
             "knob": self.knob,
-            "setting": float(setting[0]),
+            "setting": dial.common(setting),
+            "spread": dial.KNOBS[self.knob].spread,
         }
         # Loss and average precision are of the probabilities as they were, not of these labels.
         kept = [

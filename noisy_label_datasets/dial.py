@@ -4,7 +4,7 @@
     setting = solve("error_odds", probabilities, labels, 0.30, uniforms)
     noisy_labels = draw("error_odds", probabilities, labels, setting, uniforms)      # 30 % of them are wrong
 
-A rater's label is sampled from what this rater thought of this image, turned up or down by one of two knobs:
+A rater's label is made of what this rater thought of this image, turned up or down by one of three knobs:
 
     error_odds    the probability of every wrong class times a factor, then normalised. It is how people's labels are
                   brought to an error rate (`noise_models.upsampled_errors`), reaches every rate, and leaves images that
@@ -13,11 +13,21 @@ A rater's label is sampled from what this rater thought of this image, turned up
                   infinity any class alike. It needs no clean label to draw, and cannot go below the error rate of the
                   hard labels.
 
-At a factor or temperature of 1 both sample what the rater believes. Networks seldom mean the probabilities they give
-(those trained with label smoothing are too modest, others too sure), so these are calibrated first, by temperature
-scaling (Guo et al. 2017, "On calibration of modern neural networks"); that brings the labels nearer to people's. Labels
-are drawn at fixed `uniforms`: datasets of two rates differ in little more than their rates ask. docs/measuring.md
-compares the knobs with each other and with people.
+    skill         raters differ in skill as people do, and err where an image is too hard for them: where the odds that
+                  the pool gives a wrong class, times the rater's factor, are above 1. Which wrong class they name is
+                  sampled from what they themselves believe. The factors lie as far apart as `SPREAD` says; the better
+                  a rater, the smaller its own.
+
+`skill` is item response theory's view of raters (Rasch 1960; Embretson & Reise 2013), its chance taken away (Guttman
+1950): an image has a difficulty, a rater an ability, and the difference decides. What the first two knobs leave to
+chance, namely which of the raters err on an image that the pool is unsure of, here hangs on the rater. A `SPREAD` of 1
+lets as many raters err on an image as the pool's probabilities say. `error_odds` samples raters who are all alike.
+
+At a factor or temperature of 1 the first two sample what the rater believes. Networks seldom mean the probabilities
+they give (those trained with label smoothing are too modest, others too sure), so these are calibrated first, by
+temperature scaling (Guo et al. 2017, "On calibration of modern neural networks"); that brings the labels nearer to
+people's. Labels are drawn at fixed `uniforms`: datasets of two rates differ in little more than their rates ask.
+docs/measuring.md compares the knobs with each other and with people.
 """
 
 from __future__ import annotations
@@ -32,7 +42,11 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.predictions import RaterPredictions
 
 CALIBRATED_ON = "clean_label_valid"  # no rater was trained on it, and no labels of the dial are needed there
+# How far apart the raters' factors are for `skill`: their logarithms are quantiles of a logistic distribution of this
+# scale. At the error rate of people raters then agree as people do (docs/measuring.md, "Do they agree as people do?").
+SPREAD = 1.1
 _SHARPEST, _FLATTEST = 32.0, 1 / 32  # bounds of 1 / temperature
+_NEXT_TO_NOTHING = 1e-6
 
 
 class DialError(NoisyLabelsError):
@@ -83,17 +97,52 @@ def with_error_odds(probabilities: np.ndarray, labels: np.ndarray, factor: np.nd
     return scaled
 
 
+def with_skill(probabilities: np.ndarray, labels: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """[n, R, K]: 1 for the clean class where the image is not too hard for the rater, else the wrong classes' as given.
+
+    It is too hard where the odds of a wrong class in the mean over the raters, times the rater's factor [R], exceed 1.
+    """
+    clean = labels[:, None, None]
+    pool = probabilities.mean(axis=1, keepdims=True, dtype=np.float64)
+    right = np.take_along_axis(pool, clean, axis=-1)
+    np.put_along_axis(pool, clean, 0.0, axis=-1)
+    errs = pool.sum(axis=-1, keepdims=True) * factor[:, None] > right  # [n, R, 1]
+    # A rater that is sure of the clean class names a wrong one that the pool thinks of.
+    wrong = np.maximum(probabilities, _NEXT_TO_NOTHING * pool)
+    np.put_along_axis(wrong, clean, 0.0, axis=-1)
+    turned = np.where(errs, wrong, 0).astype(probabilities.dtype)
+    np.put_along_axis(turned, clean, 1 - errs.astype(turned.dtype), axis=-1)
+    return turned
+
+
+def abilities(probabilities: np.ndarray, labels: np.ndarray, spread: float) -> np.ndarray:
+    """[R] binary logarithms of the raters' factors: quantiles of a logistic distribution, the lowest for the best."""
+    of_clean = np.take_along_axis(probabilities, labels[:, None, None], axis=-1)[..., 0].mean(axis=0)
+    quantiles = (np.arange(len(of_clean)) + 0.5) / len(of_clean)
+    found = np.empty(len(of_clean))
+    found[np.argsort(-of_clean, kind="stable")] = spread * np.log2(quantiles / (1 - quantiles))
+    return found
+
+
 class Knob(NamedTuple):
-    """How probabilities are turned by settings [R], and the binary logarithms of the lowest and the highest setting."""
+    """A way to turn a pool.
+
+    Attributes:
+        turn: probabilities [n, R, K], labels [n], settings [R] -> what labels are sampled from, not normalised.
+        low, high: binary logarithms of the lowest and the highest setting.
+        spread: how far apart the raters' settings are where one rate is wanted for all; 0: the same for all.
+    """
 
     turn: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     low: float
     high: float
+    spread: float = 0.0
 
 
 KNOBS: Mapping[str, Knob] = {
     "error_odds": Knob(with_error_odds, -40, 40),
     "temperature": Knob(tempered, -7, 9),
+    "skill": Knob(with_skill, -40, 40, SPREAD),
 }
 
 
@@ -130,7 +179,7 @@ def solve(
         uniforms: [n, R] in [0, 1), those that the labels will be drawn at.
 
     Returns:
-        [R] float64 settings, all equal for a single rate.
+        [R] float64 settings; for a single rate all equal, but for `skill` (`abilities`).
 
     Raises:
         DialError: a rate that the knob cannot reach with these probabilities.
@@ -140,8 +189,10 @@ def solve(
     if wanted.shape not in ((), (num_raters,)):
         raise DialError(f"a dial takes one error rate or one for each of the {num_raters} raters, not {wanted.shape}")
 
+    spread = abilities(probabilities, labels, _knob(knob).spread) if not wanted.ndim else np.zeros(num_raters)
+
     def realised(log_setting: np.ndarray) -> np.ndarray:
-        noisy_labels = draw(knob, probabilities, labels, np.exp2(log_setting), uniforms)
+        noisy_labels = draw(knob, probabilities, labels, np.exp2(log_setting + spread), uniforms)
         if wanted.ndim:
             return metrics.error_rate_by_rater(noisy_labels, labels)
         return np.asarray(metrics.rater_error_rate(noisy_labels, labels))
@@ -155,7 +206,12 @@ def solve(
         middle = (low + high) / 2
         below = realised(middle) < wanted
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.broadcast_to(np.exp2((low + high) / 2), (num_raters,)).copy()
+    return np.exp2((low + high) / 2 + spread)
+
+
+def common(settings: np.ndarray) -> float:
+    """The one number that settings [R] of `solve` hang on: their geometric mean, which abilities do not move."""
+    return float(np.exp(np.log(settings).mean()))
 
 
 def _knob(name: str) -> Knob:

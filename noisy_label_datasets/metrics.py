@@ -37,6 +37,12 @@ class Estimate:
             raise ValueError(f"an interval needs at least 2 samples, not {len(samples)}")
         return cls(float(np.mean(samples)), float(1.96 * np.std(samples, ddof=1) / math.sqrt(len(samples))))
 
+    @classmethod
+    def of_ratio(cls, samples: np.ndarray, others: np.ndarray) -> Estimate:
+        """The ratio of the means of two quantities of the same n examples, by the delta method."""
+        ratio = samples.mean() / others.mean()
+        return cls(float(ratio), cls.of_mean((samples - ratio * others) / others.mean()).half_width)
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Rater error rates (Section 2.2 of Gu et al. 2021)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from noisy_label_datasets import dial, metrics, table1
+from noisy_label_datasets import ciln_bench, dial, metrics, table1
 from noisy_label_datasets.instance_dependence import instance_dependence
 from noisy_label_datasets.metrics import Estimate
 from noisy_label_datasets.noise_models import uniforms_of_ids
@@ -31,7 +31,7 @@ class Figures:
         vote_variance, flip_rate_variance, explained_by_class: see `instance_dependence`.
         ratio: distance to people over that of independent flips, in the paper's way (`table1`).
         proper_ratio: the same as proper distributions; None where there are none of this error rate.
-        ratio_of_four: as `ratio`, with `table1.CILN_LABELS` labels an image; None where there are fewer raters.
+        ratio_of_four: as `ratio`, with `ciln_bench.LABELS` labels an image; None where there are fewer raters.
     """
 
     error_rate: float
@@ -46,7 +46,7 @@ class Figures:
 
 @dataclasses.dataclass(frozen=True)
 class Turned:
-    """A pool at one setting of a knob; `setting` and `figures` are None where the knob cannot reach the rate."""
+    """A pool at a setting of a knob (`dial.common`); it and `figures` are None where the knob cannot reach the rate."""
 
     knob: str
     rate: float
@@ -67,7 +67,7 @@ def measure(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     table = table1.compare(noisy_labels, labels, human_counts)
     ratio = table.ratios["paper"]
     assert ratio is not None  # None for "proper" only
-    four = table1.CILN_LABELS
+    four = ciln_bench.LABELS
     return Figures(
         error_rate=metrics.rater_error_rate(noisy_labels, labels),
         alpha=metrics.krippendorff_alpha(noisy_labels, num_classes),
@@ -113,7 +113,7 @@ def sweep(
         except dial.DialError:
             if knob not in dial.KNOBS:
                 raise
-            yield Turned(knob, rate, None, None)  # what one knob cannot reach the other can
+            yield Turned(knob, rate, None, None)  # what one knob cannot reach another can
             continue
         drawn = dial.draw(knob, probabilities, labels, setting, uniforms)
-        yield Turned(knob, rate, float(setting[0]), measure(drawn, labels, human_counts))
+        yield Turned(knob, rate, dial.common(setting), measure(drawn, labels, human_counts))

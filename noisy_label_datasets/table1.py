@@ -42,12 +42,6 @@ PAPER: Mapping[str, Mapping[str, Estimate]] = {
     "high": dict(zip(ROWS, (Estimate(0.787, 0.019), Estimate(0.766, 0.019), Estimate(0.742, 0.019)), strict=True)),
 }
 
-# Another benchmark of voters and their ratios in the paper's way, rater error rate -> ratio, at `CILN_LABELS` labels an
-# image: Islam et al. 2026 (arXiv 2606.14965), whose four voters, two of them pretrained on far more images, label
-# corrupted images. Set beside as reported, not recomputed here.
-CILN = {0.10: 0.80, 0.20: 0.85, 0.48: 0.92}
-CILN_LABELS = 4
-
 DRAWS = 10  # of random labels, whose distances are averaged: a single draw moves a ratio by about 0.005
 
 
@@ -142,7 +136,7 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     ratios = {
         name: None
         if reference is None
-        else _ratio(distances("raters", reference), distances("independent flipping", reference))
+        else Estimate.of_ratio(distances("raters", reference), distances("independent flipping", reference))
         for name, reference in (("paper", paper), ("proper", proper))
     }
     return Table1(
@@ -186,7 +180,7 @@ def ratio_at(
         flips = noise_models.independent_flips(labels, rate, num_classes, rng.random(chosen.shape))
         distances += metrics.total_variation(metrics.vote_shares(chosen, num_classes), reference) / num_raters
         others += metrics.total_variation(metrics.vote_shares(flips, num_classes), reference) / num_raters
-    return _ratio(distances, others)
+    return Estimate.of_ratio(distances, others)
 
 
 def reproduction(labels: np.ndarray, human_counts: np.ndarray, draws: int = 10, seed: int = 0) -> dict[str, Estimate]:
@@ -224,9 +218,3 @@ def _floor(human_counts: np.ndarray, num_labels: int, rng: np.random.Generator) 
     drawn = np.stack([rng.multivariate_hypergeometric(counts, num_labels) for counts in human_counts])
     rest = human_counts - drawn
     return metrics.mean_total_variation(drawn / num_labels, rest / rest.sum(axis=1, keepdims=True))
-
-
-def _ratio(distances: np.ndarray, others: np.ndarray) -> Estimate:
-    """The ratio of two means over the same examples, with its interval by the delta method."""
-    ratio = distances.mean() / others.mean()
-    return Estimate(float(ratio), Estimate.of_mean((distances - ratio * others) / others.mean()).half_width)

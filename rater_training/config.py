@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 
 DTYPES = ("float32", "bfloat16")
+OPTIMIZERS = ("nesterov", "adamw")  # of `rater_training.optimizers`, which needs JAX
 _RATER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -59,8 +60,11 @@ class RaterConfig:
       batch_size: images a step, drawn without replacement within an epoch.
       learning_rate: the highest rate, reached at the end of the warm-up, from which the cosine falls to zero.
       width: multiplier of the number of channels of every layer.
-      momentum: of Nesterov's method, in [0, 1).
-      weight_decay: L2 coefficient on kernels (not on biases and normalisation), added to the gradient.
+      pretrained: whether all but the last layer starts from weights that were trained on ImageNet
+        (`rater_training.pretrained`), or from random numbers as the paper's raters do.
+      optimizer: 'nesterov', or 'adamw' (`rater_training.optimizers`).
+      momentum: of Nesterov's method, or the first beta of AdamW, in [0, 1).
+      weight_decay: of kernels (not of biases and normalisation): L2, added to the gradient, or AdamW's.
       warmup_fraction: share of the steps in which the rate rises linearly from zero, in [0, 1).
       label_smoothing: share of the target spread evenly over all classes, in [0, 1).
       augmentation: random crop and flip.
@@ -76,6 +80,8 @@ class RaterConfig:
     batch_size: int
     learning_rate: float
     width: float = 1.0
+    pretrained: bool = False
+    optimizer: str = "nesterov"
     momentum: float = 0.9
     weight_decay: float = 0.0
     warmup_fraction: float = 0.0
@@ -91,6 +97,8 @@ class RaterConfig:
         _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         _require(self.width > 0, "width", self.width, "above 0")
+        _require(not self.pretrained or self.width == 1, "width", self.width, "1 for a pretrained network")
+        _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
         _require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
         _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
         _require(0 <= self.warmup_fraction < 1, "warmup_fraction", self.warmup_fraction, "in [0, 1)")

@@ -33,6 +33,8 @@ from rater_training.batches import augmentation_key, draw, order_of, resident
 from rater_training.checkpoints import Checkpoints
 from rater_training.config import Augmentation, RaterConfig
 from rater_training.devices import DEFAULT_DEVICE, Devices
+from rater_training.optimizers import OPTIMIZERS
+from rater_training.pretrained import start_from_imagenet
 from rater_training.trained import Normalization, TrainedRater, normalized
 
 # Progress is reported, and an interrupt or a diverging loss noticed, about this often.
@@ -58,7 +60,7 @@ class TrainState(NamedTuple):
     step: jax.Array  # [] int32: steps done
     params: Any
     statistics: Any  # batch statistics and other variables that no gradient flows to
-    momentum: Any
+    momentum: Any  # the optimiser's state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Setup:
       batch_size, augmentation: of the rater.
       num_classes: number of classes.
       devices: where it runs.
+      optimizer: of the rater.
     """
 
     graphdef: Any
@@ -77,6 +80,7 @@ class Setup:
     augmentation: Augmentation
     num_classes: int
     devices: Devices = DEFAULT_DEVICE
+    optimizer: str = "nesterov"
 
 
 # Runs a number of steps: state, count -> the new state and the mean loss, a float32 scalar.
@@ -125,6 +129,7 @@ def train(
     Raises:
       TrainingDataError: arrays of another shape, dtype or range, or fewer images than a batch.
       DevicesError: the devices cannot share a batch evenly.
+      PretrainedError, WeightsError: published weights that the rater starts from are not installed, or damaged.
       Diverged: the loss is no longer finite.
       CheckpointError: the checkpoint is of another configuration or of other data.
     """
@@ -138,7 +143,7 @@ def train(
         state, history = found
     state = devices.replicated(devices.agreed(state))
 
-    setup = Setup(graphdef, rater.batch_size, rater.augmentation, num_classes, devices)
+    setup = Setup(graphdef, rater.batch_size, rater.augmentation, num_classes, devices, rater.optimizer)
     scale = devices.replicated((normalization.mean, normalization.std))
     key = devices.replicated(jax.random.key(rater.seed))
     hyper = devices.replicated(hyperparameters(rater))
@@ -189,11 +194,13 @@ def initial_state(rater: RaterConfig, images: np.ndarray, *, num_classes: int) -
         dtype=jnp.dtype(rater.dtype),
         rngs=nnx.Rngs(params=rater.seed, dropout=rater.seed),
     )
+    if rater.pretrained:
+        start_from_imagenet(module, rater.architecture)
     if hasattr(module, "fit"):
         normalization = Normalization.of(images)
         module.fit((images[:_FIT_IMAGES].astype(np.float32) - normalization.mean) / normalization.std)
     graphdef, params, statistics = nnx.split(module, nnx.Param, ...)
-    momentum = jax.tree.map(jnp.zeros_like, params)
+    momentum = OPTIMIZERS[rater.optimizer].start(params)
     return graphdef, TrainState(jnp.zeros((), jnp.int32), params, statistics, momentum)
 
 
@@ -329,16 +336,7 @@ def update(
 
     (loss, statistics), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
     rate = learning_rate(state.step.astype(jnp.float32), hyper)
-    params, momentum = _nesterov(state.params, state.momentum, gradients, rate, hyper)
-    return setup.devices.whole((TrainState(state.step + 1, params, statistics, momentum), loss))
-
-
-def _nesterov(params: Any, momentum: Any, gradients: Any, rate: jax.Array, hyper: Hyperparameters) -> tuple[Any, Any]:
-    """Returns parameters and momentum after one step of Nesterov's method (as in Sutskever et al. 2013)."""
-    transformation = optax.chain(
-        optax.add_decayed_weights(hyper.weight_decay, mask=lambda tree: jax.tree.map(lambda leaf: leaf.ndim > 1, tree)),
-        optax.trace(decay=hyper.momentum, nesterov=True),
+    params, momentum = OPTIMIZERS[setup.optimizer].step(
+        state.params, state.momentum, gradients, rate, hyper.momentum, hyper.weight_decay
     )
-    empty, _ = transformation.init(params)
-    updates, (_, trace) = transformation.update(gradients, (empty, optax.TraceState(momentum)), params)
-    return jax.tree.map(lambda p, u: p - rate * u, params, updates), trace.trace
+    return setup.devices.whole((TrainState(state.step + 1, params, statistics, momentum), loss))

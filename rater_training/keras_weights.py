@@ -20,11 +20,11 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from rater_training.architectures import layers, nasnet
+from rater_training.architectures import layers
 from rater_training.architectures.network import FeedForward
 from rater_training.keras_names import KERAS_NAMES
+from rater_training.leaves import leaves, variables
 
 # What `preprocess_input` of these does: blue first, less the mean of ImageNet. The others' scales bytes to [-1, 1].
 _BLUE_FIRST = ("resnet50", "resnet101", "resnet152", "vgg16", "vgg19")
@@ -66,12 +66,12 @@ def load_keras_weights(module: FeedForward, architecture: str, path: str | pathl
     _known(architecture)
     weights = read_keras_weights(path)
     values, fresh = [], []
-    leaves, sources = list(_leaves(module)), KERAS_NAMES[architecture]
+    sources = KERAS_NAMES[architecture]
     unused = set(weights) - {source.layer for source in sources}
     if unused:
         raise WeightsError(f"{path} has layers that {architecture} has not: {_some(unused)}")
-    for leaf, source in zip(leaves, sources, strict=True):
-        params = _params(leaf)
+    for leaf, source in zip(leaves(module), sources, strict=True):
+        params = variables(leaf)
         arrays = weights.get(source.layer, [])[source.first : source.first + len(params)]
         # Keras keeps the axis of multipliers in depthwise kernels, and MobileNet's logits as a 1x1 convolution.
         fits = [p.size == a.size and p.shape[-1] in a.shape for p, a in zip(params, arrays, strict=False)]
@@ -160,36 +160,6 @@ def _renumbered(by_name: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarr
             numbered.setdefault(match[1], []).append((int(match[2] or 0), name))
     new_names = {old: f"{kind}_{i}" for kind, found in numbered.items() for i, (_, old) in enumerate(sorted(found))}
     return {new_names.get(name, name): arrays for name, arrays in by_name.items()}
-
-
-def _leaves(module: nnx.Module) -> Iterator[nnx.Module]:
-    """Yields the modules that hold parameters, in the order of `KERAS_NAMES`."""
-    match module:
-        case layers.Conv() | layers.Depthwise() | layers.Norm() | layers.Dense():
-            yield module
-            parts: tuple[nnx.Module, ...] = ()
-        case FeedForward():
-            parts = (module.body, *module.hidden, module.head)
-        case layers.Chain():
-            parts = tuple(module.modules)
-        case layers.Branches():
-            parts = tuple(module.branches)
-        case layers.Residual():
-            parts = (module.shortcut, module.body)
-        case nasnet.CellsModule():
-            parts = tuple(module.cells)
-        case nasnet.CellModule():
-            parts = (module.adjust, module.squeeze, *module.operations)
-        case _:
-            parts = ()
-    for part in parts:
-        yield from _leaves(part)
-
-
-def _params(leaf: nnx.Module) -> list[nnx.Variable]:
-    """Returns a leaf's parameters and statistics in the order in which Keras keeps them."""
-    names = ("scale", "bias", "mean", "variance") if isinstance(leaf, layers.Norm) else ("kernel", "bias")
-    return [param for name in names if (param := getattr(leaf, name, None)) is not None]
 
 
 def _known(architecture: str) -> None:

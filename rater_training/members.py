@@ -35,7 +35,7 @@ def alike(raters: Sequence[RaterConfig], most: int | None = None) -> list[list[R
     """Returns the raters in groups that can be trained together, of at most `most` each, in the order of the firsts."""
     groups: dict[tuple, list[RaterConfig]] = {}
     for rater in raters:
-        shared = (rater.architecture, rater.width, rater.batch_size, rater.augmentation, rater.dtype)
+        shared = (rater.architecture, rater.width, rater.batch_size, rater.augmentation, rater.optimizer, rater.dtype)
         groups.setdefault(shared, []).append(rater)
     return [
         group[start : start + (most or len(group))]
@@ -105,7 +105,9 @@ def train_together(
         keys=devices.by_members(jnp.stack([jax.random.key(rater.seed) for rater in raters])),
         scale=devices.replicated((normalization.mean, normalization.std)),
         hyper=devices.by_members(_stacked([engine.hyperparameters(rater) for rater in raters])),
-        setup=engine.Setup(graphdef, raters[0].batch_size, raters[0].augmentation, num_classes, devices),
+        setup=engine.Setup(
+            graphdef, raters[0].batch_size, raters[0].augmentation, num_classes, devices, raters[0].optimizer
+        ),
     )
 
     steps_a_call = engine.FIRST_STEPS

@@ -23,6 +23,7 @@ from rater_training.config import PoolConfig, RaterConfig
 from rater_training.devices import DEFAULT_DEVICE, Devices
 from rater_training.one_rater import Labels, label_splits, train_rater
 from rater_training.pool_folder import PoolError, PoolFolder, check_pool, checkpoints_folder
+from rater_training.pretrained import weights_path
 from rater_training.trained import TrainedRater
 
 
@@ -80,6 +81,7 @@ def train_pool(
     Raises:
       PoolError: the pool is for another dataset, image shape or number of classes; or every rater failed.
       PredictionsError: `out` holds something else.
+      PretrainedError: published weights that a rater starts from are not installed; nothing was trained.
       TrainingDataError, DevicesError, CheckpointError: as `engine.train`.
     """
     check_pool(dataset, pool)
@@ -89,6 +91,7 @@ def train_pool(
         raise PoolError(f"at_once is {at_once}; on {devices.count} devices, which share every batch, it has to be 1")
     wanted = pool.select(only) if only else pool.raters
     run = _Run(dataset, pool, out, listener, devices, streamed, keep_weights)
+    run.check_weights(wanted)
     failures = _in_threads(run.train, run.groups(wanted, together), at_once)
     return run.finish(failures, note)
 
@@ -114,6 +117,12 @@ class _Run:
             self._folder = PoolFolder(
                 dataset, pool, out, data_fingerprint=self._data_fingerprint, keep_weights=keep_weights
             )
+
+    def check_weights(self, raters: Sequence[RaterConfig]) -> None:
+        """Raises PretrainedError if published weights are missing that a rater yet to be trained starts from."""
+        for rater in raters:
+            if rater.pretrained and not self._is_stored(rater):
+                weights_path(rater.architecture)
 
     def groups(self, raters: Sequence[RaterConfig], together: int | None) -> list[list[RaterConfig]]:
         """Returns the raters in groups, each of which is trained in one loop."""

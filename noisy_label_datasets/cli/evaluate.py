@@ -7,7 +7,7 @@ For each built config, or folder of rater predictions: how far its labels lie fr
 class-conditional flips of the same error rate and the figures that the paper prints. CIFAR-10H is fetched once (0.8
 MB). The paper corrects mislabelled test images before it computes error rates; --corrections does, from a list that is
 fetched too. With --rates, also labels that are sampled from a pool's probabilities, turned to these error rates by the
-two knobs of the dial.
+knobs of the dial.
 """
 
 import argparse
@@ -137,20 +137,17 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
 
     from noisy_label_datasets.card.model import decimal
     from noisy_label_datasets.sweep import Figures, measure, sweep
-    from noisy_label_datasets.table1 import CILN, CILN_LABELS
 
     if rates and pool.probabilities is None:
         raise NoisyLabelsError(
             f"{pool.name} has no probabilities of its own to sample from: --rates is for a rater pool"
         )
-    ciln = ", ".join(f"{ratio:.2f} at {rate:.0%}" for rate, ratio in CILN.items())
     shown = Table(
         box=rich.box.SIMPLE_HEAD,
         pad_edge=False,
         show_edge=False,
         caption="variances of votes and flip rates within a class; share of the latter that the class explains; raters "
-        "over independent flips in the paper’s way, the same of four labels an image, and as distributions. "
-        f"With {CILN_LABELS} voters on corrupted images Islam et al. (2026) report {ciln}",
+        "over independent flips in the paper’s way, the same of four labels an image, and as distributions",
     )
     for title in ("labels", "error", "alpha", "votes", "flips", "class", "ratio", "of 4", "distr."):
         shown.add_column(title, justify="left" if title == "labels" else "right", no_wrap=True)

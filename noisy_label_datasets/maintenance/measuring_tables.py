@@ -10,8 +10,9 @@ import pathlib
 
 import numpy as np
 
-from noisy_label_datasets import files, human_labels, metrics, table1
+from noisy_label_datasets import ciln_bench, dial, files, human_labels, metrics, table1
 from noisy_label_datasets.dial import calibrated
+from noisy_label_datasets.instance_dependence import instance_dependence
 from noisy_label_datasets.noise_models import uniforms_of_ids
 from noisy_label_datasets.predictions import RaterPredictions, read_predictions
 from noisy_label_datasets.sweep import Figures, measure, sweep
@@ -22,6 +23,7 @@ POOLS = REPOSITORY / "builders" / "cifar10_noisy" / "rater_predictions"
 BEGIN = "<!-- {name}: written by python -m noisy_label_datasets.maintenance.measuring_tables -->\n"
 END = "<!-- end of {name} -->\n"
 DIAL_RATES = (0.05, 0.13, 0.217, 0.3, 0.4, 0.524, 0.7)
+PEER_KNOBS = ("error_odds", "skill")
 ALIKE = 7  # raters of a pool, in the comparison of like and unlike skill
 
 
@@ -42,7 +44,7 @@ _TITLES = ("error rate", "α", "flip-rate variance", "explained by class", "rati
 
 def levels_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     """The raters' own labels, at all and at four labels an image, beside the peers' figures."""
-    lines = [_head("level", *_TITLES, "the paper's ratio", f"ratio of {table1.CILN_LABELS} labels")]
+    lines = [_head("level", *_TITLES, "the paper's ratio", f"ratio of {ciln_bench.LABELS} labels")]
     for level, pool in pools.items():
         found = measure(pool.noisy_labels["test"], pool.clean_labels["test"], counts)
         assert found.ratio_of_four is not None
@@ -53,10 +55,10 @@ def levels_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
 
 
 def dial_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
-    """The least noisy pool at the rates of the dial, by both knobs."""
+    """The least noisy pool at the rates of the dial, by every knob."""
     low = pools["low"]
     ids, labels = low.ids["test"], low.clean_labels["test"]
-    lines = [_head("knob", *_TITLES, f"ratio of {table1.CILN_LABELS} labels")]
+    lines = [_head("knob", *_TITLES, f"ratio of {ciln_bench.LABELS} labels")]
     for turned in sweep(calibrated(low, "test"), ids, labels, counts, DIAL_RATES):
         if turned.figures is None:
             lines.append(f"| `{turned.knob}` | {turned.rate:.3f}: out of reach |{' |' * 6}\n")
@@ -66,25 +68,64 @@ def dial_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     return "".join(lines)
 
 
-def peers_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
-    """The least noisy pool turned to the error rates that others report ratios of, at their numbers of labels."""
+def paper_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
+    """The least noisy pool turned to the error rates of the paper's pools, at its number of labels an image."""
     low = pools["low"]
     ids, labels, probabilities = low.ids["test"], low.clean_labels["test"], calibrated(low, "test")
+    lines = [_head("level", "error rate", "the paper's ratio", *(f"`low`, `{knob}`" for knob in PEER_KNOBS))]
+    for level in table1.LEVELS:
+        rate = table1.PAPER_ERROR_RATES[level]
+        ours = [turned.figures for turned in sweep(probabilities, ids, labels, counts, (rate,), PEER_KNOBS)]
+        ratios = " | ".join(str(figures.ratio) for figures in ours if figures)
+        lines.append(f"| {level} | {rate:.3f} | {table1.paper_ratio(level):.3f} | {ratios} |\n")
+    return "".join(lines)
+
+
+def ciln_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
+    """The four best raters of the least noisy pool at the error rates that CILN-Bench reports, compared in its way."""
+    low = pools["low"]
+    labels, probabilities = low.clean_labels["test"], calibrated(low, "test")
+    by_skill = np.argsort(metrics.error_rate_by_rater(low.noisy_labels["test"], labels))
+    four = by_skill[: ciln_bench.LABELS]
+    uniforms = uniforms_of_ids(low.ids["test"], ciln_bench.LABELS, "dial")
+    lines = [_head("setting", "error rate", "CILN-Bench's ratio", *(f"`low`, `{knob}`" for knob in PEER_KNOBS))]
+    for name, reported in ciln_bench.SETTINGS.items():
+        theirs = reported.distance / ciln_bench.distance_of_flips(reported.error_rate, labels, counts)
+        ratios = []
+        for knob in PEER_KNOBS:
+            setting = dial.solve(knob, probabilities[:, four], labels, reported.error_rate, uniforms)
+            drawn = dial.draw(knob, probabilities[:, four], labels, setting, uniforms)
+            ratios.append(str(ciln_bench.compare(drawn, labels, counts).ratio))
+        lines.append(f"| {name} | {reported.error_rate:.3f} | {theirs:.3f} | {' | '.join(ratios)} |\n")
+    return "".join(lines)
+
+
+def agreement_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
+    """How people agree at their own error rate, ten labels an image, and how raters do that are turned to it."""
+    low = pools["low"]
+    labels, probabilities = low.clean_labels["test"], calibrated(low, "test")
     raters = probabilities.shape[1]
-    paper = {table1.PAPER_ERROR_RATES[level]: table1.paper_ratio(level) for level in table1.LEVELS}
-    lines = [_head("reported by", "error rate", "labels an image", "their ratio", "`low`, turned to it")]
-    for whose, reported, labels_an_image in (
-        ("Gu et al., Table 1", paper, raters),
-        ("CILN-Bench", table1.CILN, table1.CILN_LABELS),
-    ):
-        for turned in sweep(probabilities, ids, labels, counts, tuple(reported), knobs=("error_odds",)):
-            assert turned.figures is not None
-            ours = turned.figures.ratio if labels_an_image == raters else turned.figures.ratio_of_four
-            assert ours is not None
-            lines.append(
-                f"| {whose} | {turned.rate:.3f} | {labels_an_image} | {reported[turned.rate]:.2f} "
-                f"| {ours.value:.3f} ± {ours.half_width:.3f} |\n"
-            )
+    rng = np.random.default_rng(0)
+    drawn = np.stack([rng.multivariate_hypergeometric(votes, raters) for votes in counts])
+    people = np.stack([np.repeat(np.arange(len(votes)), votes) for votes in drawn])
+    rate = metrics.rater_error_rate(people, labels)
+    uniforms = uniforms_of_ids(low.ids["test"], raters, "dial")
+    lines = [_head("labels", "error rate", "α", "flip-rate variance", "images nobody errs on", "same wrong class")]
+    compared = {"people": people}
+    for knob in PEER_KNOBS:
+        setting = dial.solve(knob, probabilities, labels, rate, uniforms)
+        compared[f"`low`, `{knob}`"] = dial.draw(knob, probabilities, labels, setting, uniforms)
+    for name, noisy in compared.items():
+        votes = np.stack([np.bincount(given, minlength=counts.shape[1]) for given in noisy])
+        wrong = votes.copy()
+        np.put_along_axis(wrong, labels[:, None], 0, axis=1)
+        pairs, alike = wrong.sum(axis=1) * (wrong.sum(axis=1) - 1), (wrong * (wrong - 1)).sum(axis=1)
+        lines.append(
+            f"| {name} | {metrics.rater_error_rate(noisy, labels):.3f} "
+            f"| {metrics.krippendorff_alpha(noisy, counts.shape[1]):.3f} "
+            f"| {instance_dependence(noisy, labels, counts.shape[1]).flip_rate_variance:.4f} "
+            f"| {np.mean(wrong.sum(axis=1) == 0):.1%} | {alike.sum() / pairs.sum():.1%} |\n"
+        )
     return "".join(lines)
 
 
@@ -123,10 +164,10 @@ def diversity_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> s
             lines.append(f"| {name} | {_cells(measure(noisy[:, chosen], labels, counts))} |\n")
     of_low = calibrated(pools["low"], "test")
     together = np.concatenate([of_low, calibrated(pools["medium"], "test")], axis=1)
-    smoothed, not_smoothed = _by_smoothing(pools["low"])
+    fine_tuned, others = _by_start(pools["low"])
     for name, probabilities in (
-        (f"mean probabilities of {len(smoothed)} of `low`, with label smoothing", of_low[:, smoothed]),
-        (f"mean probabilities of {len(not_smoothed)} of `low`, without", of_low[:, not_smoothed]),
+        (f"mean probabilities of the {len(fine_tuned)} of `low` that start from ImageNet", of_low[:, fine_tuned]),
+        (f"mean probabilities of the {len(others)} best others of `low`", of_low[:, others]),
         ("mean probabilities of `low`", of_low),
         ("mean probabilities of `low` and `medium`", together),
     ):
@@ -139,17 +180,19 @@ def diversity_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> s
     return "".join(lines)
 
 
-def _by_smoothing(pool: RaterPredictions) -> tuple[list[int], list[int]]:
-    """The raters that were trained with label smoothing, and as many of the best that were trained without."""
+def _by_start(pool: RaterPredictions) -> tuple[list[int], list[int]]:
+    """The raters that start from ImageNet, and as many of the best that do not."""
     by_skill = np.argsort(metrics.error_rate_by_rater(pool.noisy_labels["test"], pool.clean_labels["test"])).tolist()
     configs = pool.provenance["pool"]["raters"]
-    smoothed = [rater for rater in by_skill if configs[rater]["label_smoothing"]]
-    return smoothed, [rater for rater in by_skill if rater not in smoothed][: len(smoothed)]
+    pretrained = [rater for rater in by_skill if configs[rater].get("pretrained")]
+    return pretrained, [rater for rater in by_skill if rater not in pretrained][: len(pretrained)]
 
 
 TABLES = {
     "levels": levels_table,
-    "peers": peers_table,
+    "paper": paper_table,
+    "ciln": ciln_table,
+    "agreement": agreement_table,
     "dial": dial_table,
     "blends": blends_table,
     "diversity": diversity_table,

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from rater_training.architectures import compact, inception, mlp, mobilenet, nasnet, resnet, vgg
+from rater_training.architectures import compact, efficientnet, inception, mlp, mobilenet, nasnet, resnet, vgg
 from rater_training.architectures.network import Network, feed_forward
 
 # The thirteen networks of the paper's raters (Appendix A), as data.
@@ -27,6 +27,7 @@ NETWORKS: dict[str, Network] = {
 
 ARCHITECTURES: dict[str, Callable[..., nnx.Module]] = {
     **{name: functools.partial(feed_forward, network) for name, network in NETWORKS.items()},
+    **{name: functools.partial(feed_forward, network) for name, network in efficientnet.NETWORKS.items()},
     **compact.ARCHITECTURES,
     **mlp.ARCHITECTURES,
 }

@@ -201,6 +201,17 @@ class Subsample(nnx.Module):
         return x[:, self.offset :: self.stride, self.offset :: self.stride]
 
 
+@build_layer.register(specs.Enlarge)
+class Enlarge(nnx.Module):
+    """Bicubic interpolation to the size that the layer names, where that is larger."""
+
+    def __init__(self, layer: specs.Enlarge, shape: specs.Shape, kernels: Kernels):
+        self.size, _ = layer.trace(shape)
+
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        return x if x.shape[1:] == self.size else jax.image.resize(x, (len(x), *self.size), "cubic")
+
+
 @build_layer.register(specs.Branches)
 class Branches(nnx.Module):
     """Chains side by side, joined along the channels."""

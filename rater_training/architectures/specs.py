@@ -115,6 +115,19 @@ class Subsample(Layer):
         return (*_output_size(shape, (1, 1), self.stride, "SAME"), shape[2]), 0
 
 
+@dataclasses.dataclass(frozen=True)
+class Enlarge(Layer):
+    """Images whose shorter side is below `side` pixels are enlarged until it is not, bicubically."""
+
+    side: int
+
+    def trace(self, shape: Shape) -> tuple[Shape, int]:
+        if min(shape[:2]) >= self.side:
+            return shape, 0
+        height, width = (-(-self.side * length // min(shape[:2])) for length in shape[:2])
+        return (height, width, shape[2]), 0
+
+
 class Branches(Layer):
     """Layers side by side on one input, joined along the channels."""
 

@@ -75,7 +75,9 @@ def test_only_class_conditional_flips_keep_the_confusion(context, pool):
     assert expected[2, 3] > 2 * expected[0, 2]
 
 
-@pytest.mark.parametrize(("rate", "knob"), [(0.05, "error_odds"), (0.4, "temperature"), (0.6, "error_odds")])
+@pytest.mark.parametrize(
+    ("rate", "knob"), [(0.05, "error_odds"), (0.4, "temperature"), (0.6, "error_odds"), (0.2, "skill")]
+)
 def test_the_dial_meets_its_rate_on_every_split(context, rate, knob):
     labels = Dial(rate, knob=knob).load(context)
     assert metrics.rater_error_rate(*train(labels)) == pytest.approx(rate, abs=0.002)

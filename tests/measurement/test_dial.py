@@ -1,4 +1,4 @@
-"""The dial for noise: it reaches the rate, by either knob, and stays instance-dependent."""
+"""The dial for noise: it reaches the rate, by every knob, and stays instance-dependent."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,8 @@ def pool():
 @pytest.mark.parametrize(
     ("knob", "rate"),
     [("error_odds", 0.01), ("error_odds", 0.2), ("error_odds", 0.9)]
-    + [("temperature", rate) for rate in (0.08, 0.35, 0.79)],
+    + [("temperature", rate) for rate in (0.08, 0.35, 0.79)]
+    + [("skill", rate) for rate in (0.01, 0.2, 0.9)],
 )
 def test_the_realised_rate_is_the_wanted_one(pool, knob, rate):
     probabilities, labels, uniforms = pool
@@ -48,7 +49,7 @@ def test_one_setting_keeps_the_order_of_the_raters_and_one_each_sets_their_rates
     np.testing.assert_allclose(metrics.error_rate_by_rater(noisy, labels), wanted, atol=3e-4)
 
 
-@pytest.mark.parametrize("knob", dial.KNOBS)
+@pytest.mark.parametrize("knob", ["error_odds", "temperature"])
 def test_at_one_the_labels_are_what_the_raters_believe(pool, knob):
     probabilities, labels, uniforms = pool
     noisy = dial.draw(knob, probabilities, labels, 1.0, uniforms)
@@ -73,6 +74,41 @@ def test_error_odds_turn_raters_as_people_are_turned(pool):
     np.testing.assert_allclose(turned / turned.sum(axis=1, keepdims=True), expected, atol=0.02)
 
 
+def test_with_skill_a_rater_errs_where_the_image_is_too_hard_for_it(pool):
+    probabilities, labels, uniforms = pool
+    setting = dial.solve("skill", probabilities, labels, 0.2, uniforms)
+    errs = dial.draw("skill", probabilities, labels, setting, uniforms) != labels[:, None]
+    mean_wrong = 1 - probabilities.mean(axis=1)[np.arange(N), labels].astype(np.float64)
+    np.testing.assert_array_equal(errs, (mean_wrong / (1 - mean_wrong))[:, None] * setting > 1)
+    # Guttman's scale: who errs on an image is worse than who does not.
+    by_skill = errs[:, np.argsort(setting)]
+    assert (by_skill[:, 1:] >= by_skill[:, :-1]).all()
+    # The quantiles of the logistic distribution at 1/12, 3/12 .. 11/12.
+    steps = np.diff(np.log(np.sort(setting)))
+    expected = dial.SPREAD * np.diff(np.log([1 / 11, 3 / 9, 5 / 7, 7 / 5, 9 / 3, 11 / 1]))
+    np.testing.assert_allclose(steps, expected, rtol=1e-9)
+
+
+def test_with_skill_the_wrong_class_is_sampled_from_the_raters_own_belief(pool):
+    probabilities, labels, _ = pool
+    uniforms = np.random.default_rng(4).random((N, R))
+    noisy = dial.draw("skill", probabilities, labels, 1e12, uniforms)  # too hard for all
+    assert (noisy != labels[:, None]).all()
+    wrong = probabilities.astype(np.float64)
+    np.put_along_axis(wrong, labels[:, None, None], 0.0, axis=-1)
+    wrong /= wrong.sum(axis=-1, keepdims=True)
+    for rater in range(R):
+        counts = np.bincount(noisy[:, rater], minlength=K)
+        expected, variance = wrong[:, rater].sum(axis=0), (wrong[:, rater] * (1 - wrong[:, rater])).sum(axis=0)
+        assert (np.abs(counts - expected) < 4 * np.sqrt(variance)).all()
+
+
+def test_with_skill_a_rater_that_is_sure_names_what_the_others_think_of():
+    probabilities = np.array([[[1.0, 0.0, 0.0], [0.2, 0.8, 0.0]]], np.float32)
+    noisy = dial.draw("skill", probabilities, np.array([0]), 10.0, np.full((1, 2), 0.5))
+    assert noisy.tolist() == [[1, 1]]
+
+
 @pytest.mark.parametrize("knob", dial.KNOBS)
 def test_the_noise_hangs_on_the_image_all_along_the_dial(pool, knob):
     probabilities, labels, uniforms = pool
@@ -93,7 +129,7 @@ def test_errors_say_what_is_in_reach(pool):
         dial.solve("temperature", probabilities, labels, [0.2] * 5 + [0.9], uniforms)
     with pytest.raises(dial.DialError, match="each of the 6 raters"):
         dial.solve("error_odds", probabilities, labels, [0.2, 0.3], uniforms)
-    with pytest.raises(dial.DialError, match="no knob 'volume'; there are error_odds, temperature"):
+    with pytest.raises(dial.DialError, match="no knob 'volume'; there are error_odds, temperature, skill"):
         dial.solve("volume", probabilities, labels, 0.2, uniforms)
 
 

@@ -52,6 +52,28 @@ def test_each_is_the_rater_it_is_alone_and_a_diverging_one_takes_none_with_it():
         np.testing.assert_allclose(together.logits(images), alone.logits(images), atol=1e-5)
 
 
+def test_a_group_that_is_trained_by_adamw_goes_on_from_its_checkpoints_and_is_the_raters_alone(tmp_path):
+    images, labels = blobs()
+    first = dataclasses.replace(RATER, optimizer="adamw", learning_rate=0.01, weight_decay=0.1)
+    group = [first, dataclasses.replace(first, id="b", seed=1, momentum=0.8)]
+    kept = {rater.id: Checkpoints(tmp_path / rater.id, rater.id, every_seconds=0) for rater in group}
+
+    def stop(rater, step, loss):
+        if step > first.steps // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(members.train_together(group, images, labels, num_classes=3, checkpoints=kept, on_progress=stop))
+    ((start, _),) = members.in_step(group, kept)
+    assert 0 < start < first.steps
+    resumed = members.train_together(group, images, labels, num_classes=3, checkpoints=kept, start=start)
+    undisturbed = members.train_together(group, images, labels, num_classes=3)
+    for (rater, again), (_, once) in zip(resumed, undisturbed, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(leaves(again), leaves(once), strict=True))
+        alone = engine.train(rater, images, labels, num_classes=3)
+        np.testing.assert_allclose(again.logits(images), alone.logits(images), atol=1e-4)
+
+
 @pytest.mark.slow
 def test_convolutions_and_batch_statistics_of_members_are_those_alone():
     rng = np.random.default_rng(0)
@@ -71,6 +93,7 @@ def test_what_has_to_be_the_same_in_a_group():
         dataclasses.replace(RATER, id="width", width=1.0),
         dataclasses.replace(RATER, id="batch", batch_size=20),
         dataclasses.replace(RATER, id="dtype", dtype="bfloat16"),
+        dataclasses.replace(RATER, id="optimizer", optimizer="adamw"),
         dataclasses.replace(RATER, id="crop", augmentation=Augmentation(crop_padding=2)),
         dataclasses.replace(RATER, id="softmax", architecture="softmax_regression"),
     ]

@@ -15,6 +15,7 @@ from rater_training.devices import Devices
 from rater_training.features import performance
 from rater_training.one_rater import softmax
 from rater_training.pool_folder import PoolError
+from rater_training.pretrained import PUBLISHED, PretrainedError
 from tests.training.tiny import Recorder, pool_of, rater, tiny_dataset
 
 
@@ -215,3 +216,18 @@ def test_performance_by_hand():
     # Ranked by probability: right at 0.8, wrong at 0.6, right at 0.3, wrong at 0.1.
     assert known["mean_average_precision"] == pytest.approx((1 / 1 + 2 / 3) / 2)
     assert known["auc_roc"] == pytest.approx(3 / 4)
+
+
+def test_without_published_weights_no_rater_is_trained(dataset, tmp_path, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "efficientnet_lite0", ("no_such_package", "a.pth"))
+    starts_from_them = rater("b", architecture="efficientnet_lite0", pretrained=True)
+    listener = Recorder()
+    with pytest.raises(PretrainedError, match="the ImageNet weights of efficientnet_lite0 are not installed"):
+        pool.train_pool(dataset, pool_of(rater("a"), starts_from_them), tmp_path, listener)
+    assert not listener.trained
+    # The other can be trained without them.
+    pool.train_pool(dataset, pool_of(rater("a"), starts_from_them), tmp_path, listener, only=("a",))
+    assert listener.trained == ["a"]
+    none = rater("c", pretrained=True)
+    with pytest.raises(PretrainedError, match="no published weights are known of softmax_regression"):
+        pool.train_pool(dataset, pool_of(none), tmp_path / "other", listener)

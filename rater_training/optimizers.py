@@ -1,0 +1,70 @@
+"""Optimisers: what a step makes of a gradient.
+
+    optimizer = OPTIMIZERS["nesterov"]
+    state = optimizer.start(params)
+    params, state = optimizer.step(params, state, gradients, rate, momentum, weight_decay)
+
+The numbers are arrays, so that raters that differ in them alone share a compilation. Weight decay spares vectors:
+biases and the scales of normalisation.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class Optimizer(NamedTuple):
+    """Two functions on trees of arrays.
+
+    Attributes:
+      start: params -> the state before the first step.
+      step: params, state, gradients, rate, momentum, weight_decay -> new params, new state.
+    """
+
+    start: Callable[[Any], Any]
+    step: Callable[..., tuple[Any, Any]]
+
+
+def _kernels(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, tree)
+
+
+def _moved(params: Any, updates: Any, rate: jax.Array) -> Any:
+    return jax.tree.map(lambda p, u: p - rate * u, params, updates)
+
+
+def _nesterov(
+    params: Any, trace: Any, gradients: Any, rate: jax.Array, momentum: jax.Array, weight_decay: jax.Array
+) -> tuple[Any, Any]:
+    """Nesterov's method (as in Sutskever et al. 2013); the decay is part of the gradient."""
+    transformation = optax.chain(
+        optax.add_decayed_weights(weight_decay, mask=_kernels), optax.trace(decay=momentum, nesterov=True)
+    )
+    empty, _ = transformation.init(params)
+    updates, (_, state) = transformation.update(gradients, (empty, optax.TraceState(trace)), params)
+    return _moved(params, updates, rate), state.trace
+
+
+def _adamw(
+    params: Any, state: Any, gradients: Any, rate: jax.Array, momentum: jax.Array, weight_decay: jax.Array
+) -> tuple[Any, Any]:
+    """AdamW (Loshchilov & Hutter, ICLR 2019) with beta_1 = momentum, beta_2 = 0.999; the decay is apart from it."""
+    transformation = optax.chain(
+        optax.scale_by_adam(b1=momentum), optax.add_decayed_weights(weight_decay, mask=_kernels)
+    )
+    _, empty = transformation.init(params)
+    updates, (adam, _) = transformation.update(gradients, (optax.ScaleByAdamState(*state), empty), params)
+    return _moved(params, updates, rate), tuple(adam)
+
+
+def _zeros(params: Any) -> Any:
+    return jax.tree.map(jnp.zeros_like, params)
+
+
+OPTIMIZERS = {
+    "nesterov": Optimizer(_zeros, _nesterov),
+    "adamw": Optimizer(lambda params: (jnp.zeros((), jnp.int32), _zeros(params), _zeros(params)), _adamw),
+}
