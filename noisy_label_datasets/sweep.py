@@ -117,3 +117,26 @@ def sweep(
             continue
         drawn = dial.draw(knob, probabilities, labels, setting, uniforms)
         yield Turned(knob, rate, dial.common(setting), measure(drawn, labels, human_counts))
+
+
+def sweep_four(
+    probabilities: np.ndarray,
+    ids: np.ndarray,
+    labels: np.ndarray,
+    human_counts: np.ndarray,
+    rates: Sequence[float],
+    knobs: Sequence[str] = tuple(dial.KNOBS),
+) -> Iterator[tuple[str, float, ciln_bench.Comparison | None]]:
+    """Yields knob, rate and comparison in the way of CILN-Bench of a pool's best raters, as many as that has voters.
+
+    Args and errors as those of `sweep`; None where the knob cannot reach the rate.
+    """
+    four = probabilities[:, ciln_bench.best(probabilities.argmax(axis=-1), labels)]
+    uniforms = uniforms_of_ids(ids, four.shape[1], "dial")
+    for rate, knob in itertools.product(rates, knobs):
+        try:
+            setting = dial.solve(knob, four, labels, rate, uniforms)
+        except dial.DialError:
+            yield knob, rate, None
+            continue
+        yield knob, rate, ciln_bench.compare(dial.draw(knob, four, labels, setting, uniforms), labels, human_counts)

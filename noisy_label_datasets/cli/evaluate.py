@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     """
     from rich.console import Console
 
-    from noisy_label_datasets import human_labels, table1
+    from noisy_label_datasets import ciln_bench, human_labels, table1
     from noisy_label_datasets.card.terminal import table1_lines
 
     people = human_labels.load_cifar10h(args.human_labels)
@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> None:
             _print_setting(console, num_corrected, table1.reproduction(labels, counts))
         console.print(*table1_lines(table1.compare(pool.noisy_labels, labels, counts), pool.name), sep="\n")
         console.print(table_of_figures(pool, labels, counts, args.rates), "")
+        if pool.noisy_labels.shape[1] >= ciln_bench.LABELS:
+            console.print(table_as_ciln(pool, labels, counts, args.rates), "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +147,7 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
     shown = Table(
         box=rich.box.SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
         show_edge=False,
         caption="variances of votes and flip rates within a class; share of the latter that the class explains; raters "
         "over independent flips in the paper’s way, the same of four labels an image, and as distributions",
@@ -167,9 +170,44 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
     if pool.probabilities is not None and rates:
         for turned in sweep(pool.probabilities(), pool.ids, labels, counts, rates):
             if turned.figures is None:
-                shown.add_row(f"{turned.knob} cannot", f"{turned.rate:.1%}", *["–"] * 7)
+                shown.add_row(turned.knob, f"{turned.rate:.1%}", *["–"] * 7)
             else:
                 add(f"{turned.knob} {turned.setting:.2g}", turned.figures)
+    return shown
+
+
+def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
+    """Returns a table of a pool's four best raters, as they are and turned to some rates, beside CILN-Bench's voters."""
+    import rich.box
+    from rich.table import Table
+
+    from noisy_label_datasets import ciln_bench
+    from noisy_label_datasets.sweep import sweep_four
+
+    shown = Table(
+        box=rich.box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+        show_edge=False,
+        caption="the four best raters beside the four voters of CILN-Bench (Islam et al. 2026), over independent flips "
+        "and in the way of that benchmark; its distances as released",
+    )
+    for title in ("four labels an image", "error", "ratio"):
+        shown.add_column(title, justify="left" if title.startswith("four") else "right", no_wrap=True)
+
+    def add(name: str, found: "ciln_bench.Comparison") -> None:
+        shown.add_row(name, f"{found.error_rate:.1%}", str(found.ratio))
+
+    best = ciln_bench.best(pool.noisy_labels, labels)
+    add("as they are", ciln_bench.compare(pool.noisy_labels[:, best], labels, counts))
+    if pool.probabilities is not None and rates:
+        for knob, rate, found in sweep_four(pool.probabilities(), pool.ids, labels, counts, rates):
+            if found is None:
+                shown.add_row(knob, f"{rate:.1%}", "–")
+            else:
+                add(knob, found)
+    for name, ratio in ciln_bench.reported_ratios(labels, counts).items():
+        shown.add_row(f"CILN-Bench, {name}", f"{ciln_bench.SETTINGS[name].error_rate:.1%}", f"{ratio:.3f}")
     return shown
 
 

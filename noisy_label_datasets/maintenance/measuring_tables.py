@@ -15,7 +15,7 @@ from noisy_label_datasets.dial import calibrated
 from noisy_label_datasets.instance_dependence import instance_dependence
 from noisy_label_datasets.noise_models import uniforms_of_ids
 from noisy_label_datasets.predictions import RaterPredictions, read_predictions
-from noisy_label_datasets.sweep import Figures, measure, sweep
+from noisy_label_datasets.sweep import Figures, measure, sweep, sweep_four
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 DOCUMENT = REPOSITORY / "docs" / "measuring.md"
@@ -84,19 +84,13 @@ def paper_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
 def ciln_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     """The four best raters of the least noisy pool at the error rates that CILN-Bench reports, compared in its way."""
     low = pools["low"]
-    labels, probabilities = low.clean_labels["test"], calibrated(low, "test")
-    by_skill = np.argsort(metrics.error_rate_by_rater(low.noisy_labels["test"], labels))
-    four = by_skill[: ciln_bench.LABELS]
-    uniforms = uniforms_of_ids(low.ids["test"], ciln_bench.LABELS, "dial")
+    ids, labels, probabilities = low.ids["test"], low.clean_labels["test"], calibrated(low, "test")
+    theirs = ciln_bench.reported_ratios(labels, counts)
     lines = [_head("setting", "error rate", "CILN-Bench's ratio", *(f"`low`, `{knob}`" for knob in PEER_KNOBS))]
     for name, reported in ciln_bench.SETTINGS.items():
-        theirs = reported.distance / ciln_bench.distance_of_flips(reported.error_rate, labels, counts)
-        ratios = []
-        for knob in PEER_KNOBS:
-            setting = dial.solve(knob, probabilities[:, four], labels, reported.error_rate, uniforms)
-            drawn = dial.draw(knob, probabilities[:, four], labels, setting, uniforms)
-            ratios.append(str(ciln_bench.compare(drawn, labels, counts).ratio))
-        lines.append(f"| {name} | {reported.error_rate:.3f} | {theirs:.3f} | {' | '.join(ratios)} |\n")
+        found = sweep_four(probabilities, ids, labels, counts, (reported.error_rate,), PEER_KNOBS)
+        ours = " | ".join(str(comparison.ratio) for *_, comparison in found if comparison)
+        lines.append(f"| {name} | {reported.error_rate:.3f} | {theirs[name]:.3f} | {ours} |\n")
     return "".join(lines)
 
 

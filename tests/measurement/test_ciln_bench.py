@@ -51,7 +51,7 @@ def test_people_are_nearer_than_flips_and_flips_as_near_as_flips():
     flips = noise_models.independent_flips(LABELS, 0.15, K, RNG.random((N, 4)))
     assert ciln_bench.compare(people, LABELS, COUNTS).ratio.value < 0.75
     found = ciln_bench.compare(flips, LABELS, COUNTS)
-    assert found.ratio.value == pytest.approx(1, abs=0.02)
+    assert found.ratio.value == pytest.approx(1, abs=0.05)  # one draw of the flips
     assert ciln_bench.distance_of_flips(0.15, LABELS, COUNTS) == pytest.approx(found.distance.value, abs=0.01)
 
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from noisy_label_datasets import cli, files, human_labels, metrics, table1
+from noisy_label_datasets import ciln_bench, cli, dial, files, human_labels, metrics, table1
 from noisy_label_datasets.predictions import PredictionsWriter, read_predictions
 from noisy_label_datasets.splits import LABELLED_SPLITS, SplitPlan
 
@@ -41,13 +41,13 @@ def given(tmp_path, monkeypatch):
         class_names=[f"class {k}" for k in range(K)],
         examples=examples,
     )
-    for i in range(3):
+    for i in range(5):
         odds = {split: np.exp(np.eye(K)[y]) for split, (_, y) in examples.items()}
         for split in ("clean_label_valid", "test"):
             odds[split] = np.exp(hard + rng.normal(size=hard.shape))
         probabilities = {split: o / o.sum(axis=1, keepdims=True) for split, o in odds.items()}
         writer.write_rater(f"rater_{i}", fingerprint="", probabilities=probabilities, features={})
-    writer.finish([f"rater_{i}" for i in range(3)], provenance={})
+    writer.finish([f"rater_{i}" for i in range(5)], provenance={})
     wrong = {"id": 7, "given_original_label": int(labels[7]), "our_guessed_label": int(labels[7] + 1) % K}
     (tmp_path / "wrong.json").write_text(json.dumps([wrong | {"mturk": {"given": 0, "guessed": 5}}]))
     return tmp_path / "pool", tmp_path / "counts.npy", tmp_path / "wrong.json", counts
@@ -66,9 +66,18 @@ def test_prints_table1_beside_the_papers(given, capsys):
     assert f"{expected.ratios['paper']}" in printed
     assert "0.180 ± 0.005" in printed  # what the paper prints for its low level
     error = metrics.rater_error_rate(read.noisy_labels["test"], read.clean_labels["test"])
-    rows = [line for line in printed.splitlines() if line.startswith(("as they are", "error_odds", "temperature"))]
+    rows = [line for line in printed.splitlines() if line.startswith(("as they are", *dial.KNOBS))]
     rates = [float(row.split("%")[0].split()[-1]) for row in rows]
-    assert rates == pytest.approx([100 * error, 30, 30, 85, 85], abs=0.2)
+    assert rates[:7] == pytest.approx([100 * error, *[30] * 3, *[85] * 3], abs=0.2)
+    # The second table: four of the five raters, and what is reported beside them.
+    best = ciln_bench.best(read.noisy_labels["test"], read.clean_labels["test"])
+    four = ciln_bench.compare(read.noisy_labels["test"][:, best], read.clean_labels["test"], counts)
+    assert four.error_rate < error
+    assert rates[7:] == pytest.approx([100 * four.error_rate, *[30] * 3, *[85] * 3], abs=0.2)
+    assert str(four.ratio) in printed
+    for name, setting in ciln_bench.SETTINGS.items():
+        assert f"CILN-Bench, {name}" in printed
+        assert f"{setting.error_rate:.1%}" in printed
 
 
 def test_corrections_are_counted(given, capsys):
