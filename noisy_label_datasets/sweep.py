@@ -103,20 +103,11 @@ def sweep(
     Raises:
         DialError: a rate that is none, or a knob that there is not.
     """
-    for rate in rates:
-        if not 0 < rate < 1:
-            raise dial.DialError(f"a rater error rate lies between 0 and 1, not {rate}")
-    uniforms = uniforms_of_ids(ids, probabilities.shape[1], "dial")
-    for rate, knob in itertools.product(rates, knobs):
-        try:
-            setting = dial.solve(knob, probabilities, labels, rate, uniforms)
-        except dial.DialError:
-            if knob not in dial.KNOBS:
-                raise
-            yield Turned(knob, rate, None, None)  # what one knob cannot reach another can
-            continue
-        drawn = dial.draw(knob, probabilities, labels, setting, uniforms)
-        yield Turned(knob, rate, dial.common(setting), measure(drawn, labels, human_counts))
+    for knob, rate, setting, drawn in _drawn(probabilities, ids, labels, rates, knobs):
+        if setting is None or drawn is None:
+            yield Turned(knob, rate, None, None)
+        else:
+            yield Turned(knob, rate, dial.common(setting), measure(drawn, labels, human_counts))
 
 
 def sweep_four(
@@ -132,11 +123,25 @@ def sweep_four(
     Args and errors as those of `sweep`; None where the knob cannot reach the rate.
     """
     four = probabilities[:, ciln_bench.best(probabilities.argmax(axis=-1), labels)]
-    uniforms = uniforms_of_ids(ids, four.shape[1], "dial")
+    for knob, rate, _, drawn in _drawn(four, ids, labels, rates, knobs):
+        yield knob, rate, None if drawn is None else ciln_bench.compare(drawn, labels, human_counts)
+
+
+def _drawn(
+    probabilities: np.ndarray, ids: np.ndarray, labels: np.ndarray, rates: Sequence[float], knobs: Sequence[str]
+) -> Iterator[tuple[str, float, np.ndarray | None, np.ndarray | None]]:
+    """Yields knob, rate, settings [R] and labels [n, R]; None where the knob cannot reach the rate, as another can."""
+    for rate in rates:
+        if not 0 < rate < 1:
+            raise dial.DialError(f"a rater error rate lies between 0 and 1, not {rate}")
+    for knob in knobs:
+        if knob not in dial.KNOBS:
+            raise dial.DialError(f"no knob {knob!r}; there are {', '.join(dial.KNOBS)}")
+    uniforms = uniforms_of_ids(ids, probabilities.shape[1], "dial")
     for rate, knob in itertools.product(rates, knobs):
         try:
-            setting = dial.solve(knob, four, labels, rate, uniforms)
+            setting = dial.solve(knob, probabilities, labels, rate, uniforms)
         except dial.DialError:
-            yield knob, rate, None
-            continue
-        yield knob, rate, ciln_bench.compare(dial.draw(knob, four, labels, setting, uniforms), labels, human_counts)
+            yield knob, rate, None, None
+        else:
+            yield knob, rate, setting, dial.draw(knob, probabilities, labels, setting, uniforms)

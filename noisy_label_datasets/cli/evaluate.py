@@ -134,9 +134,6 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
     Raises:
       NoisyLabelsError: the pool's labels are not its own, or a rate is none.
     """
-    import rich.box
-    from rich.table import Table
-
     from noisy_label_datasets.card.model import decimal
     from noisy_label_datasets.sweep import Figures, measure, sweep
 
@@ -144,16 +141,11 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
         raise NoisyLabelsError(
             f"{pool.name} has no probabilities of its own to sample from: --rates is for a rater pool"
         )
-    shown = Table(
-        box=rich.box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-        show_edge=False,
-        caption="variances of votes and flip rates within a class; share of the latter that the class explains; raters "
-        "over independent flips in the paper’s way, the same of four labels an image, and as distributions",
+    shown = _table(
+        ("labels", "error", "alpha", "votes", "flips", "class", "ratio", "of 4", "distr."),
+        "variances of votes and flip rates within a class; share of the latter that the class explains; raters over "
+        "independent flips in the paper’s way, the same of four labels an image, and as distributions",
     )
-    for title in ("labels", "error", "alpha", "votes", "flips", "class", "ratio", "of 4", "distr."):
-        shown.add_column(title, justify="left" if title == "labels" else "right", no_wrap=True)
 
     def add(name: str, found: Figures) -> None:
         shown.add_row(
@@ -177,23 +169,15 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
 
 
 def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
-    """Returns a table of a pool's four best raters, as they are and turned to some rates, beside CILN-Bench's voters."""
-    import rich.box
-    from rich.table import Table
-
+    """Returns the four best raters, as they are and turned to some rates, beside the voters of CILN-Bench."""
     from noisy_label_datasets import ciln_bench
     from noisy_label_datasets.sweep import sweep_four
 
-    shown = Table(
-        box=rich.box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-        show_edge=False,
-        caption="the four best raters beside the four voters of CILN-Bench (Islam et al. 2026), over independent flips "
-        "and in the way of that benchmark; its distances as released",
+    shown = _table(
+        ("four labels an image", "error", "ratio"),
+        "the four best raters beside the four voters of CILN-Bench (Islam et al. 2026), over independent flips and in "
+        "the way of that benchmark; its distances as released",
     )
-    for title in ("four labels an image", "error", "ratio"):
-        shown.add_column(title, justify="left" if title.startswith("four") else "right", no_wrap=True)
 
     def add(name: str, found: "ciln_bench.Comparison") -> None:
         shown.add_row(name, f"{found.error_rate:.1%}", str(found.ratio))
@@ -208,6 +192,17 @@ def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", 
                 add(knob, found)
     for name, ratio in ciln_bench.reported_ratios(labels, counts).items():
         shown.add_row(f"CILN-Bench, {name}", f"{ciln_bench.SETTINGS[name].error_rate:.1%}", f"{ratio:.3f}")
+    return shown
+
+
+def _table(titles: Sequence[str], caption: str) -> "Table":
+    """Returns a table without rows: the first column text, the others numbers."""
+    import rich.box
+    from rich.table import Table
+
+    shown = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False, caption=caption)
+    for column, title in enumerate(titles):
+        shown.add_column(title, justify="right" if column else "left", no_wrap=True)
     return shown
 
 
