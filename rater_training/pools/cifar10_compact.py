@@ -73,7 +73,7 @@ _MEDIUM = (
 
 
 def _fine_tuned(rater_id: str, architecture: str, seed: int) -> RaterConfig:
-    """A rater that starts from ImageNet: a tenth of the compact networks' examples, at a small rate."""
+    """A rater that starts from ImageNet: a fifth of the examples of a compact network, at a small rate."""
     return RaterConfig(
         id=rater_id,
         architecture=architecture,

@@ -93,7 +93,7 @@ def test_the_published_file_has_what_is_published():
     found = read_torch_weights(weights_path("efficientnet_lite0"))
     assert sum(a.size for name, a in found.items() if "running" not in name and "num_" not in name) == 4_652_008
     assert found["_conv_stem.weight"].shape == (32, 3, 3, 3)
-    assert all((array > 0).all() for name, array in found.items() if name.endswith("running_var"))
+    assert all((array >= 0).all() for name, array in found.items() if name.endswith("running_var"))
     assert all(np.isfinite(array).all() for array in found.values())
 
 
@@ -124,8 +124,8 @@ def test_nothing_of_a_file_is_run(tmp_path):
 
     path = tmp_path / "harmful.pth"
     path.write_bytes(pickle.dumps(Harmful(), protocol=2))
-    with pytest.raises(WeightsError, match=r"builtins\.eval is no part of a dictionary of tensors"):
+    with pytest.raises(WeightsError, match=r"builtin(s|__)\.eval is no part of a dictionary of tensors"):
         read_torch_weights(path)
     path.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1, 2) * 2 + pickle.dumps(Harmful(), 2))
-    with pytest.raises(WeightsError, match=r"__builtin__|builtins"):
+    with pytest.raises(WeightsError, match=r"builtin(s|__)\.eval is no part"):
         read_torch_weights(path)
