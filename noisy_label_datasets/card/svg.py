@@ -21,7 +21,7 @@ def bars(labels: Sequence[str], shares: Sequence[float | None], texts: Sequence[
     body = []
     for i, (label, share, text) in enumerate(zip(labels, shares, texts, strict=True)):
         y, length = i * row, room * (share or 0) / longest
-        body.append(_text(left - 10, y + 17, shorten(label, 22), "label", "end"))
+        body.append(_text(left - 10, y + 17, shorten(label, 20), "label", "end"))
         body.append(_rect(left, y + 5, max(length, 1), row - 10, "wrong"))
         body.append(_text(left + length + 8, y + 17, text, "value", "start"))
     return _svg(width, row * len(labels), body)

@@ -51,15 +51,14 @@ def test_small_images_are_enlarged_as_pillow_enlarges_them():
     assert layers.build_layer(layer, (100, 120, 3), layers.Kernels(jnp.float32))(large, train=False) is large
 
 
-# What scikit-learn's two photographs show, as ImageNet has it: a flower like a daisy, and a palace by a lake.
-PHOTOGRAPHS = {"flower.jpg": {985}, "china.jpg": {663, 698, 832}}  # daisy; monastery, palace, stupa
+PALACE = 698  # of ImageNet's classes: what scikit-learn's photograph of the Summer Palace in Beijing shows
 
 
 @pytest.mark.parametrize(
     "name",
     [name if name == "efficientnet_lite0" else pytest.param(name, marks=pytest.mark.slow) for name in PUBLISHED],
 )
-def test_with_its_published_weights_it_knows_what_a_photograph_shows(name):
+def test_with_its_published_weights_it_knows_a_palace_when_it_sees_one(name):
     from PIL import Image
     from sklearn.datasets import load_sample_image
 
@@ -69,14 +68,12 @@ def test_with_its_published_weights_it_knows_what_a_photograph_shows(name):
     *_, kernel, bias = read_torch_weights(weights_path(name)).values()
     module.head.kernel.set_value(jnp.asarray(kernel.T))
     module.head.bias.set_value(jnp.asarray(bias))
-    for photograph, shown in PHOTOGRAPHS.items():
-        pixels = load_sample_image(photograph)
-        left = (pixels.shape[1] - pixels.shape[0]) // 2
-        square = Image.fromarray(pixels[:, left : left + pixels.shape[0]]).resize(
-            (side, side), Image.Resampling.BICUBIC
-        )
-        logits = module((jnp.asarray(np.asarray(square), jnp.float32)[None] - 127) / 128, train=False)
-        assert shown & set(np.argsort(logits[0])[-5:].tolist())  # the usual measure: among the first five
+    pixels = load_sample_image("china.jpg")
+    left = (pixels.shape[1] - pixels.shape[0]) // 2
+    square = Image.fromarray(pixels[:, left : left + pixels.shape[0]])
+    square = square.resize((side, side), Image.Resampling.BICUBIC)
+    logits = module((jnp.asarray(np.asarray(square), jnp.float32)[None] - 127) / 128, train=False)
+    assert int(logits.argmax()) == PALACE
 
 
 def test_a_rater_starts_from_them_with_a_new_last_layer():
