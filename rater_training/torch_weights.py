@@ -20,6 +20,18 @@ import numpy as np
 from rater_training.keras_weights import WeightsError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
+# What reading arbitrary bytes as such a file may end in.
+_DAMAGED = (
+    pickle.UnpicklingError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
 _DTYPES = {"FloatStorage": np.dtype("<f4"), "HalfStorage": np.dtype("<f2"), "LongStorage": np.dtype("<i8")}
 
 
@@ -75,11 +87,14 @@ def read_torch_weights(path: str | pathlib.Path) -> dict[str, np.ndarray]:
                 count = int.from_bytes(file.read(8), "little")
                 storages[key] = np.frombuffer(file.read(count * unpickler.dtypes[key].itemsize), unpickler.dtypes[key])
         return {name: _array(tensor, storages[tensor.storage]) for name, tensor in tensors.items()}
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, AttributeError, TypeError, IndexError) as error:
+    except _DAMAGED as error:
         raise WeightsError(f"{path} is no weights file of PyTorch before 1.6: {error}") from error
 
 
 def _array(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
+    """Returns a tensor's numbers; those that its strides lead to have to lie in the storage."""
+    if min(tensor.offset, *tensor.strides, 0) < 0 or min((*tensor.shape, 1)) < 1:
+        raise ValueError(f"a tensor of shape {tensor.shape}, strides {tensor.strides} and offset {tensor.offset}")
     last = tensor.offset + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True))
     if last >= len(storage):
         raise ValueError(f"a tensor of shape {tensor.shape} reaches beyond its {len(storage)} numbers")

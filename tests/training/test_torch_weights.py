@@ -108,6 +108,13 @@ def test_damaged_and_other_files_are_refused(write, tmp_path):
             read_torch_weights(cut)
     with pytest.raises(WeightsError, match="reaches beyond its 6 numbers"):
         read_torch_weights(write({"a": ("FloatStorage", numbers, 1, (6,), (1,))}))
+    for offset, shape, strides in ((-1, (3,), (1,)), (5, (3,), (-1,)), (0, (-2, 3), (3, 1)), (0, (0,), (1,))):
+        with pytest.raises(WeightsError, match=r"a tensor of shape .*, strides .* and offset"):
+            read_torch_weights(write({"a": ("FloatStorage", numbers, offset, shape, strides)}))
+    boundless = tmp_path / "boundless.pth"
+    boundless.write_bytes(whole[: -len(numbers.tobytes()) - 8] + struct.pack("<Q", 2**63 - 1))
+    with pytest.raises(WeightsError, match=r"boundless\.pth is no weights file"):
+        read_torch_weights(boundless)
     with pytest.raises(WeightsError, match=r"torch\.DoubleStorage is no part of a dictionary of tensors"):
         read_torch_weights(write({"a": ("DoubleStorage", numbers.astype(float), 0, (6,), (1,))}))
     (tmp_path / "zip.pth").write_bytes(b"PK\x03\x04 and so on")
