@@ -14,7 +14,7 @@ from collections.abc import Callable
 import krippendorff
 import numpy as np
 
-from noisy_label_datasets import metrics
+from noisy_label_datasets.noise import metrics
 
 
 def measured(function: Callable[[], float]) -> tuple[float, float, float]:

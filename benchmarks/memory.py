@@ -19,9 +19,9 @@ import numpy as np
 import noisy_label_datasets, tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.datasets.patch_camelyon import patch_camelyon_dataset_builder as patch_camelyon
-from noisy_label_datasets.base import encode_png
-from noisy_label_datasets.predictions import PredictionsWriter
-from noisy_label_datasets.splits import LABELLED_SPLITS
+from noisy_label_datasets.base.bases import encode_png
+from noisy_label_datasets.labels.predictions import PredictionsWriter
+from noisy_label_datasets.base.splits import LABELLED_SPLITS
 
 tfds.disable_progress_bar()
 data_dir, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])

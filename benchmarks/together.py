@@ -19,8 +19,8 @@ import numpy as np
 from documents import machine, report
 
 from noisy_label_datasets.training_options import positive
-from rater_training import engine, members
 from rater_training.config import RaterConfig
+from rater_training.engine import loop, members
 
 
 def seconds_a_step(train: Callable[[], object], steps: int) -> float:
@@ -65,10 +65,10 @@ def compare(args: argparse.Namespace, say: Callable[[str], None]) -> None:
         )
         raters = [dataclasses.replace(first, id=str(i), seed=i) for i in range(args.members)]
 
-        def train(rater: RaterConfig) -> engine.TrainedRater:
-            return engine.train(rater, images, labels, num_classes=10, streamed=False)
+        def train(rater: RaterConfig) -> loop.TrainedRater:
+            return loop.train(rater, images, labels, num_classes=10, streamed=False)
 
-        def beside(raters: list[RaterConfig] = raters, train: Callable = train) -> list[engine.TrainedRater]:
+        def beside(raters: list[RaterConfig] = raters, train: Callable = train) -> list[loop.TrainedRater]:
             with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as executor:
                 return list(executor.map(train, raters))
 

@@ -67,10 +67,11 @@ Turn = Callable[[bool], dict[str, float]]
 
 
 def engine(task: Task) -> Turn:
-    """`rater_training.engine.train`, or raters together, the first call (which may compile) not counted."""
-    from rater_training import architectures, members
-    from rater_training import engine as training
+    """`rater_training.engine.loop.train`, or raters together, the first call (which may compile) not counted."""
+    from rater_training import architectures
     from rater_training.config import Augmentation, RaterConfig
+    from rater_training.engine import loop as training
+    from rater_training.engine import members
 
     in_form = functools.partial(architectures.ARCHITECTURES[task.network], form=task.form)
     architectures.ARCHITECTURES["contestant"] = in_form

@@ -2,8 +2,8 @@
 
 TFDS knows a builder when its module has been imported. Importing TFDS takes a second or two, which neither
 `noisy-labels --help` nor rater training should pay for, so `import noisy_label_datasets` does not import it: it sees to
-it that the import of TFDS, whenever it comes, is followed by that of `noisy_label_datasets.builder`, which ends by
-importing every builder. Where TFDS is not installed nothing ever follows.
+it that the import of TFDS, whenever it comes, is followed by that of `noisy_label_datasets.build.builder`, which ends
+by importing every builder. Where TFDS is not installed nothing ever follows.
 
 Each builder is imported under the name that `tfds build` gives it in its own folder,
 `<dataset>.<dataset>_dataset_builder`, so that one builder is one module and never registered twice; for that the folder
@@ -21,7 +21,7 @@ from typing import Any
 from noisy_label_datasets.errors import NoisyLabelsError
 
 _TFDS = "tensorflow_datasets"
-_GENERIC_BUILDER = "noisy_label_datasets.builder"
+_GENERIC_BUILDER = "noisy_label_datasets.build.builder"
 _OTHERS: dict[str, Any] = {}  # builders of other packages and of users, by the name of their dataset
 
 
@@ -72,7 +72,7 @@ def builder_class(dataset: str) -> Any:
 
 
 def import_builders() -> None:
-    """Imports every builder; the last act of `noisy_label_datasets.builder`, on which they build."""
+    """Imports every builder; the last act of `noisy_label_datasets.build.builder`, on which they build."""
     folder = str(builders_dir())
     if folder not in sys.path:
         sys.path.append(folder)

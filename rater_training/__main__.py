@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from noisy_label_datasets import training_options
-from noisy_label_datasets.arrays import CleanDataset
+from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training import pools
 from rater_training.config import ConfigError, PoolConfig
-from rater_training.progress import ProgressLines, Silent
+from rater_training.training.progress import ProgressLines, Silent
 
 if TYPE_CHECKING:
-    from rater_training.devices import Devices
+    from rater_training.engine.devices import Devices
 
 _INTERRUPTED = 130
 
@@ -37,7 +37,7 @@ def _train(arguments: argparse.Namespace) -> int:
         finished = _train_on_workers(arguments, pool)
     else:
         devices = _devices(arguments)  # before anything else that has JAX look for devices
-        from rater_training.pool import train_pool
+        from rater_training.training.pool import train_pool
 
         leads = devices.leads
         dataset = CleanDataset.load(arguments.arrays)
@@ -68,7 +68,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _train_on_workers(arguments: argparse.Namespace, pool: PoolConfig) -> bool:
     """Trains a pool on the workers of a Beam runner; returns whether it is finished."""
-    from rater_training import beam_pool
+    from rater_training.workers import beam_pool
 
     work = beam_pool.Work(
         os.path.abspath(arguments.arrays),
@@ -85,7 +85,7 @@ def _devices(arguments: argparse.Namespace) -> Devices:
     """Returns the devices to train on, after the other processes have come, where there are to be some."""
     import jax
 
-    from rater_training.devices import Cluster, Devices, DevicesError, connect
+    from rater_training.engine.devices import Cluster, Devices, DevicesError, connect
 
     explicit = (arguments.coordinator, arguments.processes, arguments.process_id)
     if arguments.distributed or any(value is not None for value in explicit):
@@ -112,8 +112,8 @@ def _together() -> int | None:
 
 
 def _label(arguments: argparse.Namespace) -> int:
-    from rater_training import labelling
-    from rater_training.weights import PoolWeights
+    from rater_training.training import labelling
+    from rater_training.training.weights import PoolWeights
 
     weights = PoolWeights(arguments.weights)
     if arguments.images is not None:
@@ -122,10 +122,10 @@ def _label(arguments: argparse.Namespace) -> int:
         print(f"{len(labelled.labels)} images, labelled by {len(labelled.rater_ids)} raters: {arguments.out}")
         return 0
     if arguments.beam:
-        from rater_training import beam_pool
+        from rater_training.workers import beam_pool
 
         beam_pool.import_beam()
-        from rater_training import beam_labelling
+        from rater_training.workers import beam_labelling
 
         folders = (os.path.abspath(folder) for folder in (arguments.weights, arguments.arrays, arguments.out))
         beam_labelling.label_dataset(*folders, options=arguments.for_beam)

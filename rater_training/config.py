@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 
 DTYPES = ("float32", "bfloat16")
-OPTIMIZERS = ("nesterov", "adamw")  # of `rater_training.optimizers`, which needs JAX
+OPTIMIZERS = ("nesterov", "adamw")  # of `rater_training.engine.optimizers`, which needs JAX
 _RATER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -61,8 +61,8 @@ class RaterConfig:
       learning_rate: the highest rate, reached at the end of the warm-up, from which the cosine falls to zero.
       width: multiplier of the number of channels of every layer.
       pretrained: whether all but the last layer starts from weights that were trained on ImageNet
-        (`rater_training.pretrained`), or from random numbers as the paper's raters do.
-      optimizer: 'nesterov', or 'adamw' (`rater_training.optimizers`).
+        (`rater_training.pretrained.imagenet`), or from random numbers as the paper's raters do.
+      optimizer: 'nesterov', or 'adamw' (`rater_training.engine.optimizers`).
       momentum: of Nesterov's method, or the first beta of AdamW, in [0, 1).
       weight_decay: of kernels (not of biases and normalisation): L2, added to the gradient, or AdamW's.
       warmup_fraction: share of the steps in which the rate rises linearly from zero, in [0, 1).

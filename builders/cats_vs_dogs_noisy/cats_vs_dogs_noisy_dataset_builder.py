@@ -2,10 +2,10 @@
 
 import tensorflow_datasets as tfds
 
-from noisy_label_datasets.base import TfdsBase
-from noisy_label_datasets.builder import NoisyLabelBuilder
-from noisy_label_datasets.configs import standard_configs
-from noisy_label_datasets.splits import SplitPlan
+from noisy_label_datasets.base.bases import TfdsBase
+from noisy_label_datasets.base.splits import SplitPlan
+from noisy_label_datasets.build.builder import NoisyLabelBuilder
+from noisy_label_datasets.build.configs import standard_configs
 
 
 class Builder(NoisyLabelBuilder):

@@ -2,9 +2,9 @@
 
 import tensorflow_datasets as tfds
 
-from noisy_label_datasets import cifar100
-from noisy_label_datasets.builder import NoisyLabelBuilder
-from noisy_label_datasets.configs import standard_configs
+from noisy_label_datasets.base import cifar100
+from noisy_label_datasets.build.builder import NoisyLabelBuilder
+from noisy_label_datasets.build.configs import standard_configs
 
 
 class Builder(NoisyLabelBuilder):

@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from noisy_label_datasets.arrays import LabelledImages
-from noisy_label_datasets.base import ArraysBase
-from noisy_label_datasets.builder import NoisyLabelBuilder
-from noisy_label_datasets.configs import standard_configs
-from noisy_label_datasets.splits import SplitPlan
+from noisy_label_datasets.base.arrays import LabelledImages
+from noisy_label_datasets.base.bases import ArraysBase
+from noisy_label_datasets.base.splits import SplitPlan
+from noisy_label_datasets.build.builder import NoisyLabelBuilder
+from noisy_label_datasets.build.configs import standard_configs
 
 ARRAYS = epath.Path(__file__).parent / "digits.npz"
 

@@ -1,5 +1,5 @@
 """The noise card of a dataset: what its labels are like, in figures and pictures."""
 
-from noisy_label_datasets.card.figures import noise_figures
+from noisy_label_datasets.noise.figures import noise_figures
 
 __all__ = ["noise_figures"]

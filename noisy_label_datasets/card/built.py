@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from noisy_label_datasets.base import decode_image
-from noisy_label_datasets.card.figures import MEASURED_SPLIT
+from noisy_label_datasets.base.bases import decode_image
 from noisy_label_datasets.card.model import NoiseCard
+from noisy_label_datasets.human.table1 import Table1
 from noisy_label_datasets.info import NotBuiltError
-from noisy_label_datasets.table1 import Table1
+from noisy_label_datasets.noise.figures import MEASURED_SPLIT
 
 
 def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from noisy_label_datasets.table1 import Table1
+from noisy_label_datasets.human.table1 import Table1
 
 
 @dataclasses.dataclass(frozen=True)

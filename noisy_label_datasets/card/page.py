@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from noisy_label_datasets import table1
 from noisy_label_datasets.card import svg
 from noisy_label_datasets.card.model import NoiseCard, decimal, percent, ratio
 from noisy_label_datasets.card.style import CSS
+from noisy_label_datasets.human import table1
 from noisy_label_datasets.version import __version__
 
 # Feature -> column of the raters' table; a feature that no rater has is left out.

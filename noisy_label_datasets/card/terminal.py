@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from noisy_label_datasets import table1
 from noisy_label_datasets.card.model import NoiseCard, decimal, percent
+from noisy_label_datasets.human import table1
 
 WRONG, RIGHT = "dark_orange", "dodger_blue2"
 BLOCKS = " ▏▎▍▌▋▊▉█"

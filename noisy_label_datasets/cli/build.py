@@ -14,7 +14,7 @@ from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_
 from noisy_label_datasets.registration import own_names
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.builder import NoisyLabelBuilder
+    from noisy_label_datasets.build.builder import NoisyLabelBuilder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,11 +12,11 @@ import argparse
 import pathlib
 from typing import TYPE_CHECKING
 
-from noisy_label_datasets.cli.targets import add_data_dir, find_builder, full_name
+from noisy_label_datasets.cli.targets import add_data_dir
 from noisy_label_datasets.errors import NoisyLabelsError
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.builder import NoisyLabelBuilder
+    from noisy_label_datasets.build.builder import NoisyLabelBuilder
     from noisy_label_datasets.card.model import NoiseCard
 
 
@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from noisy_label_datasets import files
     from noisy_label_datasets.card.markdown import replace_between_marks, to_markdown
     from noisy_label_datasets.card.page import to_html
+    from noisy_label_datasets.cli.built import built
 
     builders = built(args.target, args.data_dir)
     if args.html and len(builders) > 1:
@@ -53,30 +54,6 @@ def run(args: argparse.Namespace) -> None:
         readme = replace_between_marks(args.readme.read_text(encoding="utf-8"), to_markdown(cards))
         files.write_atomically(args.readme, readme.encode())
         print(f"Wrote the figures of {', '.join(card.name for card in cards)} into {args.readme}")
-
-
-def built(target: str, data_dir: str | None) -> "list[NoisyLabelBuilder]":
-    """Returns the builder of 'digits_noisy/medium', or those of all configs of 'digits_noisy' that are built.
-
-    Raises:
-      UnknownNameError: no such dataset or level.
-      NotBuiltError: it is not built, or none of them is.
-    """
-    from noisy_label_datasets.cli.targets import check_dataset
-    from noisy_label_datasets.info import NotBuiltError
-    from noisy_label_datasets.registration import builder_class
-
-    dataset, _, level = target.partition("/")
-    check_dataset(dataset)
-    levels = [level] if level else list(builder_class(dataset).builder_configs)
-    builders = [find_builder(f"{dataset}/{each}", data_dir=data_dir) for each in levels]
-    prepared = [builder for builder in builders if builder.is_prepared()]
-    if not prepared:
-        example = full_name(builders[0])
-        raise NotBuiltError(
-            f"{target} is not built in {builders[0].data_dir_root}: `noisy-labels build {example}` builds {example}"
-        )
-    return prepared
 
 
 def show_card(builder: "NoisyLabelBuilder", human_labels: str | None = None) -> "NoiseCard":
@@ -93,10 +70,10 @@ def show_card(builder: "NoisyLabelBuilder", human_labels: str | None = None) -> 
 
 def _card_of(builder: "NoisyLabelBuilder", human_labels: str | None) -> "NoiseCard":
     """Returns the noise card of a built dataset, with Table 1 where it applies and people's labels are at hand."""
-    from noisy_label_datasets import human_labels as people
     from noisy_label_datasets.card.built import noise_card
-    from noisy_label_datasets.cli.evaluate import labels_of_test
-    from noisy_label_datasets.table1 import compare
+    from noisy_label_datasets.cli.built import labels_of_test
+    from noisy_label_datasets.human import human_labels as people
+    from noisy_label_datasets.human.table1 import compare
 
     at_hand = human_labels or (people.cache_folder() / people.CIFAR10H.name).exists()
     if builder.BASE.name != people.CIFAR10H_BASE or not at_hand:

@@ -11,20 +11,18 @@ knobs of the dial.
 """
 
 import argparse
-import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from noisy_label_datasets.cli.targets import add_data_dir, full_name
+from noisy_label_datasets.cli.built import PoolLabels, built, labels_of_test
+from noisy_label_datasets.cli.targets import add_data_dir
 from noisy_label_datasets.errors import NoisyLabelsError
 
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
     from rich.table import Table
-
-    from noisy_label_datasets.builder import NoisyLabelBuilder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,8 +53,8 @@ def run(args: argparse.Namespace) -> None:
     """
     from rich.console import Console
 
-    from noisy_label_datasets import ciln_bench, human_labels, table1
     from noisy_label_datasets.card.terminal import table1_lines
+    from noisy_label_datasets.human import ciln_bench, human_labels, table1
 
     people = human_labels.load_cifar10h(args.human_labels)
     pools = [pool for name in args.pools for pool in find_pools(name, args.data_dir)]
@@ -74,30 +72,10 @@ def run(args: argparse.Namespace) -> None:
             console.print(table_as_ciln(pool, labels, counts, args.rates), "")
 
 
-@dataclasses.dataclass(frozen=True)
-class PoolLabels:
-    """The labels of a test split.
-
-    Attributes:
-      name: 'cifar10_noisy/low'.
-      ids: [n] <U.
-      labels: [n] clean labels.
-      noisy_labels: [n, R].
-      probabilities: returns [n, R, K] of the raters, calibrated; None where the labels are not a pool's own.
-    """
-
-    name: str
-    ids: "np.ndarray"
-    labels: "np.ndarray"
-    noisy_labels: "np.ndarray"
-    probabilities: "Callable[[], np.ndarray] | None"
-
-
 def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
     """Returns the test labels of a folder of rater predictions, of a built config, or of all that are built."""
-    from noisy_label_datasets.cli.card import built
-    from noisy_label_datasets.dial import calibrated
-    from noisy_label_datasets.predictions import read_predictions
+    from noisy_label_datasets.labels.calibration import calibrated
+    from noisy_label_datasets.labels.predictions import read_predictions
 
     if pathlib.Path(name).is_dir():
         read = read_predictions(pathlib.Path(name))
@@ -109,25 +87,6 @@ def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
     return [labels_of_test(builder) for builder in built(name, data_dir)]
 
 
-def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
-    """Returns the test labels of a built dataset."""
-    import numpy as np
-
-    from noisy_label_datasets.cli.reading import read_labels
-    from noisy_label_datasets.dial import calibrated
-    from noisy_label_datasets.sources import Raters
-
-    read, source = read_labels(builder, "test"), builder.builder_config.source
-
-    def probabilities() -> "np.ndarray":
-        predictions, _ = source.predictions(builder.label_context())
-        row = {id_: i for i, id_ in enumerate(predictions.ids["test"].tolist())}
-        return calibrated(predictions, "test")[[row[id_] for id_ in read.ids]]
-
-    labels = (np.array(read.ids), read.labels, np.array(read.noisy_labels))
-    return PoolLabels(full_name(builder), *labels, probabilities if isinstance(source, Raters) else None)
-
-
 def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
     """Returns a table of a pool's own labels and of those that a dial turned to some rates gives.
 
@@ -135,7 +94,7 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
       NoisyLabelsError: the pool's labels are not its own, or a rate is none.
     """
     from noisy_label_datasets.card.model import decimal
-    from noisy_label_datasets.sweep import Figures, measure, sweep
+    from noisy_label_datasets.human.sweep import Figures, measure, sweep
 
     if rates and pool.probabilities is None:
         raise NoisyLabelsError(
@@ -170,8 +129,8 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
 
 def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
     """Returns the four best raters, as they are and turned to some rates, beside the voters of CILN-Bench."""
-    from noisy_label_datasets import ciln_bench
-    from noisy_label_datasets.sweep import sweep_four
+    from noisy_label_datasets.human import ciln_bench
+    from noisy_label_datasets.human.sweep import sweep_four
 
     shown = _table(
         ("four labels an image", "error", "ratio"),
@@ -208,7 +167,7 @@ def _table(titles: Sequence[str], caption: str) -> "Table":
 
 def _print_setting(console: "Console", num_corrected: int | None, found: "Mapping[str, object]") -> None:
     """Says what the labels are judged by, and how near this way comes to what the paper prints."""
-    from noisy_label_datasets import table1
+    from noisy_label_datasets.human import table1
 
     if num_corrected is None:
         console.print("Mislabelled test images are not corrected, as they are in the paper: --corrections does it.")

@@ -11,7 +11,7 @@ import argparse
 import pathlib
 
 from noisy_label_datasets.cli.targets import add_data_dir, add_target, find_builder, full_name
-from noisy_label_datasets.export import FORMATS
+from noisy_label_datasets.export.folder import FORMATS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Exports a dataset."""
-    from noisy_label_datasets.export import export
+    from noisy_label_datasets.export.folder import export
 
     builder = find_builder(args.target, data_dir=args.data_dir)
     folder = export(builder, args.out, args.format)

@@ -16,7 +16,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.registration import builder_class, dataset_names
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.builder import NoisyLabelBuilder
+    from noisy_label_datasets.build.builder import NoisyLabelBuilder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _targets(*, of_raters: bool) -> list[str]:
     """Returns 'digits_noisy/low', ...: what raters themselves said, or the rest."""
-    from noisy_label_datasets.published import Published
-    from noisy_label_datasets.sources import Raters
+    from noisy_label_datasets.labels.published import Published
+    from noisy_label_datasets.labels.sources import Raters
 
     return [
         f"{dataset}/{config}"
@@ -76,8 +76,9 @@ def _row(builder: "NoisyLabelBuilder") -> Sequence[str]:
 
 def _labels(builder: "NoisyLabelBuilder") -> tuple[str, str, str]:
     """Returns origin, number of raters and rater error rate of a config's labels."""
-    from noisy_label_datasets import metrics, sources
-    from noisy_label_datasets.published import Published
+    from noisy_label_datasets.labels import sources
+    from noisy_label_datasets.labels.published import Published
+    from noisy_label_datasets.noise import metrics
 
     source = builder.builder_config.source
     if isinstance(source, Published):  # matching them with the base takes longer than a list may
@@ -96,7 +97,7 @@ def _labels(builder: "NoisyLabelBuilder") -> tuple[str, str, str]:
 def _base(builder: "NoisyLabelBuilder") -> str:
     import tensorflow_datasets as tfds
 
-    from noisy_label_datasets.base import RelabelledBase, TfdsBase
+    from noisy_label_datasets.base.bases import RelabelledBase, TfdsBase
 
     base = builder.BASE.base if isinstance(builder.BASE, RelabelledBase) else builder.BASE
     if not isinstance(base, TfdsBase):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.builder import NoisyLabelBuilder
+    from noisy_label_datasets.build.builder import NoisyLabelBuilder
 
 KEYS = ("id", "label", "noisy_labels", "noisy_label", "noisy_label_rater")
 

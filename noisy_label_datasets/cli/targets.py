@@ -10,7 +10,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.registration import builder_class, dataset_names
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.builder import NoisyLabelBuilder
+    from noisy_label_datasets.build.builder import NoisyLabelBuilder
 
 FILE_FORMATS = ("tfrecord", "array_record")
 

@@ -20,7 +20,7 @@ from noisy_label_datasets.cli.targets import UnknownNameError, add_data_dir, add
 from noisy_label_datasets.cli.training_process import TrainingError, list_pools, train_pool
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.builder import NoisyLabelBuilder
+    from noisy_label_datasets.build.builder import NoisyLabelBuilder
 
 COMPACT = "_compact"
 
@@ -92,8 +92,8 @@ def level_of_raters(builder: "NoisyLabelBuilder") -> str:
     Raises:
       TrainingError: no raters that could be trained stand behind the labels.
     """
-    from noisy_label_datasets.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
-    from noisy_label_datasets.sources import Raters
+    from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
+    from noisy_label_datasets.labels.sources import Raters
 
     match builder.builder_config.source:
         case Raters(level):

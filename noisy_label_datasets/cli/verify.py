@@ -18,8 +18,8 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.registration import builder_class, dataset_names, own_names
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.builder import NoisyLabelBuilder
-    from noisy_label_datasets.sources import NoisyLabels
+    from noisy_label_datasets.build.builder import NoisyLabelBuilder
+    from noisy_label_datasets.labels.sources import NoisyLabels
 
 
 OK, FAULT, NOT_THERE = "ok", "FAULT", "-"
@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _verify(target: str | None, data_dir: str | None) -> Iterator[tuple[str, str, str]]:
     """Yields a verdict, on what, and a note."""
-    from noisy_label_datasets.checksums import CHECKSUMS, verify_shipped_files
-    from noisy_label_datasets.published import Published
-    from noisy_label_datasets.sources import Raters
+    from noisy_label_datasets.labels.checksums import CHECKSUMS, verify_shipped_files
+    from noisy_label_datasets.labels.published import Published
+    from noisy_label_datasets.labels.sources import Raters
 
     if target and "/" in target:
         yield from _verify_config(find_builder(target, data_dir=data_dir))
@@ -72,8 +72,8 @@ def _verify(target: str | None, data_dir: str | None) -> Iterator[tuple[str, str
 
 
 def _verify_config(builder: "NoisyLabelBuilder") -> Iterator[tuple[str, str, str]]:
-    from noisy_label_datasets.published import Published
-    from noisy_label_datasets.sources import MissingLabelsError
+    from noisy_label_datasets.labels.published import Published
+    from noisy_label_datasets.labels.sources import MissingLabelsError
 
     what = f"{full_name(builder)}, labels"
     labels = None
@@ -117,9 +117,9 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: "NoisyLabels | None") 
       builder: of a prepared dataset.
       labels: what it was built from, or None if that is not at hand: then its own metadata is all it is compared with.
     """
-    from noisy_label_datasets.card.figures import noise_figures
     from noisy_label_datasets.cli.reading import read_labels
-    from noisy_label_datasets.sources import NOISY_SPLITS
+    from noisy_label_datasets.labels.sources import NOISY_SPLITS
+    from noisy_label_datasets.noise.figures import noise_figures
 
     read = _Read({}, {}, {})
     for split, info in builder.info.splits.items():

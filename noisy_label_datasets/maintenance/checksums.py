@@ -7,7 +7,7 @@ To be run whenever an artifact or an array file under builders/ has changed; a t
 
 import sys
 
-from noisy_label_datasets.checksums import write_checksums
+from noisy_label_datasets.labels.checksums import write_checksums
 from noisy_label_datasets.registration import builders_dir, dataset_names
 
 if __name__ == "__main__":

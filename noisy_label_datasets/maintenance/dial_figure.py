@@ -14,12 +14,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from noisy_label_datasets import ciln_bench, files, human_labels, table1
-from noisy_label_datasets.dial import calibrated
+from noisy_label_datasets import files
+from noisy_label_datasets.human import ciln_bench, human_labels, table1
+from noisy_label_datasets.human.sweep import sweep, sweep_four
+from noisy_label_datasets.labels.calibration import calibrated
+from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.maintenance.measuring_tables import PEER_KNOBS, POOLS, REPOSITORY
-from noisy_label_datasets.metrics import Estimate
-from noisy_label_datasets.predictions import read_predictions
-from noisy_label_datasets.sweep import sweep, sweep_four
+from noisy_label_datasets.noise.metrics import Estimate
 
 PICTURE = REPOSITORY / "docs" / "dial.svg"
 RATES = (0.03, 0.05, 0.075, 0.1, 0.13, 0.17, 0.217, 0.26, 0.3, 0.35, 0.4, 0.46, 0.524)

@@ -10,12 +10,14 @@ import pathlib
 
 import numpy as np
 
-from noisy_label_datasets import ciln_bench, dial, files, human_labels, metrics, table1
-from noisy_label_datasets.dial import calibrated
-from noisy_label_datasets.instance_dependence import instance_dependence
-from noisy_label_datasets.noise_models import uniforms_of_ids
-from noisy_label_datasets.predictions import RaterPredictions, read_predictions
-from noisy_label_datasets.sweep import Figures, measure, sweep, sweep_four
+from noisy_label_datasets import files
+from noisy_label_datasets.human import ciln_bench, human_labels, table1
+from noisy_label_datasets.human.sweep import Figures, measure, sweep, sweep_four
+from noisy_label_datasets.labels.calibration import calibrated
+from noisy_label_datasets.labels.predictions import RaterPredictions, read_predictions
+from noisy_label_datasets.noise import dial, metrics
+from noisy_label_datasets.noise.instance_dependence import instance_dependence
+from noisy_label_datasets.noise.noise_models import uniforms_of_ids
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 DOCUMENT = REPOSITORY / "docs" / "measuring.md"

@@ -7,8 +7,8 @@ after a change of the labels in builders/*/rater_predictions.
 
 import pathlib
 
-from noisy_label_datasets import metrics
-from noisy_label_datasets.predictions import MANIFEST, RaterPredictions, read_predictions
+from noisy_label_datasets.labels.predictions import MANIFEST, RaterPredictions, read_predictions
+from noisy_label_datasets.noise import metrics
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 README = REPOSITORY / "README.md"

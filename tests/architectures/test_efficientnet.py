@@ -9,10 +9,10 @@ from flax import nnx
 from rater_training import architectures
 from rater_training.architectures import efficientnet, layers, network, specs
 from rater_training.config import RaterConfig
-from rater_training.engine import initial_state
-from rater_training.leaves import leaves, variables
-from rater_training.pretrained import PUBLISHED, PretrainedError, start_from_imagenet, weights_path
-from rater_training.torch_weights import read_torch_weights
+from rater_training.engine.loop import initial_state
+from rater_training.pretrained.imagenet import PUBLISHED, PretrainedError, start_from_imagenet, weights_path
+from rater_training.pretrained.leaves import leaves, variables
+from rater_training.pretrained.torch_weights import read_torch_weights
 
 
 def create(name, side, num_classes=10):

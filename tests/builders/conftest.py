@@ -9,8 +9,8 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 import numpy as np
 import pytest
 
-from noisy_label_datasets.predictions import PredictionsWriter
-from noisy_label_datasets.splits import LABELLED_SPLITS
+from noisy_label_datasets.base.splits import LABELLED_SPLITS
+from noisy_label_datasets.labels.predictions import PredictionsWriter
 
 
 @pytest.fixture(scope="session")

@@ -15,17 +15,18 @@ from etils import epath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noisy_label_datasets import base as base_module
-from noisy_label_datasets import beam_build
-from noisy_label_datasets.arrays import LabelledImages
-from noisy_label_datasets.base import ArraysBase, encode_png
-from noisy_label_datasets.beam_build import BeamError, BeamJoin, LabelTable, original_error, with_local_runner
-from noisy_label_datasets.builder import BuildError, load_clean_dataset
-from noisy_label_datasets.join import ExampleBatch, JoinError, example_features, join_by_id
-from noisy_label_datasets.records import ReproducibleWriter
+from noisy_label_datasets.base import bases as base_module
+from noisy_label_datasets.base.arrays import LabelledImages
+from noisy_label_datasets.base.bases import ArraysBase, encode_png
+from noisy_label_datasets.base.examples import ExampleBatch
+from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS, SplitPlan
+from noisy_label_datasets.build import beam_build
+from noisy_label_datasets.build.beam_build import BeamError, BeamJoin, LabelTable, original_error, with_local_runner
+from noisy_label_datasets.build.builder import BuildError, load_clean_dataset
+from noisy_label_datasets.build.join import JoinError, example_features, join_by_id
+from noisy_label_datasets.build.records import ReproducibleWriter
+from noisy_label_datasets.labels.sources import NoisyLabels
 from noisy_label_datasets.registration import builder_class
-from noisy_label_datasets.sources import NoisyLabels
-from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS, SplitPlan
 
 COUNTS = {"train": 120, "test": 15}
 NAMES = list(builder_class("cifar10_noisy").BASE.class_names)
@@ -155,7 +156,7 @@ def test_parquet_is_refused(data_dir):
 
 KILLED = """
 import os, sys
-import noisy_label_datasets.records as records
+import noisy_label_datasets.build.records as records
 import tensorflow_datasets as tfds
 write, shards = records.ReproducibleWriter.write, []
 def killed(*arguments):
@@ -243,7 +244,7 @@ Traceback (most recent call last):
 @pytest.mark.parametrize(
     ("raised", "kind", "message"),
     [
-        ("noisy_label_datasets.join.JoinError: two\nlines: of it", JoinError, "two\nlines: of it"),
+        ("noisy_label_datasets.build.join.JoinError: two\nlines: of it", JoinError, "two\nlines: of it"),
         ("OSError: cannot write x: No space left", OSError, "cannot write x: No space left"),
         ("RuntimeError: FileNotFoundError: [Errno 2] No such file: 'x'", OSError, "[Errno 2] No such file: 'x'"),
         ("ValueError: other", BeamError, "building with Beam failed: ValueError: other"),

@@ -11,13 +11,14 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import resource
 from tensorflow_datasets.core.utils import file_utils
 
-from noisy_label_datasets import tfds_base
-from noisy_label_datasets.base import BaseDatasetError, TfdsBase, encode_png
-from noisy_label_datasets.builder import load_clean_dataset
-from noisy_label_datasets.join import JoinError
-from noisy_label_datasets.predictions import PredictionsError
+from noisy_label_datasets.base import tfds_base
+from noisy_label_datasets.base.bases import TfdsBase, encode_png
+from noisy_label_datasets.base.errors import BaseDatasetError
+from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
+from noisy_label_datasets.build.builder import load_clean_dataset
+from noisy_label_datasets.build.join import JoinError
+from noisy_label_datasets.labels.predictions import PredictionsError
 from noisy_label_datasets.registration import builder_class
-from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS
 
 COUNTS = {"train": 120, "test": 15}
 NAMES = list(builder_class("cifar10_noisy").BASE.class_names)

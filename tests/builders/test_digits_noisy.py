@@ -15,17 +15,18 @@ import tensorflow_datasets as tfds
 from sklearn import datasets as sklearn_datasets
 
 import noisy_label_datasets
-from noisy_label_datasets import metrics
-from noisy_label_datasets.builder import BuildError, NoisyLabelConfig, load_clean_dataset
-from noisy_label_datasets.checksums import read_checksums
+from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
+from noisy_label_datasets.build.builder import BuildError, load_clean_dataset
+from noisy_label_datasets.build.configs import NoisyLabelConfig
+from noisy_label_datasets.build.records import ReproducibleWriter
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.files import unpack_arrays
+from noisy_label_datasets.labels.checksums import read_checksums
+from noisy_label_datasets.labels.predictions import PredictionsError, read_predictions
+from noisy_label_datasets.labels.sources import MissingLabelsError, Raters
 from noisy_label_datasets.maintenance.digits_arrays import digits_npz
-from noisy_label_datasets.predictions import PredictionsError, read_predictions
-from noisy_label_datasets.records import ReproducibleWriter
+from noisy_label_datasets.noise import metrics
 from noisy_label_datasets.registration import builder_class
-from noisy_label_datasets.sources import MissingLabelsError, Raters
-from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS
 
 
 @pytest.fixture(scope="module")
@@ -265,9 +266,9 @@ def test_a_full_disk_is_an_os_error_whatever_the_format_makes_of_it(fresh_dir, m
 
 
 MOMENTS = {
-    "while images and labels are joined": ("noisy_label_datasets.join", "Spool.add", 900),
-    "after the first shard": ("noisy_label_datasets.records", "ReproducibleWriter.write", 1),
-    "in the middle of the shards": ("noisy_label_datasets.records", "ReproducibleWriter.write", 3),
+    "while images and labels are joined": ("noisy_label_datasets.build.join", "Spool.add", 900),
+    "after the first shard": ("noisy_label_datasets.build.records", "ReproducibleWriter.write", 1),
+    "in the middle of the shards": ("noisy_label_datasets.build.records", "ReproducibleWriter.write", 3),
     "before the metadata": ("tensorflow_datasets.core.dataset_info", "DatasetInfo.write_to_directory", 1),
     "before it gets its name": ("etils.epath.gpath", "PosixGPath.rename", 1),
 }

@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.data_sources.array_record import ArrayRecordDataSource
 
-from noisy_label_datasets.random_access import ExampleSource
+from noisy_label_datasets.build.random_access import ExampleSource
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 import tensorflow_datasets as tfds
 
 from noisy_label_datasets import cli
+from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
 from noisy_label_datasets.cli.targets import find_builder
-from noisy_label_datasets.predictions import PredictionsWriter, read_predictions
-from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS
+from noisy_label_datasets.labels.predictions import PredictionsWriter, read_predictions
 
 NAME = "digits_noisy/medium"
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from noisy_label_datasets import cli, training_options
+from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.cli import training_process
-from noisy_label_datasets.predictions import read_predictions
-from noisy_label_datasets.splits import LABELLED_SPLITS
+from noisy_label_datasets.labels.predictions import read_predictions
 from rater_training.__main__ import main as train_main
-from rater_training.weights import PoolWeights
+from rater_training.training.weights import PoolWeights
 
 NAME = "digits_noisy/medium"
 ROOT = pathlib.Path(__file__).parents[2]

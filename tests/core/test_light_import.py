@@ -32,9 +32,9 @@ def test_what_is_imported(code, loaded):
         "import noisy_label_datasets; import tensorflow_datasets as tfds",
         "import tensorflow_datasets as tfds; import noisy_label_datasets",
         # The generic builder imports TFDS itself, and is then still half imported.
-        "from noisy_label_datasets.builder import NoisyLabelBuilder; import tensorflow_datasets as tfds",
-        "import noisy_label_datasets.tfds_base; import tensorflow_datasets as tfds",
-        "import noisy_label_datasets.records; import tensorflow_datasets as tfds",
+        "from noisy_label_datasets.build.builder import NoisyLabelBuilder; import tensorflow_datasets as tfds",
+        "import noisy_label_datasets.base.tfds_base; import tensorflow_datasets as tfds",
+        "import noisy_label_datasets.build.records; import tensorflow_datasets as tfds",
         # Whoever asks whether TFDS is installed has not imported it yet.
         "import noisy_label_datasets, importlib.util as u; u.find_spec('tensorflow_datasets');"
         "import tensorflow_datasets as tfds",
@@ -58,8 +58,8 @@ def test_it_works_where_tfds_and_jax_are_not_installed():
         "    def find_spec(self, name, path=None, target=None):\n"
         f"        if name.partition('.')[0] in {blocked}: raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Block())\n"
-        "import noisy_label_datasets, noisy_label_datasets.splits, noisy_label_datasets.arrays\n"
-        "import noisy_label_datasets.predictions, noisy_label_datasets.registration as registration\n"
+        "import noisy_label_datasets, noisy_label_datasets.base.splits, noisy_label_datasets.base.arrays\n"
+        "import noisy_label_datasets.labels.predictions, noisy_label_datasets.registration as registration\n"
         "print(registration.dataset_names())"
     )
     assert "'digits_noisy'" in printed

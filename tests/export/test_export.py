@@ -16,10 +16,10 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from noisy_label_datasets import cli
-from noisy_label_datasets import export as export_module
-from noisy_label_datasets.export import ExportError, export
+from noisy_label_datasets.base.splits import SPLITS
+from noisy_label_datasets.export import folder as export_module
+from noisy_label_datasets.export.folder import ExportError, export
 from noisy_label_datasets.registration import builder_class
-from noisy_label_datasets.splits import SPLITS
 
 NUMBERS = ("label", "noisy_label", "noisy_label_rater")
 

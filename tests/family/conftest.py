@@ -13,11 +13,11 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.datasets.patch_camelyon import patch_camelyon_dataset_builder as patch_camelyon
 
-from noisy_label_datasets import cifar100
-from noisy_label_datasets.base import encode_png
-from noisy_label_datasets.predictions import PredictionsWriter
+from noisy_label_datasets.base import cifar100
+from noisy_label_datasets.base.bases import encode_png
+from noisy_label_datasets.base.splits import LABELLED_SPLITS
+from noisy_label_datasets.labels.predictions import PredictionsWriter
 from noisy_label_datasets.registration import builder_class
-from noisy_label_datasets.splits import LABELLED_SPLITS
 
 RNG = np.random.default_rng(0)
 COARSE_OF_FINE = {name: coarse for coarse, names in enumerate(cifar100.SUPERCLASSES.values()) for name in names}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from noisy_label_datasets.configs import dial_config
-from noisy_label_datasets.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
-from noisy_label_datasets.published import Published
+from noisy_label_datasets.build.configs import dial_config
+from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
+from noisy_label_datasets.labels.published import Published
+from noisy_label_datasets.labels.sources import MissingLabelsError, Raters
 from noisy_label_datasets.registration import builder_class, dataset_names
-from noisy_label_datasets.sources import MissingLabelsError, Raters
 from rater_training.pools import POOLS
 
 LEVELS = ("low", "medium", "high")

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from noisy_label_datasets import cifar100
-from noisy_label_datasets.base import decode_image
+from noisy_label_datasets.base import cifar100
+from noisy_label_datasets.base.bases import decode_image
+from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
 from noisy_label_datasets.card.built import noise_card
 from noisy_label_datasets.card.page import to_html
-from noisy_label_datasets.predictions import read_predictions
+from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.registration import builder_class
-from noisy_label_datasets.splits import LABELLED_SPLITS, SPLITS
 
 FINE = {name: place for place, name in enumerate(cifar100.FINE_NAMES)}
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from noisy_label_datasets.base import TfdsBase, encode_png
-from noisy_label_datasets.builder import NoisyLabelBuilder
-from noisy_label_datasets.configs import standard_configs
-from noisy_label_datasets.splits import SPLITS, SplitPlan
+from noisy_label_datasets.base.bases import TfdsBase, encode_png
+from noisy_label_datasets.base.splits import SPLITS, SplitPlan
+from noisy_label_datasets.build.builder import NoisyLabelBuilder
+from noisy_label_datasets.build.configs import standard_configs
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "your-own-dataset.md"
 COMMAND = (sys.executable, "-m", "noisy_label_datasets", "--imports", "shapes_noisy.shapes_noisy_dataset_builder")

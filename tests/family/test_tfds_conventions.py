@@ -6,8 +6,8 @@ import shutil
 import pytest
 import tensorflow_datasets as tfds
 
+from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.registration import builder_class
-from noisy_label_datasets.splits import SPLITS
 
 
 class Conventions:

@@ -8,10 +8,10 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from noisy_label_datasets.base import encode_png
-from noisy_label_datasets.join import ExampleBatch
+from noisy_label_datasets.base.bases import encode_png
+from noisy_label_datasets.base.examples import ExampleBatch
+from noisy_label_datasets.labels.sources import LabelContext
 from noisy_label_datasets.registration import builder_class
-from noisy_label_datasets.sources import LabelContext
 
 RATERS = ("rater_0", "rater_1", "rater_2")
 # The same image five times, once in the test split, with two clean labels.

@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 import noisy_label_datasets
+from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.cli.verify import faults_of_built
 from noisy_label_datasets.registration import builder_class
-from noisy_label_datasets.splits import SPLITS
 from tests.published.made_up import ALIKE, RATERS, cifar_like, record, votes, write
 
 

@@ -11,9 +11,9 @@ import urllib.parse
 
 import pytest
 
-from noisy_label_datasets import release
-from noisy_label_datasets.published import Published
-from noisy_label_datasets.sources import MissingLabelsError
+from noisy_label_datasets.labels import release
+from noisy_label_datasets.labels.published import Published
+from noisy_label_datasets.labels.sources import MissingLabelsError
 from tests.published.made_up import context_of
 
 

@@ -5,8 +5,8 @@ import json
 import pytest
 import tensorflow as tf
 
-from noisy_label_datasets.predictions import PredictionsError
-from noisy_label_datasets.published import Published
+from noisy_label_datasets.labels.predictions import PredictionsError
+from noisy_label_datasets.labels.published import Published
 from tests.published.made_up import RATERS, cifar_like, feature, record
 
 

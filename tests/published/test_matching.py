@@ -6,8 +6,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from noisy_label_datasets.predictions import PredictionsError
-from noisy_label_datasets.published import Published, ReleaseDivision
+from noisy_label_datasets.labels.predictions import PredictionsError
+from noisy_label_datasets.labels.published import Published, ReleaseDivision
 from noisy_label_datasets.registration import builder_class
 from tests.published.made_up import ALIKE, NOISE, RATERS, Example, by_hand, cifar_like, context_of, record, votes, write
 

@@ -7,13 +7,13 @@ import jax
 import numpy as np
 import pytest
 
-from noisy_label_datasets.builder import load_clean_dataset
-from noisy_label_datasets.predictions import read_predictions
+from noisy_label_datasets.base.splits import LABELLED_SPLITS
+from noisy_label_datasets.build.builder import load_clean_dataset
+from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.registration import builders_dir
-from noisy_label_datasets.splits import LABELLED_SPLITS
-from rater_training.pool import train_pool
 from rater_training.pools import get_pool
-from rater_training.progress import Silent
+from rater_training.training.pool import train_pool
+from rater_training.training.progress import Silent
 
 # One network of each kind at a level costs a few seconds and all of a level a minute.
 FEW = ("00-softmax_regression", "03-mlp", "07-compact_resnet")

@@ -5,8 +5,8 @@ import dataclasses
 import jax
 import numpy as np
 
-from noisy_label_datasets.arrays import CleanDataset, LabelledImages
-from noisy_label_datasets.splits import SPLITS, SplitPlan
+from noisy_label_datasets.base.arrays import CleanDataset, LabelledImages
+from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from rater_training.config import Augmentation, PoolConfig, RaterConfig
 
 

@@ -1,0 +1,1 @@
+"""Clean data: base datasets, the five splits, arrays."""

@@ -1,0 +1,7 @@
+"""What can be wrong with a base dataset."""
+
+from noisy_label_datasets.errors import NoisyLabelsError
+
+
+class BaseDatasetError(NoisyLabelsError):
+    """A base dataset that is missing, of another version, or not what its declaration says."""

@@ -1,0 +1,304 @@
+"""The generic builder: a dataset is a base, a split plan and configs.
+
+    class Builder(NoisyLabelBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+        BASE = TfdsBase(name="cifar10", version="3.0.2", class_names=CLASS_NAMES, image_shape=(32, 32, 3))
+        SPLIT_PLAN = SplitPlan({"train": {"clean_label_train": 0.4, ...}, "test": {"test": 1.0}})
+        BUILDER_CONFIGS = [NoisyLabelConfig(name="low", source=Raters("low"))]
+
+in `<name>_noisy/<name>_noisy_dataset_builder.py`, with README.md, CITATIONS.bib, TAGS.txt and checksums.tsv beside it.
+Labels of one's own are a config: `tfds.builder("cifar10_noisy", config=NoisyLabelConfig(name="mine", source=...))`.
+"""
+
+import dataclasses
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from noisy_label_datasets.base.arrays import CleanDataset, replacing
+from noisy_label_datasets.base.bases import Base
+from noisy_label_datasets.base.clean_arrays import write_clean_arrays
+from noisy_label_datasets.base.examples import ExampleBatch
+from noisy_label_datasets.base.splits import SPLITS, SplitPlan
+from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id
+from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.sampling import sample_raters
+from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
+from noisy_label_datasets.noise.figures import noise_figures
+from noisy_label_datasets.registration import builder_class, import_builders, remember
+
+MANUAL_DOWNLOAD_INSTRUCTIONS = """\
+Nothing has to be fetched by hand. The configs published_* download the labels that the paper's authors released; where
+that is not possible, put a copy of gs://noisy_label_synthetic_datasets here, under its own name.
+"""
+
+
+class BuildError(NoisyLabelsError, ValueError):
+    """A dataset that cannot be had as it was asked for."""
+
+
+class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """Joins the images of a base dataset and noisy labels by example id (see docs/architecture.md for the features).
+
+    Attributes:
+      BASE: where images and clean labels come from.
+      SPLIT_PLAN: how the base is divided into the five splits.
+      RATER_IMAGE_SIZE: (height, width) at which raters see the images, where these differ in size.
+      BEAM: whether it is built with Apache Beam where nothing else is said: datasets of hundreds of thousands.
+    """
+
+    BASE: ClassVar[Base]
+    SPLIT_PLAN: ClassVar[SplitPlan]
+    RATER_IMAGE_SIZE: ClassVar[tuple[int, int] | None] = None
+    BEAM: ClassVar[bool] = False
+    # What makes TFDS hand on the folder; only published_* configs look there.
+    MANUAL_DOWNLOAD_INSTRUCTIONS = MANUAL_DOWNLOAD_INSTRUCTIONS
+
+    def __init_subclass__(cls, *, skip_registration: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(skip_registration=skip_registration, **kwargs)  # type: ignore[call-arg]
+        if not skip_registration:
+            remember(cls)
+
+    def __init__(
+        self, *, config: str | tfds.core.BuilderConfig | None = None, beam: bool | None = None, **kwargs: Any
+    ) -> None:
+        """As every TFDS builder; `tfds.builder` calls it.
+
+        Args:
+          config: its name, or one of one's own.
+          beam: whether to build with Apache Beam; None: if a runner or pipeline options are given when it is built, or
+            the class says so.
+          **kwargs: see TFDS.
+
+        Raises:
+          BuildError: there is no config of this name.
+        """
+        # TFDS itself would name the configs that look alike, which are often none.
+        if isinstance(config, str) and self.get_builder_config(config.partition(":")[0]) is None:
+            raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
+        super().__init__(config=config, **kwargs)
+        self._beam = beam
+        self._original_state["beam"] = beam  # what TFDS makes a pickled builder anew of
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        label = tfds.features.ClassLabel(names=self.BASE.class_names)
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "id": tfds.features.Text(),
+                    "image": tfds.features.Image(shape=self.BASE.image_shape),
+                    "label": label,
+                    "noisy_labels": tfds.features.Sequence(label),
+                    "noisy_label": label,
+                    "noisy_label_rater": np.int32,
+                    **{
+                        name: tfds.features.ClassLabel(names=class_names)
+                        for name, class_names in self.BASE.extra_labels.items()
+                    },
+                }
+            ),
+            supervised_keys=("image", "noisy_label"),
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def label_context(self, manual_dir: Any = None) -> LabelContext:
+        """Returns what the source of a config's labels is told; manual_dir: None for the place where TFDS has it."""
+        return LabelContext(
+            dataset=self.name,
+            base=_name_and_version(self.BASE),
+            class_names=self.BASE.class_names,
+            split_plan=self.SPLIT_PLAN,
+            data_dir=self.data_dir_root,
+            builder_dir=self.code_path.parent,
+            configs=tuple(self.builder_configs),
+            manual_dir=manual_dir or self.data_dir_root / "downloads" / "manual",
+            examples=self._base_batches,
+        )
+
+    def _base_batches(self) -> Iterator[ExampleBatch]:
+        return self.BASE.batches(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        labels, draws = self._labels(dl_manager)
+        spool = Spool()
+        for example in join_by_id(self._base_batches(), labels):
+            spool.add(example)
+        return {split: self._generate_examples(split, spool, labels, draws.get(split)) for split in SPLITS}
+
+    def _generate_examples(
+        self, split: str, spool: Spool, labels: NoisyLabels, draws: np.ndarray | None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yields the examples of a split; draws: [n] the rater whose label is `noisy_label`, where there are labels."""
+        noisy_labels = labels.noisy_labels[split].tolist() if split in labels.noisy_labels else []
+        of_row = draws.tolist() if draws is not None else []
+        for example in spool.read(split):
+            labelled = example.row != UNLABELLED
+            yield (
+                example.id,
+                example_features(
+                    example.id,
+                    example.image,
+                    example.label,
+                    noisy_labels[example.row] if labelled else [],
+                    of_row[example.row] if labelled else NO_RATER,
+                    dict(zip(self.BASE.extra_labels, example.extra_labels, strict=True)),
+                ),
+            )
+
+    def _labels(self, dl_manager: tfds.download.DownloadManager) -> tuple[NoisyLabels, dict[str, np.ndarray]]:
+        """Returns the labels and, of each split that has some, which rater's is `noisy_label`; fills the metadata."""
+        labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
+        self.info.metadata.update(self._metadata(labels))
+        draws = {
+            split: sample_raters(ids.tolist(), len(labels.raters))
+            if split in NOISY_SPLITS
+            else np.full(len(ids), NO_RATER)
+            for split, ids in labels.ids.items()
+        }
+        return labels, draws
+
+    def _generate_splits(self, dl_manager: Any, download_config: tfds.download.DownloadConfig) -> Any:
+        """As TFDS calls it: by one process, or by Beam."""
+        if not self._uses_beam(download_config):
+            return super()._generate_splits(dl_manager, download_config)
+        from noisy_label_datasets.build import beam_build
+
+        labels, draws = self._labels(dl_manager)  # before the base, which may be a long download
+        asked = self._beam or download_config.beam_runner is not None or download_config.beam_options is not None
+        if not asked and not beam_build.local_runner_fits(self.BASE.num_bytes(self.data_dir_root), self.name):
+            return super()._generate_splits(dl_manager, download_config)
+        runner, options = beam_build.with_local_runner(download_config.beam_runner, download_config.beam_options)
+        # Ids that stand there twice are reported by the join, with everything else that is wrong.
+        config = dataclasses.replace(download_config, beam_runner=runner, beam_options=options, ignore_duplicates=True)
+        parts = self.BASE.parts(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
+        with beam_build.BeamJoin.prepare(
+            self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels)
+        ) as join:
+            # TFDS makes a pipeline for a builder whose method takes one.
+            def split_generators(dl_manager: Any, pipeline: Any) -> dict[str, Any]:
+                return join.examples(pipeline)
+
+            self._split_generators = split_generators  # type: ignore[method-assign,assignment]
+            try:
+                splits = super()._generate_splits(dl_manager, config)
+            except Exception as error:
+                original = beam_build.original_error(error)
+                raise original from (error if isinstance(original, beam_build.BeamError) else None)
+            finally:
+                del self._split_generators
+            join.check()
+        return splits
+
+    def _uses_beam(self, download_config: tfds.download.DownloadConfig) -> bool:
+        """Returns whether Beam builds: as said to the builder, else if a runner or options are named, else by BEAM."""
+        if self._beam is not None:
+            return self._beam
+        if download_config.beam_runner is not None or download_config.beam_options is not None:
+            return True
+        return self.BEAM and download_config.max_examples_per_split is None  # TFDS's Beam writer writes all
+
+    def _metadata(self, labels: NoisyLabels) -> dict[str, Any]:
+        """Returns what `info.metadata` holds; JSON."""
+        return {
+            "base": _name_and_version(self.BASE),
+            "split_plan": self.SPLIT_PLAN.to_json(),
+            "raters": [dict(rater) for rater in labels.raters],
+            "noise": noise_figures(labels, self.BASE.class_names),
+            "origin": labels.origin,
+            "labels_sha256": labels.sha256,
+            "provenance": dict(labels.provenance),
+        }
+
+    def _example_writer(self) -> Any:
+        if self.info.file_format == tfds.core.FileFormat.PARQUET:
+            raise BuildError(
+                "file format parquet: TFDS loses rows when it writes it; use tfrecord (tf.data) or array_record "
+                "(tfds.data_source)"
+            )
+        from noisy_label_datasets.build.records import ReproducibleWriter
+
+        return ReproducibleWriter(self.info.file_format)
+
+    def as_dataset(self, split: Any = None, *, decoders: Any = None, as_supervised: bool = False, **kwargs: Any) -> Any:
+        """As of every TFDS builder; of pairs of image and label nothing else is read from the file."""
+        if as_supervised and decoders is None:
+            decoders = tfds.decode.PartialDecoding(dict.fromkeys(self.info.supervised_keys, True))
+        return super().as_dataset(split, decoders=decoders, as_supervised=as_supervised, **kwargs)
+
+    def as_data_source(self, *args: Any, **kwargs: Any) -> Any:
+        """As of every TFDS builder; whole examples are decoded faster."""
+        from noisy_label_datasets.build.random_access import example_sources
+
+        return example_sources(super().as_data_source(*args, **kwargs))
+
+    def clean_dataset(
+        self, folder: str | os.PathLike | None = None, *, image_size: tuple[int, int] | None = None
+    ) -> CleanDataset:
+        """Returns images and clean labels of the five splits as arrays: what raters are trained on.
+
+        Images are memory-mapped, so that a dataset of any size can be had.
+
+        Args:
+          folder: where the arrays are written, in place of what it held, to be read with `CleanDataset.load`; None: to
+            files that are gone with the arrays.
+          image_size: (height, width) to which images are stretched or shrunk; None: RATER_IMAGE_SIZE, or as they are.
+
+        Raises:
+          BaseDatasetError: the base dataset is not here and cannot be got.
+          CleanDatasetError: images of several sizes, or a split without examples.
+          OSError: the folder cannot be written or the disk is full.
+        """
+        if folder is None:
+            with tempfile.TemporaryDirectory() as temporary:
+                return self.clean_dataset(pathlib.Path(temporary) / self.name, image_size=image_size)
+        with replacing(pathlib.Path(folder), self.name) as written:
+            dataset = CleanDataset(
+                name=self.name,
+                version=str(self.version),
+                base_name=self.BASE.name,
+                base_version=self.BASE.version,
+                class_names=self.BASE.class_names,
+                split_plan=self.SPLIT_PLAN,
+                splits=write_clean_arrays(
+                    written,
+                    self._base_batches,
+                    self.SPLIT_PLAN,
+                    channels=self.BASE.image_shape[-1],
+                    size=image_size or self.RATER_IMAGE_SIZE,
+                ),
+            )
+            dataset.write_description(written)
+        return dataset
+
+
+def load_clean_dataset(dataset: str, data_dir: str | os.PathLike | None = None) -> CleanDataset:
+    """Returns images and clean labels of one of this package's datasets, what its raters are trained on.
+
+    Args:
+      dataset: 'cifar10_noisy'.
+      data_dir: where the base dataset is looked for first, and prepared if it is nowhere; None: TFDS's own default.
+
+    Raises:
+      RegistrationError: there is no such dataset.
+      BaseDatasetError: the base dataset is not here and cannot be got.
+    """
+    return builder_class(dataset)(data_dir=data_dir).clean_dataset()
+
+
+def _manual_dir(dl_manager: tfds.download.DownloadManager) -> Any:
+    try:
+        return dl_manager.manual_dir
+    except AssertionError:  # it is not there or empty
+        return None
+
+
+def _name_and_version(base: Base) -> Mapping[str, str]:
+    return {"name": base.name, "version": base.version}
+
+
+import_builders()

@@ -1,0 +1,74 @@
+"""What is built: the builders that a target means, and the labels of a built test split."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from noisy_label_datasets.cli.targets import check_dataset, find_builder, full_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from noisy_label_datasets.build.builder import NoisyLabelBuilder
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolLabels:
+    """The labels of a test split.
+
+    Attributes:
+      name: 'cifar10_noisy/low'.
+      ids: [n] <U.
+      labels: [n] clean labels.
+      noisy_labels: [n, R].
+      probabilities: returns [n, R, K] of the raters, calibrated; None where the labels are not a pool's own.
+    """
+
+    name: str
+    ids: "np.ndarray"
+    labels: "np.ndarray"
+    noisy_labels: "np.ndarray"
+    probabilities: "Callable[[], np.ndarray] | None"
+
+
+def built(target: str, data_dir: str | None) -> "list[NoisyLabelBuilder]":
+    """Returns the builder of 'digits_noisy/medium', or those of all configs of 'digits_noisy' that are built.
+
+    Raises:
+      UnknownNameError: no such dataset or level.
+      NotBuiltError: it is not built, or none of them is.
+    """
+    from noisy_label_datasets.info import NotBuiltError
+    from noisy_label_datasets.registration import builder_class
+
+    dataset, _, level = target.partition("/")
+    check_dataset(dataset)
+    levels = [level] if level else list(builder_class(dataset).builder_configs)
+    builders = [find_builder(f"{dataset}/{each}", data_dir=data_dir) for each in levels]
+    prepared = [builder for builder in builders if builder.is_prepared()]
+    if not prepared:
+        example = full_name(builders[0])
+        raise NotBuiltError(
+            f"{target} is not built in {builders[0].data_dir_root}: `noisy-labels build {example}` builds {example}"
+        )
+    return prepared
+
+
+def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
+    """Returns the test labels of a built dataset."""
+    import numpy as np
+
+    from noisy_label_datasets.cli.reading import read_labels
+    from noisy_label_datasets.labels.calibration import calibrated
+    from noisy_label_datasets.labels.sources import Raters
+
+    read, source = read_labels(builder, "test"), builder.builder_config.source
+
+    def probabilities() -> "np.ndarray":
+        predictions, _ = source.predictions(builder.label_context())
+        row = {id_: i for i, id_ in enumerate(predictions.ids["test"].tolist())}
+        return calibrated(predictions, "test")[[row[id_] for id_ in read.ids]]
+
+    labels = (np.array(read.ids), read.labels, np.array(read.noisy_labels))
+    return PoolLabels(full_name(builder), *labels, probabilities if isinstance(source, Raters) else None)

@@ -1,0 +1,1 @@
+"""A built dataset as files for Hugging Face `datasets`, or with Croissant metadata."""

@@ -1,0 +1,1 @@
+"""Human labels, and how near ours come to them."""

@@ -1,0 +1,1 @@
+"""Where noisy labels come from: the raters' predictions, and every other source of labels."""

@@ -1,0 +1,15 @@
+"""Calibrated probabilities of a pool: what the dial samples from."""
+
+import numpy as np
+
+from noisy_label_datasets.labels.predictions import RaterPredictions
+from noisy_label_datasets.noise.dial import calibration, tempered
+
+CALIBRATED_ON = "clean_label_valid"  # no rater was trained on it, and no labels of the dial are needed there
+
+
+def calibrated(predictions: RaterPredictions, split: str) -> np.ndarray:
+    """The probabilities [n, R, K] float32 of a pool on a split, each rater's calibrated on `clean_label_valid`."""
+    known = predictions.probabilities(CALIBRATED_ON), predictions.clean_labels[CALIBRATED_ON]
+    turned = tempered(predictions.probabilities(split), predictions.clean_labels[split], calibration(*known))
+    return turned / turned.sum(axis=-1, keepdims=True)

@@ -1,0 +1,176 @@
+"""The two kinds of .npz file in a rater-prediction artifact, as values that check themselves.
+
+    ExamplesFile    what was labelled, and for which dataset
+    RaterFile       what one rater said, and what is known of the rater
+
+`read` raises PredictionsError naming the path and the fault.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from noisy_label_datasets import files
+from noisy_label_datasets.base.splits import LABELLED_SPLITS
+from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.probability_codes import encode_probabilities
+
+
+class PredictionsError(NoisyLabelsError, ValueError):
+    """An artifact, or what is to go into one, that is not as it has to be."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExamplesFile:
+    """What a pool labels.
+
+    Attributes:
+      header: JSON, says of which dataset; "class_names" is always there.
+      ids: labelled split -> [n] <U; unique over all splits.
+      labels: labelled split -> [n] unsigned, the clean labels.
+    """
+
+    header: Mapping[str, Any]
+    ids: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        if not set(self.ids) == set(self.labels) == set(LABELLED_SPLITS):
+            raise PredictionsError(f"raters label the splits {list(LABELLED_SPLITS)}, given {sorted(self.ids)}")
+        for split in LABELLED_SPLITS:
+            ids, labels = self.ids[split], self.labels[split]
+            if ids.ndim != 1 or ids.dtype.kind != "U" or labels.shape != ids.shape or not len(ids):
+                raise PredictionsError(f"{split} needs ids and as many labels, given {ids.shape} and {labels.shape}")
+            _check_labels(labels, len(self.header["class_names"]), f"clean labels of {split}")
+        unique, counts = np.unique(np.concatenate(list(self.ids.values())), return_counts=True)
+        if len(repeated := unique[counts > 1]):
+            raise PredictionsError(f"{len(repeated)} ids stand there more than once, such as {repeated[:3].tolist()}")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of examples of each labelled split."""
+        return {split: len(self.ids[split]) for split in LABELLED_SPLITS}
+
+    def to_bytes(self) -> bytes:
+        arrays = {"header": _json_array(self.header)}
+        for split in LABELLED_SPLITS:
+            arrays[f"{split}.ids"] = np.char.encode(self.ids[split], "utf-8")
+            arrays[f"{split}.labels"] = _smallest(self.labels[split], len(self.header["class_names"]))
+        return files.pack_arrays(arrays)
+
+    @classmethod
+    def read(cls, path: Any, data: bytes) -> "ExamplesFile":
+        arrays = _unpack(path, data)
+        try:
+            return cls(
+                header=_json_of(arrays["header"]),
+                ids={split: np.char.decode(arrays[f"{split}.ids"], "utf-8") for split in LABELLED_SPLITS},
+                labels={split: arrays[f"{split}.labels"] for split in LABELLED_SPLITS},
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise PredictionsError(f"{path} is not as it has to be: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class RaterFile:
+    """What one rater said.
+
+    Attributes:
+      fingerprint: of the rater's configuration and data.
+      features: JSON; "id" is always there.
+      labels: labelled split -> [n] unsigned, the most probable class.
+      codes: labelled split -> [n, K] uint8, see `probability_codes`; 0 at the label.
+    """
+
+    fingerprint: str
+    features: Mapping[str, Any]
+    labels: Mapping[str, np.ndarray]
+    codes: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        for split in LABELLED_SPLITS:
+            labels, codes = self.labels[split], self.codes[split]
+            if codes.ndim != 2 or codes.dtype != np.uint8 or labels.shape != codes.shape[:1]:
+                raise PredictionsError(f"{split}: labels are [n], codes [n, K]; given {labels.shape}, {codes.shape}")
+            _check_labels(labels, codes.shape[1], f"labels of {split}")
+            if codes[np.arange(len(labels)), labels].any():
+                raise PredictionsError(f"{split}: a label is not the most probable class")
+
+    @classmethod
+    def of_probabilities(
+        cls, probabilities: Mapping[str, np.ndarray], *, fingerprint: str, features: Mapping[str, Any]
+    ) -> "RaterFile":
+        """Returns the file of a rater; probabilities: labelled split -> [n, K] float32, checked already."""
+        return cls(
+            fingerprint=fingerprint,
+            features=features,
+            labels={split: _smallest(p.argmax(axis=-1), p.shape[-1]) for split, p in probabilities.items()},
+            codes={split: encode_probabilities(p) for split, p in probabilities.items()},
+        )
+
+    def to_bytes(self) -> bytes:
+        arrays = {"rater": _json_array({"fingerprint": self.fingerprint, "features": self.features})}
+        for split in LABELLED_SPLITS:
+            arrays[f"{split}.labels"] = self.labels[split]
+            arrays[f"{split}.codes"] = self.codes[split]
+        return files.pack_arrays(arrays)
+
+    @classmethod
+    def read(cls, path: Any, data: bytes, counts: Mapping[str, int], num_classes: int) -> "RaterFile":
+        """Returns a rater's file, checked also against the number of examples of each split and of classes."""
+        arrays = _unpack(path, data)
+        try:
+            description = _json_of(arrays["rater"])
+            read = cls(
+                fingerprint=description["fingerprint"],
+                features=description["features"],
+                labels={split: arrays[f"{split}.labels"] for split in LABELLED_SPLITS},
+                codes={split: arrays[f"{split}.codes"] for split in LABELLED_SPLITS},
+            )
+            named = read.features["id"]
+        except (KeyError, ValueError, TypeError) as error:
+            raise PredictionsError(f"{path} is not as it has to be: {error}") from error
+        for split, count in counts.items():
+            if read.codes[split].shape != (count, num_classes):
+                raise PredictionsError(
+                    f"{path} holds predictions {read.codes[split].shape} of {split}; the examples are {count}, "
+                    f"the classes {num_classes}"
+                )
+        if named != path.stem:
+            raise PredictionsError(f"{path} is of rater {named!r}")
+        return read
+
+
+def _check_labels(labels: np.ndarray, num_classes: int, what: str) -> None:
+    if labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < num_classes):
+        reach = f", {labels.min()}..{labels.max()}" if labels.size else ""
+        raise PredictionsError(f"{what} are whole numbers in 0..{num_classes - 1}, given {labels.dtype}{reach}")
+
+
+def _smallest(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Returns labels in the smallest unsigned type that holds every class."""
+    return labels.astype(np.min_scalar_type(num_classes - 1))
+
+
+def _json_array(value: Any) -> np.ndarray:
+    try:
+        return np.frombuffer(files.to_json(value), dtype=np.uint8)
+    except (TypeError, ValueError) as error:
+        raise PredictionsError(f"features have to be JSON without NaN and infinity: {error}") from error
+
+
+def _json_of(array: np.ndarray) -> dict[str, Any]:
+    value = json.loads(array.tobytes())
+    if not isinstance(value, dict):
+        raise ValueError(f"not a JSON object: {value!r}")
+    return value
+
+
+def _unpack(path: Any, data: bytes) -> dict[str, np.ndarray]:
+    try:
+        return files.unpack_arrays(data)
+    except ValueError as error:
+        raise PredictionsError(f"{path} was altered or cut short: {error}") from error

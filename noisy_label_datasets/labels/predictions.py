@@ -1,0 +1,344 @@
+"""The rater-prediction artifact: what a pool of raters said, as a folder.
+
+    writer = PredictionsWriter(folder, dataset="cifar10_noisy", level="low",
+                               base={"name": "cifar10", "version": "3.0.2"}, split_plan=plan, class_names=names,
+                               examples={"test": (ids, labels), ...})
+    if not writer.has_rater("resnet50", fingerprint):
+        writer.write_rater("resnet50", fingerprint=fingerprint, probabilities={"test": p, ...}, features={...})
+    writer.finish(["resnet50"], provenance={...})
+    predictions = read_predictions(folder)
+
+Files, none of them holding a pickle:
+
+    examples.npz            what was labelled: `<split>.ids`, `<split>.labels`, and a header saying for which dataset
+    raters/<rater id>.npz   what one rater said: `<split>.labels`, `<split>.codes` (see `probability_codes`), features
+    manifest.json           everything else, with the SHA-256 of each of these files; written last
+
+A folder without a manifest is an unfinished pool: a `PredictionsWriter` goes on with it, `read_predictions` refuses it.
+The SHA-256 of the manifest stands for the whole artifact.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from noisy_label_datasets import files
+from noisy_label_datasets.base.splits import LABELLED_SPLITS, SplitPlan
+from noisy_label_datasets.labels.prediction_files import ExamplesFile, PredictionsError, RaterFile
+from noisy_label_datasets.labels.probability_codes import decode_probabilities
+
+__all__ = ["PredictionsError", "PredictionsWriter", "RaterPredictions", "read_predictions"]
+
+FORMAT = "noisy_label_datasets/rater_predictions"
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+EXAMPLES = "examples.npz"
+
+_RATER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclasses.dataclass(frozen=True)
+class RaterPredictions:
+    """What the R raters of a finished pool said of the n examples of each labelled split.
+
+    Attributes:
+      dataset: 'cifar10_noisy'.
+      level: the config: 'low'.
+      base: name and version of the dataset that the images are from.
+      split_plan: how that dataset was divided.
+      class_names: of the K classes.
+      raters: R mappings of features, in pool order; "id" is always there.
+      failures: rater id -> why the pool goes without it.
+      provenance: how the pool was trained.
+      ids: split -> [n] <U.
+      clean_labels: split -> [n] int32.
+      noisy_labels: split -> [n, R] int32, the hard labels.
+      codes: split -> [n, R, K] uint8, the stored form of the probabilities.
+      sha256: of the manifest, hence of all of it.
+    """
+
+    dataset: str
+    level: str
+    base: Mapping[str, str]
+    split_plan: SplitPlan
+    class_names: tuple[str, ...]
+    raters: tuple[Mapping[str, Any], ...]
+    failures: Mapping[str, str]
+    provenance: Mapping[str, Any]
+    ids: Mapping[str, np.ndarray]
+    clean_labels: Mapping[str, np.ndarray]
+    noisy_labels: Mapping[str, np.ndarray]
+    codes: Mapping[str, np.ndarray]
+    sha256: str
+
+    def probabilities(self, split: str) -> np.ndarray:
+        """Returns the class probabilities of a split: [n, R, K] float32, summing to 1 over K."""
+        return decode_probabilities(self.codes[split])
+
+
+class PredictionsWriter:
+    """Writes an artifact to a local folder, a rater at a time; goes on with one that was begun.
+
+    Several processes may write different raters of one pool to the same folder.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        *,
+        dataset: str,
+        level: str,
+        base: Mapping[str, str],
+        split_plan: SplitPlan,
+        class_names: Sequence[str],
+        examples: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    ) -> None:
+        """Opens a folder, new or begun.
+
+        Args:
+          folder: made if it is not there.
+          dataset: 'cifar10_noisy'.
+          level: 'low'.
+          base: {"name": 'cifar10', "version": '3.0.2'}.
+          split_plan: how the base was divided.
+          class_names: of the K classes.
+          examples: labelled split -> (ids [n] of text, clean labels [n] of whole numbers in 0..K-1).
+
+        Raises:
+          PredictionsError: the examples are faulty, or the folder was begun for something else.
+          OSError: the folder cannot be written or the disk is full.
+        """
+        self.folder = pathlib.Path(folder)
+        header = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "dataset": dataset,
+            "level": level,
+            "base": dict(base),
+            "split_plan": split_plan.to_json(),
+            "class_names": list(class_names),
+        }
+        self._examples = ExamplesFile(
+            header=header,
+            ids={split: np.asarray(ids, dtype=np.str_) for split, (ids, _) in examples.items()},
+            labels={split: np.asarray(labels) for split, (_, labels) in examples.items()},
+        )
+        path = self.folder / EXAMPLES
+        if path.exists():
+            _check_same(self.folder, ExamplesFile.read(path, path.read_bytes()), self._examples)
+        else:
+            files.write_atomically(path, self._examples.to_bytes())
+
+    def has_rater(self, rater_id: str, fingerprint: str) -> bool:
+        """Returns whether a rater is stored; a file that is not whole counts as not stored, to be written again.
+
+        Raises:
+          PredictionsError: a rater of this id but another fingerprint (another configuration or data) is stored.
+        """
+        path = self._rater_path(rater_id)
+        if not path.exists():
+            return False
+        try:
+            stored = self._read_rater(path, path.read_bytes())
+        except PredictionsError:
+            return False
+        if stored.fingerprint != fingerprint:
+            raise PredictionsError(
+                f"{path} holds a rater of another configuration or of other data (fingerprint {stored.fingerprint}, "
+                f"wanted {fingerprint}); remove the file or write to another folder"
+            )
+        return True
+
+    def write_rater(
+        self,
+        rater_id: str,
+        *,
+        fingerprint: str,
+        probabilities: Mapping[str, np.ndarray],
+        features: Mapping[str, Any],
+    ) -> None:
+        """Stores what one rater said; the file is whole or not there.
+
+        Args:
+          rater_id: unique in the pool; a file name.
+          fingerprint: of everything that the predictions depend on.
+          probabilities: labelled split -> [n, K] float, rows summing to 1, in the order of the examples.
+          features: JSON; "id" is added.
+
+        Raises:
+          PredictionsError: a shape, a value, a missing split, or a feature that is not JSON.
+          OSError: the folder cannot be written or the disk is full.
+        """
+        path = self._rater_path(rater_id)
+        counts = self._examples.counts
+        if set(probabilities) != set(counts):
+            raise PredictionsError(f"rater {rater_id}: splits are {list(counts)}, given {sorted(probabilities)}")
+        checked = {split: np.asarray(probabilities[split]).astype(np.float32) for split in counts}
+        for split, given in checked.items():
+            _check_probabilities(given, (counts[split], self._num_classes), f"rater {rater_id}, {split}")
+        features = {**features, "id": rater_id}
+        data = RaterFile.of_probabilities(checked, fingerprint=fingerprint, features=features).to_bytes()
+        # A finished pool that gets a rater anew is unfinished until its manifest is.
+        (self.folder / MANIFEST).unlink(missing_ok=True)
+        files.write_atomically(path, data)
+
+    def finish(
+        self, rater_ids: Sequence[str], *, failures: Mapping[str, str] | None = None, provenance: Mapping[str, Any]
+    ) -> None:
+        """Writes the manifest, which makes the pool a finished one.
+
+        Args:
+          rater_ids: the raters, in the order in which their labels shall stand in an example.
+          failures: id -> reason, of raters that the pool goes without.
+          provenance: JSON: how the pool was trained (software, device, configuration, log).
+
+        Raises:
+          PredictionsError: no rater, one named twice, or one that is not stored.
+          OSError: the folder cannot be written or the disk is full.
+        """
+        if not rater_ids or len(set(rater_ids)) < len(rater_ids):
+            raise PredictionsError(f"a pool has one or more raters, each once, given {list(rater_ids)}")
+        hashes = {EXAMPLES: files.sha256((self.folder / EXAMPLES).read_bytes())}
+        raters = []
+        for rater_id in rater_ids:
+            path = self._rater_path(rater_id)
+            if not path.exists():
+                raise PredictionsError(f"rater {rater_id} has no predictions yet: {path} is not there")
+            data = path.read_bytes()
+            raters.append(self._read_rater(path, data).features)
+            hashes[f"raters/{path.name}"] = files.sha256(data)
+        manifest = {
+            **self._examples.header,
+            "counts": self._examples.counts,
+            "raters": raters,
+            "failures": dict(failures or {}),
+            "provenance": dict(provenance),
+            "files": hashes,
+        }
+        try:
+            encoded = files.to_json(manifest)
+        except (TypeError, ValueError) as error:
+            raise PredictionsError(f"provenance and failures have to be JSON: {error}") from error
+        files.write_atomically(self.folder / MANIFEST, encoded)
+
+    @property
+    def _num_classes(self) -> int:
+        return len(self._examples.header["class_names"])
+
+    def _read_rater(self, path: pathlib.Path, data: bytes) -> RaterFile:
+        return RaterFile.read(path, data, self._examples.counts, self._num_classes)
+
+    def _rater_path(self, rater_id: str) -> pathlib.Path:
+        if not _RATER_ID.fullmatch(rater_id):
+            raise PredictionsError(f"rater id {rater_id!r} is no file name of the form {_RATER_ID.pattern}")
+        return self.folder / "raters" / f"{rater_id}.npz"
+
+
+def _check_same(folder: pathlib.Path, begun: ExamplesFile, wanted: ExamplesFile) -> None:
+    for key, value in wanted.header.items():
+        if begun.header.get(key) != value:
+            raise PredictionsError(
+                f"{folder} was begun with {key} {begun.header.get(key)!r}, now it is {value!r}; "
+                "remove the folder or write to another"
+            )
+    for split in LABELLED_SPLITS:
+        same_ids = np.array_equal(begun.ids[split], wanted.ids[split])
+        if not same_ids or not np.array_equal(begun.labels[split], wanted.labels[split]):
+            raise PredictionsError(
+                f"{folder} was begun with other {'clean labels' if same_ids else 'ids'} of {split}; "
+                "remove the folder or write to another"
+            )
+
+
+def _check_probabilities(given: np.ndarray, shape: tuple[int, int], where: str) -> None:
+    if given.shape != shape:
+        raise PredictionsError(f"{where}: probabilities are {shape}, given {given.shape}")
+    if not (np.isfinite(given).all() and (given >= 0).all()):
+        raise PredictionsError(f"{where}: probabilities are finite and not negative; some given are not")
+    worst = np.abs(given.sum(axis=-1) - 1).max()
+    if worst > 0.02:  # what bfloat16 may be off
+        raise PredictionsError(f"{where}: probabilities sum to 1 for each example; some given are off by {worst:.3g}")
+
+
+def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None = None) -> RaterPredictions:
+    """Returns the predictions of a finished pool, all files checked.
+
+    Args:
+      folder: written by a `PredictionsWriter`; local, or a path object that has `read_bytes`.
+      expected_sha256: of the manifest, where it is known from elsewhere.
+
+    Raises:
+      PredictionsError: unfinished, of another format version, altered, cut short or inconsistent; it names the file.
+    """
+    path: Any = pathlib.Path(folder) if isinstance(folder, str) else folder
+    data = _read(path / MANIFEST)
+    digest = files.sha256(data)
+    if expected_sha256 not in (None, digest):
+        raise PredictionsError(f"{path / MANIFEST} was altered: its SHA-256 is {digest}, not {expected_sha256}")
+    try:
+        manifest = json.loads(data)
+        given = (manifest.get("format"), manifest.get("format_version"))
+    except (ValueError, AttributeError) as error:
+        raise PredictionsError(f"{path / MANIFEST} is no manifest: {error}") from error
+    if given != (FORMAT, FORMAT_VERSION):
+        raise PredictionsError(
+            f"{path / MANIFEST} is {given[0]} version {given[1]}; this code reads {FORMAT} version {FORMAT_VERSION}"
+        )
+    try:
+        return _read_listed_files(path, manifest, digest)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PredictionsError(f"{path / MANIFEST} is incomplete: {type(error).__name__} {error}") from error
+
+
+def _read_listed_files(path: Any, manifest: Mapping[str, Any], digest: str) -> RaterPredictions:
+    """Reads what a manifest of the right format lists."""
+
+    def listed(name: str) -> bytes:
+        data = _read(path / name)
+        if files.sha256(data) != manifest["files"][name]:
+            raise PredictionsError(f"{path / name} was altered or cut short: its SHA-256 is not what {MANIFEST} lists")
+        return data
+
+    examples = ExamplesFile.read(path / EXAMPLES, listed(EXAMPLES))
+    contradictions = [key for key, value in examples.header.items() if manifest[key] != value]
+    if contradictions or manifest["counts"] != examples.counts:
+        raise PredictionsError(f"{path / MANIFEST} contradicts {EXAMPLES} in {contradictions or 'counts'}")
+    if not manifest["raters"]:
+        raise PredictionsError(f"{path / MANIFEST} lists no rater")
+    num_classes = len(manifest["class_names"])
+    raters = []
+    for features in manifest["raters"]:
+        name = f"raters/{features['id']}.npz"
+        raters.append(RaterFile.read(path / name, listed(name), examples.counts, num_classes))
+    return RaterPredictions(
+        dataset=manifest["dataset"],
+        level=manifest["level"],
+        base=manifest["base"],
+        split_plan=SplitPlan.from_json(manifest["split_plan"]),
+        class_names=tuple(manifest["class_names"]),
+        raters=tuple(manifest["raters"]),
+        failures=manifest["failures"],
+        provenance=manifest["provenance"],
+        ids=examples.ids,
+        clean_labels={split: examples.labels[split].astype(np.int32) for split in LABELLED_SPLITS},
+        noisy_labels={
+            split: np.stack([rater.labels[split] for rater in raters], axis=1).astype(np.int32)
+            for split in LABELLED_SPLITS
+        },
+        codes={split: np.stack([rater.codes[split] for rater in raters], axis=1) for split in LABELLED_SPLITS},
+        sha256=digest,
+    )
+
+
+def _read(path: Any) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        missing = "the pool is unfinished or there is none" if path.name == MANIFEST else "the artifact is incomplete"
+        raise PredictionsError(f"{path} is not there: {missing}") from error

@@ -1,0 +1,1 @@
+"""Measuring label noise, and making it."""

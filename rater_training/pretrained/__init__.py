@@ -1,0 +1,1 @@
+"""Published weights: networks that start from ImageNet."""

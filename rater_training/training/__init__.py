@@ -1,0 +1,1 @@
+"""Trains raters and has them label."""

@@ -1,0 +1,119 @@
+"""Trains one rater and has it label the splits that it was not trained on.
+
+probabilities, known, trained = train_rater(CleanDataset.load(folder), get_pool("digits/medium").raters[0])
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from noisy_label_datasets.base.arrays import CleanDataset
+from noisy_label_datasets.base.splits import LABELLED_SPLITS
+from rater_training.config import RaterConfig
+from rater_training.engine import loop
+from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.devices import DEFAULT_DEVICE, Devices
+from rater_training.engine.trained import TrainedRater
+from rater_training.training import features
+
+_SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy")
+_LOSSES_KEPT = 20
+
+# What a rater says, labelled split -> [n, K] float64 class probabilities, its features (JSON), and the network itself.
+Labels = tuple[Mapping[str, np.ndarray], Mapping[str, Any], TrainedRater]
+
+
+def train_rater(
+    dataset: CleanDataset,
+    rater: RaterConfig,
+    *,
+    on_progress: Callable[[int, float], None] = lambda step, loss: None,
+    checkpoints: Checkpoints | None = None,
+    devices: Devices = DEFAULT_DEVICE,
+    streamed: bool | None = None,
+) -> Labels:
+    """Trains one rater on `clean_label_train` and has it label the other splits.
+
+    Args:
+      dataset: the five clean splits.
+      rater: the network and how it is trained.
+      on_progress: called every few seconds with the steps done and the mean loss of the steps since the last call.
+      checkpoints: where its state is kept from time to time, and from where it goes on; None: nowhere.
+      devices, streamed: as of `loop.train`.
+
+    Returns:
+      Class probabilities, labelled split -> [n, K] float64, and the rater's features (JSON), which are what
+      `PredictionsWriter.write_rater` takes; and the network.
+
+    Raises:
+      TrainingDataError, DevicesError, Diverged, CheckpointError: as `loop.train`.
+    """
+    clean = dataset.splits["clean_label_train"]
+    trained = loop.train(
+        rater,
+        np.asarray(clean.images),
+        clean.labels,
+        num_classes=len(dataset.class_names),
+        on_progress=on_progress,
+        checkpoints=checkpoints,
+        devices=devices,
+        streamed=streamed,
+    )
+    return label_splits(dataset, rater, trained)
+
+
+def label_splits(dataset: CleanDataset, rater: RaterConfig, trained: TrainedRater) -> Labels:
+    """Returns what a trained rater says of every split that it was not trained on, as `train_rater` does."""
+    probabilities = {
+        split: label(trained, dataset.splits[split].images, with_flip=rater.label_with_flip)
+        for split in LABELLED_SPLITS
+    }
+    known = {
+        "architecture": rater.architecture,
+        "width": rater.width,
+        "num_parameters": trained.num_parameters,
+        "steps": rater.steps,
+        "batch_size": rater.batch_size,
+        "learning_rate": rater.learning_rate,
+        "seed": rater.seed,
+        "experience": rater.examples_seen,
+        **features.performance(probabilities["clean_label_valid"], dataset.splits["clean_label_valid"].labels),
+        "wall_seconds": round(trained.wall_seconds, 1),
+        "training_log": _training_log(trained),
+    }
+    return probabilities, known, trained
+
+
+def _training_log(trained: TrainedRater) -> Mapping[str, Any]:
+    """Returns when, where and with what a rater was trained, and how its loss fell."""
+    device = jax.devices()[0]
+    every = -(-len(trained.history) // _LOSSES_KEPT)
+    kept = trained.history[::-1][::every][::-1]  # from the end, so that the final loss is among them
+    return {
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "device": f"{device.platform}: {device.device_kind}",
+        **({"devices": trained.devices.count} if trained.devices.count > 1 else {}),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        "python": platform.python_version(),
+        "software": {name: importlib.metadata.version(name) for name in _SOFTWARE},
+        "losses": [{"step": step, "loss": round(loss, 4)} for step, loss in kept],
+    }
+
+
+def label(trained: TrainedRater, images: np.ndarray, *, with_flip: bool) -> np.ndarray:
+    """Returns a rater's class probabilities [n, K] float64 of images [n, h, w, c] uint8."""
+    return softmax(trained.logits(images, with_flip=with_flip))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Returns probabilities [n, K] float64 of logits [n, K]."""
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -1,0 +1,241 @@
+"""Trains the raters of a pool and stores each as soon as it is done.
+
+    train_pool(CleanDataset.load(folder), get_pool("digits/medium"), "predictions/digits_noisy/medium")
+
+Killed at any moment and started again, it goes on with the raters that are not stored, each from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from noisy_label_datasets.base.arrays import CleanDataset
+from noisy_label_datasets.noise.metrics import rater_error_rate
+from rater_training.config import PoolConfig, RaterConfig
+from rater_training.engine import loop, members
+from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.devices import DEFAULT_DEVICE, Devices
+from rater_training.engine.trained import TrainedRater
+from rater_training.pretrained.imagenet import weights_path
+from rater_training.training.one_rater import Labels, label_splits, train_rater
+from rater_training.training.pool_folder import PoolError, PoolFolder, check_pool, checkpoints_folder
+
+
+class Listener(Protocol):
+    """What is told how a pool is coming along; from several threads where raters are trained beside one another."""
+
+    def started(self, rater: RaterConfig, position: int) -> None:
+        """A rater begins; `position` counts from 0 in the pool."""
+
+    def progressed(self, rater: RaterConfig, step: int, loss: float) -> None:
+        """A rater has done `step` steps; mean loss of the last ones."""
+
+    def finished(self, rater: RaterConfig, message: str, *, trained: bool) -> None:
+        """A rater is stored, was stored already (`trained` false), or failed; the message says which."""
+
+
+def train_pool(
+    dataset: CleanDataset,
+    pool: PoolConfig,
+    out: str | os.PathLike,
+    listener: Listener,
+    *,
+    only: tuple[str, ...] = (),
+    note: str = "",
+    at_once: int = 1,
+    together: int | None = 1,
+    devices: Devices = DEFAULT_DEVICE,
+    streamed: bool | None = None,
+    keep_weights: bool = False,
+) -> bool:
+    """Trains what is missing of a pool, labels the splits it was not trained on, writes the artifact.
+
+    Of several processes (`engine.devices`) each calls it with the same arguments; process 0 alone writes.
+
+    Args:
+      dataset: the five clean splits; the raters are trained on `clean_label_train`.
+      pool: which raters.
+      out: folder of the rater-prediction artifact, new or begun.
+      listener: is told of the progress.
+      only: ids of the raters to train in this run; all where empty. The artifact is finished by the run after which
+        no rater is missing.
+      note: what a reader of the provenance should know besides; kept by the run that finishes the artifact.
+      at_once: how many raters are trained beside one another, each with the same result as alone. One network does not
+        keep the cores of a CPU busy, least of all while it is compiled; an accelerator is busy with one.
+      together: at most how many raters of one architecture are trained in one loop (`engine.members`), each
+        with the same result as alone but for rounding; None: any number. Raters whose images are streamed are not.
+      devices: which share every batch.
+      streamed: as of `loop.train`.
+      keep_weights: store the trained networks too, in `out/weights` (`training.weights`). Raters whose labels are
+        stored without their weights are trained anew. Not with several processes.
+
+    Returns:
+      Whether the artifact is finished.
+
+    Raises:
+      PoolError: the pool is for another dataset, image shape or number of classes; or every rater failed.
+      PredictionsError: `out` holds something else.
+      PretrainedError: published weights that a rater starts from are not installed; nothing was trained.
+      TrainingDataError, DevicesError, CheckpointError: as `loop.train`.
+    """
+    check_pool(dataset, pool)
+    if keep_weights and jax.process_count() > 1:
+        raise PoolError(f"weights are kept by one process, not by {jax.process_count()}")
+    if at_once > 1 and devices.count > 1:
+        raise PoolError(f"at_once is {at_once}; on {devices.count} devices, which share every batch, it has to be 1")
+    wanted = pool.select(only) if only else pool.raters
+    run = _Run(dataset, pool, out, listener, devices, streamed, keep_weights)
+    run.check_weights(wanted)
+    failures = _in_threads(run.train, run.groups(wanted, together), at_once)
+    return run.finish(failures, note)
+
+
+class _Run:
+    """One call of `train_pool`."""
+
+    def __init__(
+        self,
+        dataset: CleanDataset,
+        pool: PoolConfig,
+        out: str | os.PathLike,
+        listener: Listener,
+        devices: Devices,
+        streamed: bool | None,
+        keep_weights: bool,
+    ) -> None:
+        self._dataset, self._pool, self._out, self._listener = dataset, pool, out, listener
+        self._devices, self._streamed = devices, streamed
+        self._data_fingerprint = dataset.fingerprint()
+        self._folder: PoolFolder | None = None  # process 0 alone writes
+        if devices.leads:
+            self._folder = PoolFolder(
+                dataset, pool, out, data_fingerprint=self._data_fingerprint, keep_weights=keep_weights
+            )
+
+    def check_weights(self, raters: Sequence[RaterConfig]) -> None:
+        """Raises PretrainedError if published weights are missing that a rater yet to be trained starts from."""
+        for rater in raters:
+            if rater.pretrained and not self._is_stored(rater):
+                weights_path(rater.architecture)
+
+    def groups(self, raters: Sequence[RaterConfig], together: int | None) -> list[list[RaterConfig]]:
+        """Returns the raters in groups, each of which is trained in one loop."""
+        images = self._dataset.splits["clean_label_train"].images
+        groups: list[list[RaterConfig]] = []
+        for group in members.alike(raters, together):
+            if loop.is_streamed(images, group[0].augmentation, self._devices, self._streamed):
+                # Every rater has an order of its own: together they would only share the way from the host.
+                groups.extend([rater] for rater in group)
+            else:
+                groups.append(group)
+        return groups
+
+    def train(self, group: list[RaterConfig]) -> dict[str, str]:
+        """Trains and stores the raters of a group; returns why they failed, by id, of those that did."""
+        failures = {}
+        for rater in group:
+            self._listener.started(rater, self._pool.raters.index(rater))
+        is_missing = ~self._devices.agreed(np.array([self._is_stored(rater) for rater in group]))
+        missing = [rater for rater, missing in zip(group, is_missing, strict=True) if missing]
+        for rater in group:
+            if rater not in missing:
+                self._listener.finished(rater, "stored already", trained=False)
+        for rater, outcome in self._outcomes(group, missing):
+            if isinstance(outcome, loop.Diverged):
+                # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
+                failures[rater.id] = str(outcome)
+                self._listener.finished(rater, f"FAILED: {outcome}", trained=True)
+            else:
+                self._store(rater, *outcome)
+        return failures
+
+    def _outcomes(
+        self, group: list[RaterConfig], missing: list[RaterConfig]
+    ) -> Iterator[tuple[RaterConfig, Labels | loop.Diverged]]:
+        checkpoints = {rater.id: self._checkpoints(rater) for rater in missing}
+        if len(group) == 1:
+            for rater in missing:
+                try:
+                    yield rater, self._alone(rater, checkpoints[rater.id])
+                except loop.Diverged as error:
+                    yield rater, error
+            return
+        clean = self._dataset.splits["clean_label_train"]
+        for start, some in members.in_step(missing, checkpoints, self._devices):
+            training = members.train_together(
+                group,
+                np.asarray(clean.images),
+                clean.labels,
+                num_classes=len(self._dataset.class_names),
+                on_progress=self._listener.progressed,
+                checkpoints=checkpoints,
+                start=start,
+                active=[rater.id for rater in some],
+                devices=self._devices,
+            )
+            for rater, result in training:
+                yield (
+                    rater,
+                    result if isinstance(result, loop.Diverged) else label_splits(self._dataset, rater, result),
+                )
+
+    def _alone(self, rater: RaterConfig, checkpoints: Checkpoints) -> Labels:
+        return train_rater(
+            self._dataset,
+            rater,
+            on_progress=lambda step, loss: self._listener.progressed(rater, step, loss),
+            checkpoints=checkpoints,
+            devices=self._devices,
+            streamed=self._streamed,
+        )
+
+    def _store(
+        self,
+        rater: RaterConfig,
+        probabilities: Mapping[str, np.ndarray],
+        known: Mapping[str, Any],
+        trained: TrainedRater,
+    ) -> None:
+        if self._folder is not None:
+            self._folder.write_rater(rater, probabilities, known, trained)
+            self._checkpoints(rater).remove()
+        noisy = probabilities["noisy_label_train"].argmax(axis=1)[:, None]
+        error_rate = rater_error_rate(noisy, self._dataset.splits["noisy_label_train"].labels)
+        self._listener.finished(rater, f"error rate {error_rate:.3f} on noisy_label_train", trained=True)
+
+    def _is_stored(self, rater: RaterConfig) -> bool:
+        return self._folder is not None and self._folder.has_rater(rater)
+
+    def _checkpoints(self, rater: RaterConfig) -> Checkpoints:
+        return Checkpoints(checkpoints_folder(self._out) / rater.id, rater.fingerprint(self._data_fingerprint))
+
+    def finish(self, failures: Mapping[str, str], note: str) -> bool:
+        """Writes the manifest if no rater is missing; returns whether none is."""
+        # All but process 0 take its word.
+        finished = self._folder is None or self._folder.finish(failures, note=note)
+        return bool(self._devices.agreed(np.array(finished)))
+
+
+def _in_threads(
+    train: Callable[[list[RaterConfig]], dict[str, str]], groups: list[list[RaterConfig]], at_once: int
+) -> dict[str, str]:
+    """Trains groups of raters, `at_once` of them beside one another; returns the failures by rater id.
+
+    What interrupts one of them, or the caller, ends the run without waiting for the others: what is stored is whole.
+    """
+    executor = concurrent.futures.ThreadPoolExecutor(at_once)
+    futures = [executor.submit(train, group) for group in groups]
+    try:
+        for future in concurrent.futures.as_completed(futures):
+            future.result()
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
+    return {rater_id: reason for future in futures for rater_id, reason in future.result().items()}

@@ -1,0 +1,279 @@
+"""Trained raters kept on disk (orbax), to label images that they have not seen.
+
+    weights = PoolWeights("predictions/cifar10_noisy/high/weights")     # what `train --keep-weights` wrote
+    trained = weights.load("00-compact_inception")
+    trained.logits(images, with_flip=weights.rater("00-compact_inception").config.label_with_flip)
+
+Files:
+
+    pool.json               raters in order, failures, provenance: what the artifact's manifest has; written last
+    raters/<rater id>/      an orbax checkpoint: `arrays`, parameters and batch statistics by their path in the network,
+                            and `about`, JSON: the rater's configuration, features and normalisation
+
+A rater's folder is whole or not there (orbax writes to a temporary folder and renames).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from flax import nnx
+
+from noisy_label_datasets import files
+from noisy_label_datasets.errors import NoisyLabelsError
+from rater_training import architectures
+from rater_training.config import Augmentation, PoolConfig, RaterConfig
+from rater_training.engine.checkpoints import ONE_AT_A_TIME
+from rater_training.engine.trained import Normalization, TrainedRater
+
+FORMAT = "noisy_label_datasets/rater_weights"
+FORMAT_VERSION = 1
+_POOL = "pool.json"
+
+
+class WeightsError(NoisyLabelsError):
+    """Weights that are not there, of another format version, or that cannot be read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class KeptRater:
+    """What is known of a rater that was kept.
+
+    Attributes:
+      config: how it was trained.
+      fingerprint: of its configuration and of the data that it was trained on.
+      features: what the rater-prediction artifact says of it.
+    """
+
+    config: RaterConfig
+    fingerprint: str
+    features: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class KeptPool:
+    """What is known of a pool whose raters were kept.
+
+    Attributes:
+      dataset, level: what it labels.
+      image_shape: (height, width, channels).
+      class_names: of the K classes.
+      rater_ids: in the order of the pool, without those that failed.
+      failures: rater id -> why the pool goes without it.
+      provenance: as in the manifest of the artifact.
+    """
+
+    dataset: str
+    level: str
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    rater_ids: tuple[str, ...]
+    failures: Mapping[str, str]
+    provenance: Mapping[str, Any]
+
+
+class PoolWeights:
+    """The folder in which the trained raters of a pool are kept; several processes may write different raters."""
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = pathlib.Path(folder).absolute()  # orbax takes no others
+
+    def has_rater(self, rater_id: str, fingerprint: str) -> bool:
+        """Returns whether a rater of this fingerprint is kept."""
+        return self._path(rater_id).exists() and self._about(rater_id)["fingerprint"] == fingerprint
+
+    def save_rater(
+        self,
+        config: RaterConfig,
+        trained: TrainedRater,
+        *,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        fingerprint: str,
+        features: Mapping[str, Any],
+    ) -> None:
+        """Keeps a rater, in place of one of its id.
+
+        Args:
+          config: how it was trained.
+          trained: the network.
+          image_shape: (height, width, channels) of its images.
+          num_classes: number of classes.
+          fingerprint: of its configuration and of the data that it was trained on.
+          features: JSON, what the artifact says of it.
+        """
+        about = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "rater": dataclasses.asdict(config),
+            "image_shape": list(image_shape),
+            "num_classes": num_classes,
+            "fingerprint": fingerprint,
+            "features": dict(features),
+            "normalization": {
+                "mean": trained.normalization.mean.tolist(),
+                "std": trained.normalization.std.tolist(),
+            },
+            "history": [list(entry) for entry in trained.history],
+            "wall_seconds": trained.wall_seconds,
+        }
+        arrays = _by_path({"params": trained.params, "statistics": trained.statistics})
+        with ONE_AT_A_TIME, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            checkpointer.save(
+                self._path(config.id),
+                ocp.args.Composite(arrays=ocp.args.StandardSave(arrays), about=ocp.args.JsonSave(about)),
+                force=True,
+            )
+
+    def rater(self, rater_id: str) -> KeptRater:
+        """Returns what is known of a rater, without its weights.
+
+        Raises:
+          WeightsError: it is not kept, of another format version, or cannot be read.
+        """
+        about = self._about(rater_id)
+        return KeptRater(_config(about), about["fingerprint"], about["features"])
+
+    def load(self, rater_id: str) -> TrainedRater:
+        """Returns a rater's network, on this process's first device.
+
+        Raises:
+          WeightsError: it is not kept, of another format version, or cannot be read.
+        """
+        about = self._about(rater_id)
+        graphdef, params, statistics = _abstract(_config(about), about["image_shape"], about["num_classes"])
+        state = {"params": params, "statistics": statistics}
+        device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        wanted = {
+            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
+            for name, leaf in _by_path(state).items()
+        }
+        arrays = self._restore(rater_id, arrays=ocp.args.StandardRestore(wanted)).arrays
+        restored = jax.tree.unflatten(jax.tree.structure(state), [arrays[name] for name in wanted])
+        mean, std = (np.asarray(about["normalization"][name], np.float32) for name in ("mean", "std"))
+        return TrainedRater(
+            graphdef=graphdef,
+            params=restored["params"],
+            statistics=restored["statistics"],
+            normalization=Normalization(mean, std),
+            num_parameters=sum(leaf.size for leaf in jax.tree.leaves(restored["params"])),
+            history=tuple((int(step), float(loss)) for step, loss in about["history"]),
+            wall_seconds=about["wall_seconds"],
+        )
+
+    def finish(
+        self,
+        pool: PoolConfig,
+        *,
+        class_names: Sequence[str],
+        rater_ids: Sequence[str],
+        failures: Mapping[str, str],
+        provenance: Mapping[str, Any],
+    ) -> None:
+        """Writes what is known of the pool as a whole, once no rater is missing."""
+        description = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "dataset": pool.dataset,
+            "level": pool.level,
+            "image_shape": list(pool.image_shape),
+            "class_names": list(class_names),
+            "raters": list(rater_ids),
+            "failures": dict(failures),
+            "provenance": dict(provenance),
+        }
+        files.write_atomically(self.folder / _POOL, files.to_json(description))
+
+    def pool(self) -> KeptPool:
+        """Returns what is known of the pool as a whole.
+
+        Raises:
+          WeightsError: there is no such folder, the pool is unfinished, a rater is missing, or of another version.
+        """
+        path = self.folder / _POOL
+        try:
+            description = json.loads(path.read_bytes())
+        except FileNotFoundError as error:
+            raise WeightsError(
+                f"no weights of a whole pool in {self.folder}: {path.name} is not there; "
+                "`python -m rater_training train --keep-weights` writes them to the folder weights of its --out"
+            ) from error
+        except ValueError as error:
+            raise WeightsError(f"{path} cannot be read: {error}") from error
+        _check_version(path, description)
+        if missing := [rater for rater in description["raters"] if not self._path(rater).exists()]:
+            raise WeightsError(f"{self.folder} lacks the weights of {', '.join(missing)}")
+        return KeptPool(
+            dataset=description["dataset"],
+            level=description["level"],
+            image_shape=_shape(description["image_shape"]),
+            class_names=tuple(description["class_names"]),
+            rater_ids=tuple(description["raters"]),
+            failures=description["failures"],
+            provenance=description["provenance"],
+        )
+
+    def _path(self, rater_id: str) -> pathlib.Path:
+        return self.folder / "raters" / rater_id
+
+    def _about(self, rater_id: str) -> Mapping[str, Any]:
+        about = self._restore(rater_id, about=ocp.args.JsonRestore()).about
+        _check_version(self._path(rater_id), about)
+        return about
+
+    def _restore(self, rater_id: str, **items: Any) -> Any:
+        path = self._path(rater_id)
+        if not path.exists():
+            raise WeightsError(f"no weights of rater {rater_id}: {path} is not there")
+        try:
+            with ONE_AT_A_TIME, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+                return checkpointer.restore(path, ocp.args.Composite(**items))
+        except (OSError, ValueError, KeyError) as error:
+            raise WeightsError(f"the weights in {path} cannot be read: {error}") from error
+
+
+def _config(about: Mapping[str, Any]) -> RaterConfig:
+    fields = {**about["rater"], "augmentation": Augmentation(**about["rater"]["augmentation"])}
+    return RaterConfig(**fields)
+
+
+def _shape(values: Sequence[int]) -> tuple[int, int, int]:
+    height, width, channels = values
+    return height, width, channels
+
+
+def _abstract(config: RaterConfig, image_shape: Sequence[int], num_classes: int) -> tuple[Any, Any, Any]:
+    """Returns the graph definition of a rater's network, and its parameters and statistics as shapes."""
+
+    def make() -> nnx.Module:
+        return architectures.create(
+            config.architecture,
+            num_classes=num_classes,
+            image_shape=_shape(image_shape),
+            width=config.width,
+            dtype=jnp.dtype(config.dtype),
+            rngs=nnx.Rngs(params=config.seed, dropout=config.seed),
+        )
+
+    return nnx.split(nnx.eval_shape(make), nnx.Param, ...)
+
+
+def _by_path(tree: Any) -> dict[str, Any]:
+    """Returns the leaves of a tree by their path in it, 'params.body.layers.0.kernel', in the tree's order."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def _check_version(path: pathlib.Path, description: Mapping[str, Any]) -> None:
+    given = (description.get("format"), description.get("format_version"))
+    if given != (FORMAT, FORMAT_VERSION):
+        raise WeightsError(f"{path} is {given[0]} version {given[1]}; this code reads {FORMAT} {FORMAT_VERSION}")

@@ -1,0 +1,1 @@
+"""The same on many workers: pools and labelling as Apache Beam pipelines."""

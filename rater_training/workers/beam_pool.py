@@ -1,0 +1,249 @@
+"""A pool spread over many workers: an Apache Beam pipeline whose elements are raters.
+
+    train_pool("clean/cifar10_noisy", get_pool("cifar10/high"), "predictions/cifar10_noisy/high",
+               options=["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"])
+
+Two folders have to be the same on every worker: the clean arrays, from which each worker reads (memory-mapped), and the
+artifact, to which each writes the raters that it has trained, and their checkpoints before. So an attempt at a rater is
+worth nothing more than the time it took:
+
+*   A rater that is stored is not trained again, whoever is given it.
+*   A worker that dies costs its rater the steps since the last checkpoint. The runner gives the rater to another
+    worker, or, if the runner has given up, the same command does when it is given again.
+*   Runners may try one rater twice at the same time. The second attempt waits for the first (`lease`), and finds the
+    rater stored, or goes on from the checkpoint of an attempt that shows no sign of life.
+
+At the end one worker finishes the artifact as `rater_training.training.pool.train_pool` does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+import logging
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from noisy_label_datasets.base.arrays import CleanDataset
+from noisy_label_datasets.errors import NoisyLabelsError
+from rater_training.config import PoolConfig, RaterConfig
+from rater_training.engine import loop
+from rater_training.engine.checkpoints import Checkpoints
+from rater_training.training import one_rater
+from rater_training.training.pool_folder import PoolFolder, check_pool, open_writer
+from rater_training.training.progress import ProgressLines
+from rater_training.workers.lease import Lease
+
+INSTALL = "pip install 'apache-beam>=2.65'"
+# Beam's own default runner starts by downloading another one.
+LOCAL_OPTIONS = ("--runner=FnApiRunner", "--direct_running_mode=multi_processing")
+
+
+class BeamError(NoisyLabelsError):
+    """Apache Beam is not installed, or does not take the options."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What every worker has to know.
+
+    Attributes:
+      arrays: folder of the clean arrays, the same on every worker.
+      pool: which raters.
+      out: folder of the artifact, the same on every worker.
+      note: what a reader of the provenance should know besides.
+      keep_weights: store the trained networks too.
+      checkpoint_seconds: how long after a checkpoint the next one is due.
+      patience: seconds without a sign of life after which a worker's rater is taken over.
+    """
+
+    arrays: str
+    pool: PoolConfig
+    out: str
+    note: str = ""
+    keep_weights: bool = False
+    checkpoint_seconds: float = 60.0
+    patience: float = 60.0
+
+
+def train_pool(work: Work, *, only: tuple[str, ...] = (), options: Sequence[str] = ()) -> bool:
+    """Trains what is missing of a pool on the workers of a Beam runner, and finishes the artifact.
+
+    Args:
+      work: what to train.
+      only: ids of the raters to train in this run; all where empty.
+      options: Beam's, as on its command line; without a runner among them, worker processes on this machine.
+
+    Returns:
+      Whether the artifact is finished.
+
+    Raises:
+      BeamError: Beam is not installed, does not take an option, or the pipeline failed.
+      PoolError, PredictionsError, ConfigError: as `rater_training.training.pool.train_pool`.
+    """
+    beam = import_beam()
+    prepared = pipeline_options(options, workers=len(only or work.pool.raters))
+    dataset = load_arrays(work.arrays)
+    check_pool(dataset, work.pool)
+    raters = list(work.pool.select(only) if only else work.pool.raters)
+    open_writer(dataset, work.pool.level, work.out)  # writes the examples once, and not a worker each
+    run(
+        prepared,
+        lambda pipeline: (
+            pipeline
+            | "Raters" >> beam.Create(raters, reshuffle=False)
+            # A bundle a rater: those that share one are trained one after the other, by one worker.
+            | "One a bundle" >> beam.Reshuffle()
+            | "Train" >> beam.Map(functools.partial(train_rater, work=work))
+            | "All" >> beam.combiners.ToList()
+            | "Finish" >> beam.Map(functools.partial(finish, work=work))
+        ),
+    )
+    return (pathlib.Path(work.out) / "manifest.json").exists()
+
+
+def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
+    """Trains and stores a rater, unless it is stored; returns its id and why it failed, if it did.
+
+    Raises:
+      LeaseLost: another worker has taken this one for dead and goes on with the rater.
+    """
+    silence_orbax()
+    dataset = load_arrays(work.arrays)
+    folder = _open_folder(work)
+    if folder.has_rater(rater):
+        print(f"{rater.id}  stored already", flush=True)
+        return rater.id, None
+    with Lease(folder.checkpoints / f"{rater.id}.lease", heartbeat=work.patience / 6, patience=work.patience) as lease:
+        lines = _Watch(work.pool, lease)
+        lines.started(rater, work.pool.raters.index(rater))
+        if folder.has_rater(rater):  # by whoever had the lease before
+            lines.finished(rater, "stored by another worker", trained=False)
+            return rater.id, None
+        attempts = _attempts(folder.checkpoints / f"{rater.id}.attempts", lease.worker)
+        checkpoints = Checkpoints(
+            folder.checkpoints / rater.id,
+            rater.fingerprint(_fingerprint(work.arrays)),
+            every_seconds=work.checkpoint_seconds,
+        )
+        try:
+            probabilities, known, trained = one_rater.train_rater(
+                dataset,
+                rater,
+                on_progress=lambda step, loss: lines.progressed(rater, step, loss),
+                checkpoints=checkpoints,
+            )
+        except loop.Diverged as error:
+            lines.finished(rater, f"FAILED: {error}", trained=True)
+            return rater.id, str(error)
+        known = {**known, "training_log": {**known["training_log"], "attempts": attempts}}
+        lease.check()  # by now the rater may be stored by another, and the artifact finished
+        folder.write_rater(rater, probabilities, known, trained)
+        checkpoints.remove()
+        lines.finished(rater, f"stored, attempt {len(attempts)}", trained=True)
+    return rater.id, None
+
+
+def finish(outcomes: Iterable[tuple[str, str | None]], work: Work) -> bool:
+    """Writes the manifest, if no rater is missing; returns whether that is so."""
+    failures = {rater_id: reason for rater_id, reason in outcomes if reason is not None}
+    return _open_folder(work).finish(failures, note=work.note)
+
+
+def import_beam() -> Any:
+    """Returns the module apache_beam.
+
+    Raises:
+      BeamError: it is not installed.
+    """
+    try:
+        import apache_beam
+    except ImportError as error:
+        raise BeamError(f"a pipeline needs Apache Beam, which is not installed here ({error}): {INSTALL}") from error
+    return apache_beam
+
+
+def pipeline_options(options: Sequence[str], *, workers: int) -> Any:
+    """Returns Beam's options; without a runner among them, at most so many worker processes on this machine.
+
+    Raises:
+      SystemExit: an option has a value that Beam does not take; Beam has printed which. (It warns of options that it
+        does not know: a runner may.)
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    if not any(option.partition("=")[0] == "--runner" for option in options):
+        options = [*LOCAL_OPTIONS, f"--direct_num_workers={min(workers, os.cpu_count() or 1)}", *options]
+    return PipelineOptions(list(options))
+
+
+def run(options: Any, build: Callable[[Any], Any]) -> None:
+    """Runs a pipeline to its end.
+
+    Args:
+      options: of `pipeline_options`.
+      build: adds the steps to a new pipeline.
+
+    Raises:
+      BeamError: it failed.
+    """
+    import apache_beam as beam
+
+    try:
+        with beam.Pipeline(options=options) as pipeline:
+            build(pipeline)
+    except Exception as error:  # every runner has kinds of its own
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise BeamError(
+            f"the pipeline failed: {reason[-1]} (more of it above, or in the workers' logs); what is finished is "
+            "stored, and the same command goes on"
+        ) from error
+
+
+def silence_orbax() -> None:
+    """Keeps a worker's log, which shows all that is not a warning too, free of thirty lines a checkpoint."""
+    logging.getLogger("absl").setLevel(logging.WARNING)
+
+
+@functools.cache
+def load_arrays(folder: str) -> CleanDataset:
+    """Returns a clean dataset, read once a process."""
+    return CleanDataset.load(folder)
+
+
+@functools.cache
+def _fingerprint(folder: str) -> str:
+    return load_arrays(folder).fingerprint()
+
+
+def _open_folder(work: Work) -> PoolFolder:
+    return PoolFolder(
+        load_arrays(work.arrays),
+        work.pool,
+        work.out,
+        data_fingerprint=_fingerprint(work.arrays),
+        keep_weights=work.keep_weights,
+    )
+
+
+def _attempts(path: pathlib.Path, worker: str) -> list[str]:
+    """Notes that a worker begins or goes on with a rater; returns all that did, in order."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    with open(path, "a") as file:
+        file.write(f"{worker} {now}\n")
+    return path.read_text().splitlines()
+
+
+class _Watch(ProgressLines):
+    """Prints progress in the worker's log; stops the training when another worker has taken over."""
+
+    def __init__(self, config: PoolConfig, lease: Lease) -> None:
+        super().__init__(config)
+        self._lease = lease
+
+    def progressed(self, rater: RaterConfig, step: int, loss: float) -> None:
+        self._lease.check()
+        super().progressed(rater, step, loss)

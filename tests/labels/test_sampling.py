@@ -1,0 +1,46 @@
+"""The one noisy label of an example."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noisy_label_datasets.labels.sampling import sample_raters
+
+
+@given(st.lists(st.text(max_size=8), unique=True, min_size=1, max_size=30), st.integers(1, 50), st.randoms())
+def test_a_rater_depends_on_the_id_alone(ids, num_raters, random):
+    drawn = dict(zip(ids, sample_raters(ids, num_raters).tolist(), strict=True))
+    assert all(0 <= rater < num_raters for rater in drawn.values())
+    shuffled = random.sample(ids, len(ids))
+    assert dict(zip(shuffled, sample_raters(shuffled, num_raters).tolist(), strict=True)) == drawn
+
+
+def test_raters_are_drawn_uniformly_and_neighbours_independently():
+    n, num_raters = 40_000, 10
+    drawn = sample_raters([f"train_{i:05d}" for i in range(n)], num_raters)
+    counts = np.bincount(drawn, minlength=num_raters)
+    chi2 = ((counts - n / num_raters) ** 2 / (n / num_raters)).sum()
+    assert chi2 < 27.9  # 99.9th percentile at 9 degrees of freedom
+    assert (drawn[1:] == drawn[:-1]).mean() == pytest.approx(1 / num_raters, abs=0.006)  # 4 sigma
+
+
+def test_the_draw_does_not_follow_the_split():
+    """Were split and rater the same hash, a split would have only some of the raters."""
+    from noisy_label_datasets.base.splits import SplitPlan
+
+    plan = SplitPlan(
+        {
+            "all": {
+                "clean_label_train": 0.4,
+                "clean_label_valid": 0.1,
+                "noisy_label_train": 0.3,
+                "noisy_label_valid": 0.1,
+                "test": 0.1,
+            }
+        }
+    )
+    ids = np.array([str(i) for i in range(20_000)])
+    of_split = ids[plan.assign("all", ids.tolist()) == "noisy_label_valid"]
+    counts = np.bincount(sample_raters(of_split.tolist(), 4), minlength=4)
+    assert counts.min() > 0.2 * len(of_split)
