@@ -13,6 +13,11 @@ class NotBuiltError(NoisyLabelsError):
     """A dataset that has no rater features because it is not built, or is no noisy-label dataset."""
 
 
+def full_name(builder: Any) -> str:
+    """Returns the name of a builder's dataset and config: 'digits_noisy/medium'."""
+    return f"{builder.name}/{builder.builder_config.name}"
+
+
 def rater_features(info: "tfds.core.DatasetInfo") -> "pd.DataFrame":
     """Returns the raters of a dataset as a table: a row a rater in the order of `noisy_labels`, a column a feature.
 

@@ -10,7 +10,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from noisy_label_datasets.cli.tables import NOTHING, print_table
-from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder, full_name
+from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder
+from noisy_label_datasets.info import full_name
 from noisy_label_datasets.registration import own_names
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def build(
 
 def print_summary(builder: "NoisyLabelBuilder") -> None:
     """Prints size, rater error rate and first example of each split."""
-    from noisy_label_datasets.cli.reading import read_labels
+    from noisy_label_datasets.build.reading import read_labels
 
     names = builder.info.features["label"].names
     figures = builder.info.metadata["noise"]["splits"]

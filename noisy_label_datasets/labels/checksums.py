@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR
 
 CHECKSUMS = "checksums.tsv"
 
@@ -81,7 +82,7 @@ def verify_shipped_files(builder_dir: str | pathlib.Path) -> list[str]:
 
 def _shipped_files(builder_dir: pathlib.Path) -> list[str]:
     """Data files beside a builder, as paths relative to it: arrays, and everything in rater_predictions/."""
-    found = [*builder_dir.glob("*.npz"), *builder_dir.glob("rater_predictions/**/*")]
+    found = [*builder_dir.glob("*.npz"), *builder_dir.glob(f"{PREDICTIONS_DIR}/**/*")]
     return sorted(
         path.relative_to(builder_dir).as_posix()
         for path in found

@@ -38,6 +38,7 @@ __all__ = ["PredictionsError", "PredictionsWriter", "RaterPredictions", "read_pr
 FORMAT = "noisy_label_datasets/rater_predictions"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+PREDICTIONS_DIR = "rater_predictions"  # of pools, in the user's folder of datasets as well as beside a builder
 EXAMPLES = "examples.npz"
 
 _RATER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -264,6 +265,11 @@ def _check_probabilities(given: np.ndarray, shape: tuple[int, int], where: str) 
     worst = np.abs(given.sum(axis=-1) - 1).max()
     if worst > 0.02:  # what bfloat16 may be off
         raise PredictionsError(f"{where}: probabilities sum to 1 for each example; some given are off by {worst:.3g}")
+
+
+def is_finished(folder: Any) -> bool:
+    """Returns whether a folder, a path object, holds the predictions of a finished pool; reads no file."""
+    return (folder / MANIFEST).exists()
 
 
 def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None = None) -> RaterPredictions:
