@@ -14,7 +14,7 @@ import numpy as np
 
 from noisy_label_datasets.build.reading import read_labels
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.info import full_name
+from noisy_label_datasets.info import full_name, missing_from_base
 from noisy_label_datasets.labels.checksums import CHECKSUMS, verify_shipped_files
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, MissingLabelsError, NoisyLabels
 from noisy_label_datasets.noise.figures import noise_figures
@@ -88,8 +88,10 @@ def verify_config(builder: "NoisyLabelBuilder") -> Iterator[Finding]:
         yield Finding(FAULT, subject, "; ".join(faults))
         return
     examples = sum(split.num_examples for split in builder.info.splits.values())
-    other = "" if labels is not None else ", built from other labels than those that would be used now"
-    yield Finding(OK, subject, f"{examples:,} examples and all figures{other}")
+    notes = [f"{examples:,} examples and all figures", missing_from_base(builder)]
+    if labels is None:
+        notes.append("built from other labels than those that would be used now")
+    yield Finding(OK, subject, ", ".join(filter(None, notes)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +128,11 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: NoisyLabels | None) ->
         read.clean_labels[split] = built.labels[order]
         read.noisy_labels[split] = np.array(built.noisy_labels, dtype=np.int32)[order]
     if labels is not None:
-        yield from _differences_by_id(read, labels)
+        missing = {split: sorted(set(ids.tolist()) - set(read.ids.get(split, ()))) for split, ids in labels.ids.items()}
+        counted = builder.info.metadata.get("missing_from_base", {})
+        # What the metadata does not count is reported with the ids that differ.
+        as_counted = counted and {split: len(ids) for split, ids in missing.items()} == counted
+        yield from _differences_by_id(read, labels.without(missing) if as_counted else labels)
     stated = builder.info.metadata["noise"]
     for where in _differing(noise_figures(read, builder.info.features["label"].names), stated):
         yield f"the figure {where} in its metadata is not what its examples give"
