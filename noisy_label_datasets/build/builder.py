@@ -20,13 +20,14 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from noisy_label_datasets.base.arrays import CleanDataset, replacing
+from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.bases import Base
 from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.folders import replacing
 from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
 from noisy_label_datasets.noise.figures import noise_figures
