@@ -138,6 +138,8 @@ class TfdsBase:
         `mnist`: ids are made of the examples' content (see `content_ids`).
       image_key: the image feature.
       label_key: the clean label's feature.
+      ids_are_paths: whether ids are paths of files, which TFDS writes as the system does that prepared it: `\\` in them
+        is read as `/`.
     """
 
     name: str
@@ -147,6 +149,7 @@ class TfdsBase:
     id_key: str | None = "id"
     image_key: str = "image"
     label_key: str = "label"
+    ids_are_paths: bool = False
     extra_labels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
@@ -194,6 +197,8 @@ class TfdsBase:
             images, labels = columns[self.image_key], columns[self.label_key]
             if self.id_key:
                 ids = [id_.decode() for id_ in columns[self.id_key]]
+                if self.ids_are_paths:
+                    ids = [id_.replace("\\", "/") for id_ in ids]
             else:
                 ids = content_ids(base_split, images, labels, self.image_shape[-1], seen)
             extra = {name: columns[name] for name in self.extra_labels}

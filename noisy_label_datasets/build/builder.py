@@ -14,11 +14,12 @@ import dataclasses
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
+from absl import logging
 
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.bases import Base
@@ -51,12 +52,15 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
       SPLIT_PLAN: how the base is divided into the five splits.
       RATER_IMAGE_SIZE: (height, width) at which raters see the images, where these differ in size.
       BEAM: whether it is built with Apache Beam where nothing else is said: datasets of hundreds of thousands.
+      MAY_LACK: how many of the labelled ids the base may lack. Those that it does lack are counted in the metadata; an
+        id of the base without labels is an error always.
     """
 
     BASE: ClassVar[Base]
     SPLIT_PLAN: ClassVar[SplitPlan]
     RATER_IMAGE_SIZE: ClassVar[tuple[int, int] | None] = None
     BEAM: ClassVar[bool] = False
+    MAY_LACK: ClassVar[int] = 0
     # What makes TFDS hand on the folder; only published_* configs look there.
     MANUAL_DOWNLOAD_INSTRUCTIONS = MANUAL_DOWNLOAD_INSTRUCTIONS
 
@@ -127,8 +131,10 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         labels, draws = self._labels(dl_manager)
         spool = Spool()
-        for example in join_by_id(self._base_batches(), labels):
+        missing: dict[str, list[str]] = {}
+        for example in join_by_id(self._base_batches(), labels, may_lack=self.MAY_LACK, missing=missing):
             spool.add(example)
+        self._note_missing(labels, missing)
         return {split: self._generate_examples(split, spool, labels, draws.get(split)) for split in SPLITS}
 
     def _generate_examples(
@@ -178,7 +184,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         config = dataclasses.replace(download_config, beam_runner=runner, beam_options=options, ignore_duplicates=True)
         parts = self.BASE.parts(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
         with beam_build.BeamJoin.prepare(
-            self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels)
+            self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels), self.MAY_LACK
         ) as join:
             # TFDS makes a pipeline for a builder whose method takes one.
             def split_generators(dl_manager: Any, pipeline: Any) -> dict[str, Any]:
@@ -192,8 +198,21 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                 raise original from (error if isinstance(original, beam_build.BeamError) else None)
             finally:
                 del self._split_generators
-            join.check()
+            self._note_missing(labels, join.check())
         return splits
+
+    def _note_missing(self, labels: NoisyLabels, missing: Mapping[str, Sequence[str]]) -> None:
+        """Has the metadata say how many labelled ids the base lacks, and what the figures are without them."""
+        if not self.MAY_LACK:
+            return
+        counts = {split: len(ids) for split, ids in missing.items()}
+        self.info.metadata["missing_from_base"] = counts
+        if number := sum(counts.values()):
+            self.info.metadata["noise"] = noise_figures(labels.without(missing), self.BASE.class_names)
+            logging.warning(
+                "%s/%s: %d labelled ids are not in %s %s (at most %d may be missing)",
+                *(self.name, self.builder_config.name, number, self.BASE.name, self.BASE.version, self.MAY_LACK),
+            )
 
     def _uses_beam(self, download_config: tfds.download.DownloadConfig) -> bool:
         """Returns whether Beam builds: as said to the builder, else if a runner or options are named, else by BEAM."""

@@ -9,6 +9,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from noisy_label_datasets.cli.built import missing_from_base
 from noisy_label_datasets.cli.tables import NOTHING, print_table
 from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder, full_name
 from noisy_label_datasets.registration import own_names
@@ -113,6 +114,8 @@ def print_summary(builder: "NoisyLabelBuilder") -> None:
         )
     print(f"\n{full_name(builder)} {builder.version} in {builder.data_dir}, and the first example of each split\n")
     print_table(("split", "examples", "error rate", "id", "label", "noisy_label", "noisy_labels"), rows)
+    if missing := missing_from_base(builder):
+        print(f"\n{missing}")
 
 
 def print_load_line(builder: "NoisyLabelBuilder", data_dir: str | None) -> None:

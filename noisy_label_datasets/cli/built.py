@@ -55,6 +55,12 @@ def built(target: str, data_dir: str | None) -> "list[NoisyLabelBuilder]":
     return prepared
 
 
+def missing_from_base(builder: "NoisyLabelBuilder") -> str:
+    """Returns what to say of labelled ids that the base of a built dataset lacks; '' where it lacks none."""
+    number = sum(builder.info.metadata.get("missing_from_base", {}).values())
+    return f"{number:,} labelled ids are not in the base (at most {builder.MAY_LACK:,} may be)" if number else ""
+
+
 def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
     """Returns the test labels of a built dataset."""
     import numpy as np

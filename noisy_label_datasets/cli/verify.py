@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noisy_label_datasets.cli.built import missing_from_base
 from noisy_label_datasets.cli.targets import add_data_dir, check_dataset, find_builder, full_name, levels
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.registration import builder_class, dataset_names, own_names
@@ -97,8 +98,10 @@ def _verify_config(builder: "NoisyLabelBuilder") -> Iterator[tuple[str, str, str
         yield FAULT, what, "; ".join(faults)
         return
     examples = sum(split.num_examples for split in builder.info.splits.values())
-    other = "" if labels is not None else ", built from other labels than those that would be used now"
-    yield OK, what, f"{examples:,} examples and all figures{other}"
+    notes = [f"{examples:,} examples and all figures", missing_from_base(builder)]
+    if labels is None:
+        notes.append("built from other labels than those that would be used now")
+    yield OK, what, ", ".join(filter(None, notes))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +142,11 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: "NoisyLabels | None") 
         read.clean_labels[split] = built.labels[order]
         read.noisy_labels[split] = np.array(built.noisy_labels, dtype=np.int32)[order]
     if labels is not None:
-        yield from _differences_by_id(read, labels)
+        missing = {split: sorted(set(ids.tolist()) - set(read.ids.get(split, ()))) for split, ids in labels.ids.items()}
+        counted = builder.info.metadata.get("missing_from_base", {})
+        # What the metadata does not count is reported with the ids that differ.
+        as_counted = counted and {split: len(ids) for split, ids in missing.items()} == counted
+        yield from _differences_by_id(read, labels.without(missing) if as_counted else labels)
     stated = builder.info.metadata["noise"]
     for where in _differing(noise_figures(read, builder.info.features["label"].names), stated):
         yield f"the figure {where} in its metadata is not what its examples give"

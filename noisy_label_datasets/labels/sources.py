@@ -100,6 +100,16 @@ class NoisyLabels:
                     f"{split}: {len(ids)} ids, {len(self.raters)} raters, but clean and noisy labels of shapes {shapes}"
                 )
 
+    def without(self, ids: Mapping[str, Sequence[str]]) -> NoisyLabels:
+        """Returns these labels without those of some examples; ids: split -> ids."""
+        kept = {split: ~np.isin(of_split, list(ids.get(split, ()))) for split, of_split in self.ids.items()}
+        return dataclasses.replace(
+            self,
+            ids={split: self.ids[split][rows] for split, rows in kept.items()},
+            clean_labels={split: self.clean_labels[split][rows] for split, rows in kept.items()},
+            noisy_labels={split: self.noisy_labels[split][rows] for split, rows in kept.items()},
+        )
+
 
 class LabelSource(Protocol):
     """Where labels come from: a frozen dataclass, so that it can be compared, shown and pickled."""
