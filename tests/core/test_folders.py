@@ -9,11 +9,14 @@ import time
 
 import pytest
 
+from noisy_label_datasets import owner
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.files import write_atomically
 from noisy_label_datasets.folders import read_whole, replacing, set_aside, sweep
 
 WRITE = """
 import pathlib, sys, time
+from noisy_label_datasets.files import write_atomically
 from noisy_label_datasets.folders import replacing
 folder, mark, times = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for i in range(times):
@@ -24,6 +27,7 @@ for i in range(times):
 
 HANG = """
 import pathlib, sys, time
+from noisy_label_datasets.files import write_atomically
 from noisy_label_datasets.folders import replacing
 with replacing(pathlib.Path(sys.argv[1]), "x") as empty:
     (empty / "first").write_text("half")
@@ -101,3 +105,16 @@ def test_a_folder_that_is_not_there_is_said_to_be_missing_at_once(tmp_path):
 def test_set_aside_takes_what_is_not_there(tmp_path):
     set_aside(tmp_path / "x")
     assert not os.listdir(tmp_path)
+
+
+def test_a_file_that_a_killed_process_was_writing_is_swept_by_the_next_writer(tmp_path):
+    code = "from noisy_label_datasets import owner; print(owner.this_process())"
+    gone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    leftover = tmp_path / f".a.json.{gone}.{'0' * 32}.tmp"
+    by_another = [tmp_path / f".{name}.{gone}.{'0' * 32}.tmp" for name in ("b.json", "xa.json")]
+    running = tmp_path / f".a.json.{owner.this_process()}.{'0' * 32}.tmp"
+    elsewhere = tmp_path / f".a.json.00000000-1-1.{'0' * 32}.tmp"  # of another machine
+    for path in (leftover, *by_another, running, elsewhere):
+        path.touch()
+    write_atomically(tmp_path / "a.json", b"{}")
+    assert set(tmp_path.iterdir()) == {tmp_path / "a.json", *by_another, running, elsewhere}
