@@ -7,12 +7,15 @@ import json
 import math
 import os
 import pathlib
+import re
 import uuid
 import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from noisy_label_datasets import owner
 
 _HEADER_BYTES = 16_384  # more than the header of an .npy file has
 _LARGE_BYTES, _MOST_INFLATION = 64 * 2**20, 100  # beyond the one, no data are compressed by more than the other
@@ -25,10 +28,11 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
     Raises:
       OSError: the folder cannot be written or the disk is full. The error names the file, and nothing is left behind.
     """
-    # A process id would not do: threads share it, and so may processes of several machines that share a folder.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    # A process id alone would not do: threads share it, and so may processes of several machines that share a folder.
+    temporary = path.with_name(f".{path.name}.{owner.this_process()}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
@@ -40,6 +44,15 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
         if isinstance(error, OSError):  # write() itself does not say of which file it speaks
             raise type(error)(error.errno, f"cannot write: {error.strerror}", str(path)) from error
         raise
+
+
+def _sweep(path: pathlib.Path) -> None:
+    """Removes what killed processes of this machine left when they were writing the same file."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.({owner.PATTERN})\.[0-9a-f]{{32}}\.tmp")
+    with contextlib.suppress(OSError):
+        for entry in list(path.parent.iterdir()):
+            if (found := pattern.fullmatch(entry.name)) and owner.is_gone(found[1]):
+                entry.unlink(missing_ok=True)
 
 
 def sha256(data: bytes) -> str:
