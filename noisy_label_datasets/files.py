@@ -6,12 +6,15 @@ import io
 import json
 import os
 import pathlib
+import re
 import uuid
 import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from noisy_label_datasets import owner
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
@@ -20,10 +23,11 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
     Raises:
       OSError: the folder cannot be written or the disk is full. The error names the file, and nothing is left behind.
     """
-    # A process id would not do: threads share it, and so may processes of several machines that share a folder.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    # A process id alone would not do: threads share it, and so may processes of several machines that share a folder.
+    temporary = path.with_name(f".{path.name}.{owner.this_process()}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
@@ -35,6 +39,15 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
         if isinstance(error, OSError):  # write() itself does not say of which file it speaks
             raise type(error)(error.errno, f"cannot write: {error.strerror}", str(path)) from error
         raise
+
+
+def _sweep(path: pathlib.Path) -> None:
+    """Removes what killed processes of this machine left when they were writing the same file."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.({owner.PATTERN})\.[0-9a-f]{{32}}\.tmp")
+    with contextlib.suppress(OSError):
+        for entry in list(path.parent.iterdir()):
+            if (found := pattern.fullmatch(entry.name)) and owner.is_gone(found[1]):
+                entry.unlink(missing_ok=True)
 
 
 def sha256(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """A dataset of TFDS as a base: find it, or get it, and read it without decoding its images."""
 
+import pathlib
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,8 @@ from tensorflow_datasets.core.download import resource
 from tensorflow_datasets.core.utils import file_utils
 
 from noisy_label_datasets.base.errors import BaseDatasetError
+from noisy_label_datasets.folders import sweep
+from noisy_label_datasets.lease import taking_turns
 
 CONNECT_SECONDS = 20
 
@@ -52,10 +55,12 @@ def _prepare(name: str, version: str, data_dir: Any, wanted: str) -> Any:
     if unreachable := _unreachable_hosts(builder):
         raise BaseDatasetError(f"{wanted}. It cannot be downloaded: no answer from {', '.join(unreachable)}; {remedy}")
     try:
-        builder.download_and_prepare()
+        with taking_turns(builder.data_path):  # who comes second finds it prepared
+            sweep(pathlib.Path(builder.data_path))
+            builder.download_and_prepare()
     except requests.RequestException as error:
         raise BaseDatasetError(f"{wanted}. Its download failed ({error}); {remedy}") from error
-    return builder
+    return tfds.builder_from_directory(builder.data_path)
 
 
 def _unreachable_hosts(builder: Any) -> list[str]:

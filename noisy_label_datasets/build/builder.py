@@ -21,15 +21,17 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 
-from noisy_label_datasets.base.arrays import CleanDataset, replacing
+from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.bases import Base
 from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.folders import replacing, set_aside, sweep
 from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
+from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.noise.figures import noise_figures
 from noisy_label_datasets.registration import builder_class, import_builders, remember
 
@@ -109,6 +111,41 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             supervised_keys=("image", "noisy_label"),
             metadata=tfds.core.MetadataDict(),
         )
+
+    def download_and_prepare(
+        self, *, download_config: tfds.download.DownloadConfig | None = None, **kwargs: Any
+    ) -> None:
+        """As of every TFDS builder; while one process builds a dataset, others wait, and take what it has built.
+
+        Raises:
+          NoisyLabelsError: labels or base dataset are missing, damaged or do not fit each other.
+          BuildError: another process has built it meanwhile, but in another file format.
+          OSError: the folder cannot be written or the disk is full.
+        """
+        anew = download_config is not None and download_config.download_mode.overwrite_dataset
+        if self.is_prepared() and not anew:
+            super().download_and_prepare(download_config=download_config, **kwargs)
+            return
+        with taking_turns(self.data_path) as lease:
+            if self.is_prepared() and not anew:
+                self._take_what_is_there(kwargs.get("file_format"))
+                return
+            if lease is not None:
+                path = pathlib.Path(self.data_path)
+                sweep(path)
+                set_aside(path)  # as TFDS does, which takes a half-deleted dataset for a whole one if it is stopped
+            super().download_and_prepare(download_config=download_config, **kwargs)
+
+    def _take_what_is_there(self, file_format: Any) -> None:
+        wanted = self.info.file_format if file_format is None else tfds.core.FileFormat(file_format)
+        self.info.read_from_directory(self.data_dir)
+        there = tfds.builder_from_directory(self.data_dir).info.file_format
+        if there != wanted:
+            name = f"{self.name}/{self.builder_config.name}"
+            raise BuildError(
+                f"{name} was built by another process meanwhile, as {there.value}: "
+                f"`noisy-labels build {name} --file-format {wanted.value}` builds it anew"
+            )
 
     def label_context(self, manual_dir: Any = None) -> LabelContext:
         """Returns what the source of a config's labels is told; manual_dir: None for the place where TFDS has it."""

@@ -3,7 +3,10 @@
     ExamplesFile    what was labelled, and for which dataset
     RaterFile       what one rater said, and what is known of the rater
 
-`read` raises PredictionsError naming the path and the fault.
+`read` raises PredictionsError naming the path and the fault. A rater's file has one of two forms:
+
+    format version 1    the codes of all classes
+    format version 2    the codes of the most probable classes, one for each of the others (see `kept_codes`)
 """
 
 import dataclasses
@@ -16,7 +19,16 @@ import numpy as np
 from noisy_label_datasets import files
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.kept_codes import KEPT, all_codes, keep_most_probable
 from noisy_label_datasets.labels.probability_codes import encode_probabilities
+
+ALL_CLASSES, MOST_PROBABLE = FORMAT_VERSIONS = (1, 2)
+MOST_CLASSES_IN_FULL = 12  # of more, an artifact keeps the most probable
+
+
+def format_version(num_classes: int) -> int:
+    """Returns the format version that new predictions of so many classes are written in."""
+    return ALL_CLASSES if num_classes <= MOST_CLASSES_IN_FULL else MOST_PROBABLE
 
 
 class PredictionsError(NoisyLabelsError, ValueError):
@@ -111,24 +123,39 @@ class RaterFile:
             codes={split: encode_probabilities(p) for split, p in probabilities.items()},
         )
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, version: int) -> bytes:
+        """Returns the file in a format version; 2 keeps only a part of the codes."""
         arrays = {"rater": _json_array({"fingerprint": self.fingerprint, "features": self.features})}
         for split in LABELLED_SPLITS:
-            arrays[f"{split}.labels"] = self.labels[split]
-            arrays[f"{split}.codes"] = self.codes[split]
+            labels, codes = self.labels[split], self.codes[split]
+            arrays[f"{split}.labels"] = labels
+            if version == MOST_PROBABLE:
+                others, kept = keep_most_probable(codes, labels)
+                arrays[f"{split}.others"], arrays[f"{split}.kept"] = others.T, kept.T  # columns compress better
+            else:
+                arrays[f"{split}.codes"] = codes
         return files.pack_arrays(arrays)
 
     @classmethod
-    def read(cls, path: Any, data: bytes, counts: Mapping[str, int], num_classes: int) -> "RaterFile":
+    def read(cls, path: Any, data: bytes, counts: Mapping[str, int], num_classes: int, version: int) -> "RaterFile":
         """Returns a rater's file, checked also against the number of examples of each split and of classes."""
         arrays = _unpack(path, data)
+
+        def codes(split: str) -> np.ndarray:
+            if version == ALL_CLASSES:
+                return arrays[f"{split}.codes"]
+            others, kept = arrays[f"{split}.others"].T, arrays[f"{split}.kept"].T
+            if kept.shape[-1] != KEPT:
+                raise ValueError(f"{split} has codes of {kept.shape[-1]} classes, not {KEPT}")
+            return all_codes(arrays[f"{split}.labels"], others, kept, num_classes=num_classes)
+
         try:
             description = _json_of(arrays["rater"])
             read = cls(
                 fingerprint=description["fingerprint"],
                 features=description["features"],
                 labels={split: arrays[f"{split}.labels"] for split in LABELLED_SPLITS},
-                codes={split: arrays[f"{split}.codes"] for split in LABELLED_SPLITS},
+                codes={split: codes(split) for split in LABELLED_SPLITS},
             )
             named = read.features["id"]
         except (KeyError, ValueError, TypeError) as error:

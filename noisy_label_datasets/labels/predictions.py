@@ -14,6 +14,9 @@ Files, none of them holding a pickle:
     raters/<rater id>.npz   what one rater said: `<split>.labels`, `<split>.codes` (see `probability_codes`), features
     manifest.json           everything else, with the SHA-256 of each of these files; written last
 
+Of more than twelve classes a rater's file holds `<split>.others` and `<split>.kept` in place of the codes, those of the
+five most probable classes (see `kept_codes`); such an artifact has format version 2, others have 1.
+
 A folder without a manifest is an unfinished pool: a `PredictionsWriter` goes on with it, `read_predictions` refuses it.
 The SHA-256 of the manifest stands for the whole artifact.
 """
@@ -30,13 +33,18 @@ import numpy as np
 
 from noisy_label_datasets import files
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SplitPlan
-from noisy_label_datasets.labels.prediction_files import ExamplesFile, PredictionsError, RaterFile
+from noisy_label_datasets.labels.prediction_files import (
+    FORMAT_VERSIONS,
+    ExamplesFile,
+    PredictionsError,
+    RaterFile,
+    format_version,
+)
 from noisy_label_datasets.labels.probability_codes import decode_probabilities
 
 __all__ = ["PredictionsError", "PredictionsWriter", "RaterPredictions", "read_predictions"]
 
 FORMAT = "noisy_label_datasets/rater_predictions"
-FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 EXAMPLES = "examples.npz"
 
@@ -59,7 +67,8 @@ class RaterPredictions:
       ids: split -> [n] <U.
       clean_labels: split -> [n] int32.
       noisy_labels: split -> [n, R] int32, the hard labels.
-      codes: split -> [n, R, K] uint8, the stored form of the probabilities.
+      codes: split -> [n, R, K] uint8, the stored form of the probabilities. Of more than twelve classes the most
+        probable five have their own, all others of an example one that they share.
       sha256: of the manifest, hence of all of it.
     """
 
@@ -86,6 +95,10 @@ class PredictionsWriter:
     """Writes an artifact to a local folder, a rater at a time; goes on with one that was begun.
 
     Several processes may write different raters of one pool to the same folder.
+
+    Attributes:
+      folder: of the artifact.
+      format_version: that it is written in, see `prediction_files`.
     """
 
     def __init__(
@@ -98,6 +111,7 @@ class PredictionsWriter:
         split_plan: SplitPlan,
         class_names: Sequence[str],
         examples: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        version: int | None = None,
     ) -> None:
         """Opens a folder, new or begun.
 
@@ -109,15 +123,21 @@ class PredictionsWriter:
           split_plan: how the base was divided.
           class_names: of the K classes.
           examples: labelled split -> (ids [n] of text, clean labels [n] of whole numbers in 0..K-1).
+          version: of the format, for a new folder; None: by the number of classes. A begun folder keeps its own.
 
         Raises:
           PredictionsError: the examples are faulty, or the folder was begun for something else.
           OSError: the folder cannot be written or the disk is full.
         """
         self.folder = pathlib.Path(folder)
+        path = self.folder / EXAMPLES
+        begun = ExamplesFile.read(path, path.read_bytes()) if path.exists() else None
+        self.format_version = format_version(len(class_names)) if version is None else version
+        if begun is not None and begun.header.get("format_version") in FORMAT_VERSIONS:
+            self.format_version = begun.header["format_version"]
         header = {
             "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": self.format_version,
             "dataset": dataset,
             "level": level,
             "base": dict(base),
@@ -129,9 +149,8 @@ class PredictionsWriter:
             ids={split: np.asarray(ids, dtype=np.str_) for split, (ids, _) in examples.items()},
             labels={split: np.asarray(labels) for split, (_, labels) in examples.items()},
         )
-        path = self.folder / EXAMPLES
-        if path.exists():
-            _check_same(self.folder, ExamplesFile.read(path, path.read_bytes()), self._examples)
+        if begun is not None:
+            _check_same(self.folder, begun, self._examples)
         else:
             files.write_atomically(path, self._examples.to_bytes())
 
@@ -183,7 +202,8 @@ class PredictionsWriter:
         for split, given in checked.items():
             _check_probabilities(given, (counts[split], self._num_classes), f"rater {rater_id}, {split}")
         features = {**features, "id": rater_id}
-        data = RaterFile.of_probabilities(checked, fingerprint=fingerprint, features=features).to_bytes()
+        rater = RaterFile.of_probabilities(checked, fingerprint=fingerprint, features=features)
+        data = rater.to_bytes(self.format_version)
         # A finished pool that gets a rater anew is unfinished until its manifest is.
         (self.folder / MANIFEST).unlink(missing_ok=True)
         files.write_atomically(path, data)
@@ -232,7 +252,7 @@ class PredictionsWriter:
         return len(self._examples.header["class_names"])
 
     def _read_rater(self, path: pathlib.Path, data: bytes) -> RaterFile:
-        return RaterFile.read(path, data, self._examples.counts, self._num_classes)
+        return RaterFile.read(path, data, self._examples.counts, self._num_classes, self.format_version)
 
     def _rater_path(self, rater_id: str) -> pathlib.Path:
         if not _RATER_ID.fullmatch(rater_id):
@@ -286,9 +306,10 @@ def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None =
         given = (manifest.get("format"), manifest.get("format_version"))
     except (ValueError, AttributeError) as error:
         raise PredictionsError(f"{path / MANIFEST} is no manifest: {error}") from error
-    if given != (FORMAT, FORMAT_VERSION):
+    if given not in [(FORMAT, version) for version in FORMAT_VERSIONS]:
+        versions = " and ".join(map(str, FORMAT_VERSIONS))
         raise PredictionsError(
-            f"{path / MANIFEST} is {given[0]} version {given[1]}; this code reads {FORMAT} version {FORMAT_VERSION}"
+            f"{path / MANIFEST} is {given[0]} version {given[1]}; this code reads {FORMAT} versions {versions}"
         )
     try:
         return _read_listed_files(path, manifest, digest)
@@ -311,11 +332,11 @@ def _read_listed_files(path: Any, manifest: Mapping[str, Any], digest: str) -> R
         raise PredictionsError(f"{path / MANIFEST} contradicts {EXAMPLES} in {contradictions or 'counts'}")
     if not manifest["raters"]:
         raise PredictionsError(f"{path / MANIFEST} lists no rater")
-    num_classes = len(manifest["class_names"])
+    expected = (examples.counts, len(manifest["class_names"]), manifest["format_version"])
     raters = []
     for features in manifest["raters"]:
         name = f"raters/{features['id']}.npz"
-        raters.append(RaterFile.read(path / name, listed(name), examples.counts, num_classes))
+        raters.append(RaterFile.read(path / name, listed(name), *expected))
     return RaterPredictions(
         dataset=manifest["dataset"],
         level=manifest["level"],

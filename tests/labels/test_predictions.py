@@ -238,7 +238,7 @@ def damage_examples_cut_short(folder):
 
 
 def damage_other_version(folder):
-    edit_manifest(folder, format_version=2)
+    edit_manifest(folder, format_version=3)
 
 
 def damage_manifest_not_json(folder):
@@ -265,7 +265,7 @@ def damage_manifest_of_another_dataset(folder):
         (damage_rater_altered, r"01-vgg\.npz was altered or cut short"),
         (damage_raters_swapped, r"01-vgg\.npz is of rater '00-resnet'"),
         (damage_examples_cut_short, r"examples\.npz was altered or cut short"),
-        (damage_other_version, r"manifest\.json is .* version 2; this code reads .* version 1"),
+        (damage_other_version, r"manifest\.json is .* version 3; this code reads .* versions 1 and 2"),
         (damage_manifest_not_json, r"manifest\.json is no manifest"),
         (damage_no_raters, r"manifest\.json lists no rater"),
         (damage_too_few_hashes, r"manifest\.json is incomplete: KeyError 'examples.npz'"),
