@@ -127,7 +127,7 @@ def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
         attempts = _attempts(folder.checkpoints / f"{rater.id}.attempts", lease.worker)
         checkpoints = Checkpoints(
             folder.checkpoints / rater.id,
-            rater.fingerprint(_fingerprint(work.arrays)),
+            rater.fingerprint(fingerprint_of(work.arrays)),
             every_seconds=work.checkpoint_seconds,
         )
         try:
@@ -216,7 +216,8 @@ def load_arrays(folder: str) -> CleanDataset:
 
 
 @functools.cache
-def _fingerprint(folder: str) -> str:
+def fingerprint_of(folder: str) -> str:
+    """Returns the fingerprint of a clean dataset, computed once a process."""
     return load_arrays(folder).fingerprint()
 
 
@@ -225,7 +226,7 @@ def _open_folder(work: Work) -> PoolFolder:
         load_arrays(work.arrays),
         work.pool,
         work.out,
-        data_fingerprint=_fingerprint(work.arrays),
+        data_fingerprint=fingerprint_of(work.arrays),
         keep_weights=work.keep_weights,
     )
 
