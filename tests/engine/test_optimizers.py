@@ -29,7 +29,7 @@ PEERS = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_are_those_of_optax(name):
-    ours, state = PARAMS, OPTIMIZERS[name].start(PARAMS)
+    ours, state = PARAMS, OPTIMIZERS[name].init(PARAMS)
     theirs, peer = PARAMS, PEERS[name](lambda step: jnp.asarray(RATES)[step])
     peer_state = peer.init(PARAMS)
     step = jax.jit(OPTIMIZERS[name].step)
