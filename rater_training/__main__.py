@@ -22,7 +22,7 @@ from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training import pools
-from rater_training.config import ConfigError, PoolConfig
+from rater_training.config import PoolConfig
 from rater_training.training.progress import LabellingLines, ProgressLines, Silent
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         training_options.check_beam(arguments, arguments.for_beam, not_with_beam=arguments.not_with_beam)
         return arguments.run(arguments)
-    except (NoisyLabelsError, ConfigError, OSError) as error:
+    except (NoisyLabelsError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

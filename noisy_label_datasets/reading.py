@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.build.builder import NoisyLabelBuilder
+    import tensorflow_datasets as tfds
 
 KEYS = ("id", "label", "noisy_labels", "noisy_label", "noisy_label_rater")
 
@@ -31,7 +31,7 @@ class BuiltLabels:
     noisy_label_rater: np.ndarray
 
 
-def read_labels(builder: "NoisyLabelBuilder", split: str) -> BuiltLabels:
+def read_labels(builder: "tfds.core.DatasetBuilder", split: str) -> BuiltLabels:
     """Returns the labels of a split ('test', 'test[:1]') of a built dataset, whatever its file format."""
     examples = list(stored_examples(builder, split, KEYS))
     return BuiltLabels(
@@ -43,13 +43,13 @@ def read_labels(builder: "NoisyLabelBuilder", split: str) -> BuiltLabels:
     )
 
 
-def stored_examples(builder: "NoisyLabelBuilder", split: str, keys: Iterable[str] = ()) -> Iterable[Mapping[str, Any]]:
+def stored_examples(builder: "tfds.core.DatasetBuilder", split: str, keys: Iterable[str] = ()) -> Iterable[Mapping[str, Any]]:
     """Returns the examples of a split of a built dataset as they are stored, whatever its file format.
 
     Args:
       builder: of a prepared dataset.
       split: 'test', 'test[:1]'.
-      keys: the features that are wanted; none: all, images encoded. array_record has no partial reading: there, all
+      keys: the features that are wanted; none: all. Images are encoded. array_record has no partial reading: there, all
         features are always read.
     """
     import tensorflow_datasets as tfds
@@ -57,5 +57,6 @@ def stored_examples(builder: "NoisyLabelBuilder", split: str, keys: Iterable[str
     encoded = {"image": tfds.decode.SkipDecoding()}
     if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
         return builder.as_data_source(split, decoders=encoded)
-    decoders = tfds.decode.PartialDecoding(dict.fromkeys(keys, True)) if keys else encoded
+    wanted = dict.fromkeys(keys, True)
+    decoders = tfds.decode.PartialDecoding(wanted, decoders=encoded if "image" in wanted else None) if keys else encoded
     return tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))
