@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR
 
 CHECKSUMS = "checksums.tsv"
-SHIPPED = ("*.npz", "rater_predictions/**/*", "rater_weights/**/*")
+SHIPPED = ("*.npz", f"{PREDICTIONS_DIR}/**/*", "rater_weights/**/*")
 
 _LINE = re.compile(r"(?P<path>[^\t/\0][^\t\0]*)\t(?P<size>[0-9]{1,15})\t(?P<sha256>[0-9a-f]{64})\t[^\t]+")
 
