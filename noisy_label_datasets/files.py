@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import pathlib
 import re
@@ -15,6 +16,10 @@ from typing import Any
 import numpy as np
 
 from noisy_label_datasets import owner
+
+_HEADER_BYTES = 16_384  # more than the header of an .npy file has
+_LARGE_BYTES, _MOST_INFLATION = 64 * 2**20, 100  # beyond the one, no data are compressed by more than the other
+_READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def write_atomically(path: pathlib.Path, data: bytes) -> None:
@@ -78,17 +83,48 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """Returns the arrays of an .npz archive; the CRC of every member is checked.
+def unpack_arrays(data: bytes, most_bytes: Mapping[str, int] | None = None) -> dict[str, np.ndarray]:
+    """Returns the arrays of an .npz archive, read-only; the CRC of every member is checked.
+
+    Args:
+      data: the archive.
+      most_bytes: name -> how many bytes the array may have at most; these arrays and no others have to be there. None:
+        whatever is there, unless it is so large and so well compressed that no data are.
 
     Raises:
-      ValueError: not such an archive, cut short, altered, or holding pickled objects.
+      ValueError: not such an archive, cut short, altered, holding pickled objects, an array twice, or other or larger
+        arrays than expected. What is too large is never inflated.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {
-                name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-                for name in archive.namelist()
-            }
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if len(members) < len(archive.infolist()):
+                raise ValueError("an array stands there twice")
+            if most_bytes is not None and set(members) != set(most_bytes):
+                missing, others = sorted(set(most_bytes) - set(members)), sorted(set(members) - set(most_bytes))
+                raise ValueError(f"arrays missing: {missing or 'none'}; that do not belong there: {others or 'none'}")
+            for name, info in members.items():
+                _check_size(name, info, None if most_bytes is None else most_bytes[name])
+            return {name: _array(archive.read(info)) for name, info in members.items()}
     except Exception as error:  # on altered bytes zipfile and zlib raise half a dozen kinds of error
         raise ValueError(f"not a whole .npz archive ({error})") from error
+
+
+def _check_size(name: str, info: zipfile.ZipInfo, most: int | None) -> None:
+    """Raises ValueError for a member that would be inflated to more than it may be."""
+    if most is not None and info.file_size > most + _HEADER_BYTES:
+        raise ValueError(f"{name} would be {info.file_size:,} bytes; at most {most + _HEADER_BYTES:,} are expected")
+    if info.file_size > max(_LARGE_BYTES, _MOST_INFLATION * info.compress_size):
+        raise ValueError(f"{name} would be inflated from {info.compress_size:,} bytes to {info.file_size:,}")
+
+
+def _array(data: bytes) -> np.ndarray:
+    """Returns the array of an .npy file; by its header it may not be larger than the file."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    if version not in _READ_HEADER:
+        raise ValueError(f".npy of version {version}")
+    shape, fortran_order, dtype = _READ_HEADER[version](file)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data) - file.tell():
+        raise ValueError(f"an array {shape} {dtype} in {len(data) - file.tell():,} bytes")
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order="F" if fortran_order else "C")

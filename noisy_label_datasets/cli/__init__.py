@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from noisy_label_datasets import training_options
+from noisy_label_datasets.cli.targets import check_data_dir
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import guarded_output, printable
 from noisy_label_datasets.version import __version__
@@ -78,6 +79,8 @@ def _main(argv: Sequence[str]) -> int:
     # A polite kill unwinds the stack too, so that no training process stays behind.
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        if (data_dir := getattr(args, "data_dir", None)) is not None:
+            check_data_dir(data_dir)
         _import_datasets(args.imports)
         args.run(args)
         sys.stdout.flush()

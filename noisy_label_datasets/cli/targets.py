@@ -91,7 +91,8 @@ def find_builder(target: str, *, data_dir: str | None, file_format: str | None =
       UnknownNameError: no such dataset, or no such level of it.
       NoisyLabelsError: no level is given.
     """
-    check_data_dir(data_dir)
+    if data_dir is None:
+        check_data_dir(None)
     dataset, _, level = target.partition("/")
     check_dataset(dataset)
     allowed = levels(dataset)
@@ -102,8 +103,3 @@ def find_builder(target: str, *, data_dir: str | None, file_format: str | None =
     if level not in allowed:
         raise UnknownNameError(f"level of {dataset} called", level, allowed)
     return builder_class(dataset)(config=level, data_dir=data_dir, file_format=file_format)
-
-
-def full_name(builder: "NoisyLabelBuilder") -> str:
-    """Returns 'digits_noisy/medium'."""
-    return f"{builder.name}/{builder.builder_config.name}"

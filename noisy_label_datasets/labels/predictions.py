@@ -22,7 +22,6 @@ The SHA-256 of the manifest stands for the whole artifact.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 import re
@@ -31,24 +30,25 @@ from typing import Any
 
 import numpy as np
 
-from noisy_label_datasets import files
+from noisy_label_datasets import files, schema
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SplitPlan
-from noisy_label_datasets.labels.prediction_files import (
-    FORMAT_VERSIONS,
-    ExamplesFile,
-    PredictionsError,
-    RaterFile,
+from noisy_label_datasets.labels.prediction_files import ExamplesFile, PredictionsError, RaterFile
+from noisy_label_datasets.labels.prediction_schema import (
+    FORMAT,
+    IDENTITY,
+    RATER_ID,
     format_version,
+)
+from noisy_label_datasets.labels.prediction_schema import (
+    MANIFEST as MANIFEST_SCHEMA,
 )
 from noisy_label_datasets.labels.probability_codes import decode_probabilities
 
 __all__ = ["PredictionsError", "PredictionsWriter", "RaterPredictions", "read_predictions"]
 
-FORMAT = "noisy_label_datasets/rater_predictions"
 MANIFEST = "manifest.json"
+PREDICTIONS_DIR = "rater_predictions"  # of pools, in the user's folder of datasets as well as beside a builder
 EXAMPLES = "examples.npz"
-
-_RATER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +133,7 @@ class PredictionsWriter:
         path = self.folder / EXAMPLES
         begun = ExamplesFile.read(path, path.read_bytes()) if path.exists() else None
         self.format_version = format_version(len(class_names)) if version is None else version
-        if begun is not None and begun.header.get("format_version") in FORMAT_VERSIONS:
+        if begun is not None:
             self.format_version = begun.header["format_version"]
         header = {
             "format": FORMAT,
@@ -255,8 +255,8 @@ class PredictionsWriter:
         return RaterFile.read(path, data, self._examples.counts, self._num_classes, self.format_version)
 
     def _rater_path(self, rater_id: str) -> pathlib.Path:
-        if not _RATER_ID.fullmatch(rater_id):
-            raise PredictionsError(f"rater id {rater_id!r} is no file name of the form {_RATER_ID.pattern}")
+        if not re.fullmatch(RATER_ID, rater_id):
+            raise PredictionsError(f"rater id {rater_id!r} is no file name of the form {RATER_ID}")
         return self.folder / "raters" / f"{rater_id}.npz"
 
 
@@ -286,6 +286,11 @@ def _check_probabilities(given: np.ndarray, shape: tuple[int, int], where: str) 
         raise PredictionsError(f"{where}: probabilities sum to 1 for each example; some given are off by {worst:.3g}")
 
 
+def is_finished(folder: Any) -> bool:
+    """Returns whether a folder, a path object, holds the predictions of a finished pool; reads no file."""
+    return (folder / MANIFEST).exists()
+
+
 def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None = None) -> RaterPredictions:
     """Returns the predictions of a finished pool, all files checked.
 
@@ -302,41 +307,42 @@ def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None =
     if expected_sha256 not in (None, digest):
         raise PredictionsError(f"{path / MANIFEST} was altered: its SHA-256 is {digest}, not {expected_sha256}")
     try:
-        manifest = json.loads(data)
-        given = (manifest.get("format"), manifest.get("format_version"))
-    except (ValueError, AttributeError) as error:
-        raise PredictionsError(f"{path / MANIFEST} is no manifest: {error}") from error
-    if given not in [(FORMAT, version) for version in FORMAT_VERSIONS]:
-        versions = " and ".join(map(str, FORMAT_VERSIONS))
-        raise PredictionsError(
-            f"{path / MANIFEST} is {given[0]} version {given[1]}; this code reads {FORMAT} versions {versions}"
-        )
-    try:
-        return _read_listed_files(path, manifest, digest)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PredictionsError(f"{path / MANIFEST} is incomplete: {type(error).__name__} {error}") from error
+        manifest = schema.parse_json(data)
+        schema.check(manifest, IDENTITY)
+        schema.check(manifest, MANIFEST_SCHEMA)
+    except schema.SchemaError as error:
+        raise PredictionsError(f"{path / MANIFEST} is no manifest that this code reads: {error}") from error
+    return _read_listed_files(path, manifest, digest)
 
 
 def _read_listed_files(path: Any, manifest: Mapping[str, Any], digest: str) -> RaterPredictions:
-    """Reads what a manifest of the right format lists."""
+    """Reads what a manifest of the right form lists."""
 
     def listed(name: str) -> bytes:
+        if name not in manifest["files"]:
+            raise PredictionsError(f"{path / MANIFEST} does not list the SHA-256 of {name}")
         data = _read(path / name)
         if files.sha256(data) != manifest["files"][name]:
             raise PredictionsError(f"{path / name} was altered or cut short: its SHA-256 is not what {MANIFEST} lists")
         return data
 
-    examples = ExamplesFile.read(path / EXAMPLES, listed(EXAMPLES))
-    contradictions = [key for key, value in examples.header.items() if manifest[key] != value]
+    examples = ExamplesFile.read(path / EXAMPLES, listed(EXAMPLES), manifest["counts"])
+    contradictions = [key for key, value in examples.header.items() if manifest.get(key) != value]
     if contradictions or manifest["counts"] != examples.counts:
         raise PredictionsError(f"{path / MANIFEST} contradicts {EXAMPLES} in {contradictions or 'counts'}")
-    if not manifest["raters"]:
-        raise PredictionsError(f"{path / MANIFEST} lists no rater")
-    expected = (examples.counts, len(manifest["class_names"]), manifest["format_version"])
+    rater_ids = [features["id"] for features in manifest["raters"]]
+    if repeated := sorted({rater_id for rater_id in rater_ids if rater_ids.count(rater_id) > 1}):
+        raise PredictionsError(f"{path / MANIFEST} lists raters more than once: {', '.join(repeated)}")
     raters = []
     for features in manifest["raters"]:
         name = f"raters/{features['id']}.npz"
-        raters.append(RaterFile.read(path / name, listed(name), *expected))
+        rater = RaterFile.read(
+            path / name, listed(name), examples.counts, len(manifest["class_names"]), manifest["format_version"]
+        )
+        if rater.features != features:
+            differing = [key for key in {**rater.features, **features} if rater.features.get(key) != features.get(key)]
+            raise PredictionsError(f"{path / MANIFEST} contradicts {name} in the features {', '.join(differing)}")
+        raters.append(rater)
     return RaterPredictions(
         dataset=manifest["dataset"],
         level=manifest["level"],

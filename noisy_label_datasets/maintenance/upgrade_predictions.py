@@ -14,14 +14,8 @@ from collections.abc import Sequence
 from noisy_label_datasets import files
 from noisy_label_datasets.base.splits import SplitPlan
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.labels.prediction_files import (
-    ALL_CLASSES,
-    MOST_PROBABLE,
-    ExamplesFile,
-    PredictionsError,
-    RaterFile,
-    format_version,
-)
+from noisy_label_datasets.labels.prediction_files import ExamplesFile, PredictionsError, RaterFile
+from noisy_label_datasets.labels.prediction_schema import ALL_CLASSES, MOST_PROBABLE, format_version
 from noisy_label_datasets.labels.predictions import EXAMPLES, MANIFEST, PredictionsWriter, read_predictions
 
 

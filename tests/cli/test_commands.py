@@ -237,3 +237,23 @@ def test_names_reach_the_terminal_as_text_whatever_its_encoding(built, encoding,
     for command in ("list", f"build {NAME}"):
         card += output_of(encoding, *command.split(), "--data-dir", built)
     assert not set("\x1b\r\x9b\u202e") & set(card)
+
+
+def test_verify_goes_on_after_what_it_cannot_read(built, capsys):
+    folder = find_builder(NAME, data_dir=str(built)).data_path
+    for split in ("test", "noisy_label_valid"):
+        path = next(folder.glob(f"*-{split}.tfrecord*"))
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+    (built / "digits_noisy" / "low" / folder.name).mkdir(parents=True)
+    (built / "digits_noisy" / "low" / folder.name / "dataset_info.json").write_text("[")
+    out, err = run(capsys, "verify", "digits_noisy", "--data-dir", built, exit_code=2)
+    faults = [line for line in out.splitlines() if line.startswith("FAULT")]
+    assert len(faults) == 2
+    assert "digits_noisy/low, dataset" in faults[0]
+    assert str(built / "digits_noisy" / "low") in faults[0]
+    assert f"test of {NAME} in {folder} cannot be read (DataLossError" in faults[1]
+    assert "noisy_label_valid of" in faults[1]
+    assert "digits_noisy/rate_0.30" in out or "digits_noisy/high" in out  # what comes after
+    assert "2 things are not what they should be" in err

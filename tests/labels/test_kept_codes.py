@@ -183,7 +183,7 @@ def test_an_artifact_of_few_classes_stays_as_it_is(tmp_path, capsys):
     ("member", "change", "message"),
     [
         ("test.others", lambda a: a[:3], r"other classes \[n, k - 1\]"),
-        ("test.kept", lambda a: a[1:], "codes of 4 classes, not 5"),
+        ("test.kept", lambda a: a[1:], r"codes \(70, 4\); they are \[n, 5\]"),
         ("test.kept", lambda a: a[::-1], "do not ascend"),
         ("test.others", lambda a: np.zeros_like(a), "different ones"),
     ],
