@@ -154,8 +154,23 @@ def _parse_corrections(data: bytes) -> list[dict]:
 
 
 def cache_folder() -> pathlib.Path:
-    """Where fetched files are kept: `noisy_label_datasets` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache)."""
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "noisy_label_datasets"
+    """Where fetched files are kept: `noisy_label_datasets` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache).
+
+    Raises:
+        HumanLabelsError: there is no home folder, nor does the variable name another.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if cache.startswith("~"):
+        raise HumanLabelsError("there is no home folder to keep what is fetched in: set XDG_CACHE_HOME, or name a file")
+    return pathlib.Path(cache) / "noisy_label_datasets"
+
+
+def at_hand(path: str | os.PathLike | None = None) -> bool:
+    """Returns whether people's labels can be had without fetching them: a file is named, or was fetched before."""
+    try:
+        return path is not None or (cache_folder() / CIFAR10H.name).exists()
+    except HumanLabelsError:
+        return False
 
 
 def _read(file: RemoteFile, path: str | os.PathLike | None, parse: Callable[[bytes], T]) -> T:
