@@ -92,11 +92,13 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     """Compares a pool with flips as in Section 2.3.
 
     Args:
-        noisy_labels: [n, R] labels of a pool.
+        noisy_labels: [n, R] labels of a pool; examples that nobody labelled are left out.
         labels: [n] clean labels, corrected or not; each class occurs.
         human_counts: [n, K] how often people gave each class to each example.
         seed: of the flips and draws, of each of which there are `DRAWS`.
     """
+    labelled = metrics.is_labelled(noisy_labels)
+    noisy_labels, labels, human_counts = noisy_labels[labelled], labels[labelled], human_counts[labelled]
     num_classes = human_counts.shape[1]
     rng = np.random.default_rng(seed)
     human = human_counts / human_counts.sum(axis=1, keepdims=True)
@@ -110,28 +112,28 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
             noise_models.class_conditional_flips(labels, matrix, rng.random(noisy_labels.shape)) for _ in range(DRAWS)
         ]
 
-    labelled = {
+    kinds = {
         "independent flipping": flips(noise_models.independent_transition(rate, num_classes)),
         "class-conditional flipping": flips(noise_models.estimate_transition(noisy_labels, labels, num_classes)),
         "raters": [noisy_labels],
     }
     if proper is not None:
-        labelled["people"] = [
+        kinds["people"] = [
             noise_models.sample_labels(proper[:, None], rng.random(noisy_labels.shape)) for _ in range(DRAWS)
         ]
 
     def distances(name: str, reference: np.ndarray) -> np.ndarray:
-        shares = (metrics.vote_shares(given, num_classes) for given in labelled[name])
+        shares = (metrics.vote_shares(given, num_classes) for given in kinds[name])
         return np.mean([metrics.total_variation(each, reference) for each in shares], axis=0)
 
     rows = {
         name: Row(
-            error_rate=float(np.mean([metrics.rater_error_rate(given, labels) for given in labelled[name]])),
+            error_rate=float(np.mean([metrics.rater_error_rate(given, labels) for given in kinds[name]])),
             paper=Estimate.of_mean(distances(name, paper)),
             proper=None if proper is None else Estimate.of_mean(distances(name, proper)),
             raw=Estimate.of_mean(distances(name, human)),
         )
-        for name in labelled
+        for name in kinds
     }
     ratios = {
         name: None
@@ -159,7 +161,7 @@ def ratio_at(
 
     Args:
         num_labels: how many; at most R. The mean over R choices of raters, each rater in as many of them.
-        noisy_labels: [n, R] labels of a pool.
+        noisy_labels: [n, R] labels of a pool, all of them there.
         labels: [n] clean labels.
         human_counts: [n, K] how often people gave each class to each example.
         seed: of the flips.
