@@ -25,7 +25,7 @@ from noisy_label_datasets.base.bases import Base
 from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
-from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id
+from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id, no_labels
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
@@ -86,24 +86,45 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         self._original_state["beam"] = beam  # what TFDS makes a pickled builder anew of
 
     def _info(self) -> tfds.core.DatasetInfo:
-        label = tfds.features.ClassLabel(names=self.BASE.class_names)
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "id": tfds.features.Text(),
-                    "image": tfds.features.Image(shape=self.BASE.image_shape),
-                    "label": label,
-                    "noisy_labels": tfds.features.Sequence(label),
-                    "noisy_label": label,
-                    "noisy_label_rater": np.int32,
-                    **{
-                        name: tfds.features.ClassLabel(names=class_names)
-                        for name, class_names in self.BASE.extra_labels.items()
-                    },
-                }
-            ),
+            features=self._stored_features() or self._features(num_raters=None),
             supervised_keys=("image", "noisy_label"),
             metadata=tfds.core.MetadataDict(),
+        )
+
+    def _stored_features(self) -> tfds.features.FeatureConnector | None:
+        """Returns the features with which this version was built; None: it is not built."""
+        if not (self.data_path / "features.json").exists():
+            return None
+        return tfds.features.FeaturesDict.from_config(os.fspath(self.data_path))
+
+    def _features(self, num_raters: int | None) -> tfds.features.FeaturesDict:
+        """Returns what an example has; num_raters: R, None where the labels are not at hand yet."""
+        label = tfds.features.ClassLabel(names=self.BASE.class_names)
+        # A tensor and no sequence of class labels: TFDS batches sequences of unknown length by padding them with zeros,
+        # a class here, gives them as lists, which loaders transpose, and needs twice as long to write them.
+        noisy_labels = tfds.features.Tensor(
+            shape=(num_raters,),
+            dtype=np.int64,
+            doc=tfds.features.Documentation(
+                desc="One label a rater, in the order of the raters; the classes are those of `label`. "
+                "-1: this rater has not labelled the example.",
+                value_range=f"-1..{len(self.BASE.class_names) - 1}",
+            ),
+        )
+        return tfds.features.FeaturesDict(
+            {
+                "id": tfds.features.Text(),
+                "image": tfds.features.Image(shape=self.BASE.image_shape),
+                "label": label,
+                "noisy_labels": noisy_labels,
+                "noisy_label": label,
+                "noisy_label_rater": np.int32,
+                **{
+                    name: tfds.features.ClassLabel(names=class_names)
+                    for name, class_names in self.BASE.extra_labels.items()
+                },
+            }
         )
 
     def label_context(self, manual_dir: Any = None) -> LabelContext:
@@ -136,6 +157,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """Yields the examples of a split; draws: [n] the rater whose label is `noisy_label`, where there are labels."""
         noisy_labels = labels.noisy_labels[split].tolist() if split in labels.noisy_labels else []
         of_row = draws.tolist() if draws is not None else []
+        unlabelled = no_labels(len(labels.raters))
         for example in spool.read(split):
             labelled = example.row != UNLABELLED
             yield (
@@ -144,7 +166,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                     example.id,
                     example.image,
                     example.label,
-                    noisy_labels[example.row] if labelled else [],
+                    noisy_labels[example.row] if labelled else unlabelled,
                     of_row[example.row] if labelled else NO_RATER,
                     dict(zip(self.BASE.extra_labels, example.extra_labels, strict=True)),
                 ),
@@ -154,8 +176,9 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """Returns the labels and, of each split that has some, which rater's is `noisy_label`; fills the metadata."""
         labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
         self.info.metadata.update(self._metadata(labels))
+        self.info._features = self._features(len(labels.raters))  # TFDS has no other way to declare what is known now
         draws = {
-            split: sample_raters(ids.tolist(), len(labels.raters))
+            split: sample_raters(ids.tolist(), labels.noisy_labels[split])
             if split in NOISY_SPLITS
             else np.full(len(ids), NO_RATER)
             for split, ids in labels.ids.items()
@@ -228,13 +251,14 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """As of every TFDS builder; of pairs of image and label nothing else is read from the file."""
         if as_supervised and decoders is None:
             decoders = tfds.decode.PartialDecoding(dict.fromkeys(self.info.supervised_keys, True))
-        return super().as_dataset(split, decoders=decoders, as_supervised=as_supervised, **kwargs)
+        # By name: `tfds.testing.mock_data` puts functions in the place of this one and the next that take nothing else.
+        return super().as_dataset(split=split, decoders=decoders, as_supervised=as_supervised, **kwargs)
 
-    def as_data_source(self, *args: Any, **kwargs: Any) -> Any:
+    def as_data_source(self, split: Any = None, **kwargs: Any) -> Any:
         """As of every TFDS builder; whole examples are decoded faster."""
         from noisy_label_datasets.build.random_access import example_sources
 
-        return example_sources(super().as_data_source(*args, **kwargs))
+        return example_sources(super().as_data_source(split=split, **kwargs))
 
     def clean_dataset(
         self, folder: str | os.PathLike | None = None, *, image_size: tuple[int, int] | None = None

@@ -94,6 +94,7 @@ def build(
 def print_summary(builder: "NoisyLabelBuilder") -> None:
     """Prints size, rater error rate and first example of each split."""
     from noisy_label_datasets.cli.reading import read_labels
+    from noisy_label_datasets.noise.metrics import MISSING
 
     names = builder.info.features["label"].names
     figures = builder.info.metadata["noise"]["splits"]
@@ -104,11 +105,13 @@ def print_summary(builder: "NoisyLabelBuilder") -> None:
             (
                 split,
                 f"{info.num_examples:,}",
-                f"{figures[split]['rater_error_rate']:.3f}" if split in figures else NOTHING,
+                NOTHING if (rate := figures.get(split, {}).get("rater_error_rate")) is None else f"{rate:.3f}",
                 first.ids[0],
                 names[first.labels[0]],
                 names[first.noisy_label[0]],
-                " ".join(names[label] for label in first.noisy_labels[0]) or NOTHING,
+                " ".join(names[label] if label != MISSING else NOTHING for label in first.noisy_labels[0])
+                if (first.noisy_labels[0] != MISSING).any()
+                else NOTHING,
             )
         )
     print(f"\n{full_name(builder)} {builder.version} in {builder.data_dir}, and the first example of each split\n")

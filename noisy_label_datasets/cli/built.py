@@ -70,5 +70,5 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
         row = {id_: i for i, id_ in enumerate(predictions.ids["test"].tolist())}
         return calibrated(predictions, "test")[[row[id_] for id_ in read.ids]]
 
-    labels = (np.array(read.ids), read.labels, np.array(read.noisy_labels))
+    labels = (np.array(read.ids), read.labels, read.noisy_labels)
     return PoolLabels(full_name(builder), *labels, probabilities if isinstance(source, Raters) else None)

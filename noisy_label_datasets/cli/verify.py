@@ -119,9 +119,10 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: "NoisyLabels | None") 
     """
     from noisy_label_datasets.cli.reading import read_labels
     from noisy_label_datasets.labels.sources import NOISY_SPLITS
+    from noisy_label_datasets.noise import metrics
     from noisy_label_datasets.noise.figures import noise_figures
 
-    read = _Read({}, {}, {})
+    read, stated = _Read({}, {}, {}), builder.info.metadata["noise"]
     for split, info in builder.info.splits.items():
         built = read_labels(builder, split)
         if len(built.ids) != info.num_examples or len(set(built.ids)) != len(built.ids):
@@ -132,23 +133,22 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: "NoisyLabels | None") 
             yield f"{split} has examples whose noisy_label is a rater's"
         if wrong := int((one_label != built.noisy_label).sum()):
             yield f"noisy_label of {wrong} examples of {split} is not what its rater said"
-        if not any(built.noisy_labels):
+        if split not in stated["splits"] and not metrics.is_labelled(built.noisy_labels).any():
             continue
         order = np.argsort(np.array(built.ids))
         read.ids[split] = np.array(built.ids)[order]
         read.clean_labels[split] = built.labels[order]
-        read.noisy_labels[split] = np.array(built.noisy_labels, dtype=np.int32)[order]
+        read.noisy_labels[split] = built.noisy_labels[order]
     if labels is not None:
         yield from _differences_by_id(read, labels)
-    stated = builder.info.metadata["noise"]
     for where in _differing(noise_figures(read, builder.info.features["label"].names), stated):
         yield f"the figure {where} in its metadata is not what its examples give"
 
 
-def _one_noisy_label(noisy_labels: list[list[int]], raters: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _one_noisy_label(noisy_labels: np.ndarray, raters: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns [n]: the label of the rater that an example names, or its clean label where it names none."""
-    votes = zip(noisy_labels, raters.tolist(), labels.tolist(), strict=True)
-    return np.array([given[rater] if 0 <= rater < len(given) else label for given, rater, label in votes])
+    named = (raters >= 0) & (raters < noisy_labels.shape[1])
+    return np.where(named, noisy_labels[np.arange(len(labels)), np.where(named, raters, 0)], labels)
 
 
 def _differences_by_id(read: _Read, labels: "NoisyLabels") -> Iterator[str]:
