@@ -5,21 +5,19 @@ dataset = CleanDataset.load("clean/cifar10_noisy")
 dataset.splits["clean_label_train"].images      # [n, h, w, c] uint8, memory-mapped
 """
 
-import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
 import os
 import pathlib
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.files import to_json
+from noisy_label_datasets.folders import read_whole, replacing
 
 FORMAT = "noisy_label_datasets/clean_dataset"
 FORMAT_VERSION = 1
@@ -109,6 +107,8 @@ class CleanDataset:
     def save(self, folder: str | os.PathLike) -> None:
         """Writes the dataset to a folder, in place of what a folder of that name held; atomic.
 
+        A process that is writing the same folder is waited for.
+
         Raises:
           OSError: the folder cannot be written or the disk is full; nothing is left behind.
         """
@@ -136,12 +136,16 @@ class CleanDataset:
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "CleanDataset":
-        """Returns the dataset that `save` wrote; images are memory-mapped.
+        """Returns the dataset that `save` wrote, of one `save` whatever others do; images are memory-mapped.
 
         Raises:
           CleanDatasetError: there is none, or it is of another format version, cut short or inconsistent.
         """
         folder = pathlib.Path(folder)
+        return read_whole(folder, lambda: cls._read(folder))
+
+    @classmethod
+    def _read(cls, folder: pathlib.Path) -> "CleanDataset":
         try:
             description = json.loads((folder / "dataset.json").read_bytes())
             given = (description.get("format"), description.get("format_version"))
@@ -167,27 +171,3 @@ class CleanDataset:
             raise CleanDatasetError(f"no clean dataset in {folder}: {error.filename} is not there") from error
         except (ValueError, KeyError, EOFError) as error:
             raise CleanDatasetError(f"the clean dataset in {folder} cannot be read: {error}") from error
-
-
-@contextlib.contextmanager
-def replacing(folder: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
-    """Gives an empty folder that takes the place of `folder` when all went well, and is removed when not.
-
-    Raises:
-      OSError: the folder cannot be written or the disk is full; it says so of the dataset `name`.
-    """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if folder.exists():
-            folder.rename(replaced)
-        temporary.rename(folder)
-    except OSError as error:
-        # NumPy's own error of a full disk has no number.
-        what = f"cannot save {name}: {error.strerror or error}"
-        raise type(error)(error.errno or errno.EIO, what, str(folder)) from error
-    finally:
-        for leftover in (temporary, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)

@@ -67,6 +67,10 @@ class Base(Protocol):
         """Returns about how many bytes its examples are; raises as `batches`."""
         ...
 
+    def availability(self, data_dir: Any) -> str:
+        """Returns in a word or two whether it can be read as it is: "prepared"; reads and downloads nothing."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class ArraysBase:
@@ -104,6 +108,10 @@ class ArraysBase:
         """See `Base`; before they are encoded."""
         return sum(examples.images.nbytes for examples in self.load().values())
 
+    def availability(self, data_dir: Any) -> str:
+        """See `Base`."""
+        return "in the package"
+
     def _part(self, base_split: str, start: int, stop: int) -> Iterator[ExampleBatch]:
         return self._read(self._load([base_split])[base_split], base_split, start, stop)
 
@@ -138,6 +146,8 @@ class TfdsBase:
         `mnist`: ids are made of the examples' content (see `content_ids`).
       image_key: the image feature.
       label_key: the clean label's feature.
+      ids_are_paths: whether ids are paths of files, which TFDS writes as the system does that prepared it: `\\` in them
+        is read as `/`.
     """
 
     name: str
@@ -147,6 +157,7 @@ class TfdsBase:
     id_key: str | None = "id"
     image_key: str = "image"
     label_key: str = "label"
+    ids_are_paths: bool = False
     extra_labels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
@@ -182,6 +193,12 @@ class TfdsBase:
 
         return int(prepared_builder(self.name, self.version, data_dir).info.dataset_size)
 
+    def availability(self, data_dir: Any) -> str:
+        """See `Base`."""
+        from noisy_label_datasets.base.tfds_base import find_prepared
+
+        return "prepared" if find_prepared(self.name, self.version, data_dir) is not None else "not prepared"
+
     @property
     def _keys(self) -> tuple[str, ...]:
         return (self.image_key, self.label_key, *self.extra_labels, *([self.id_key] if self.id_key else []))
@@ -194,6 +211,8 @@ class TfdsBase:
             images, labels = columns[self.image_key], columns[self.label_key]
             if self.id_key:
                 ids = [id_.decode() for id_ in columns[self.id_key]]
+                if self.ids_are_paths:
+                    ids = [id_.replace("\\", "/") for id_ in ids]
             else:
                 ids = content_ids(base_split, images, labels, self.image_shape[-1], seen)
             extra = {name: columns[name] for name in self.extra_labels}
@@ -244,6 +263,10 @@ class RelabelledBase:
     def num_bytes(self, data_dir: Any) -> int:
         """See `Base`; of all examples of the base."""
         return self.base.num_bytes(data_dir)
+
+    def availability(self, data_dir: Any) -> str:
+        """See `Base`."""
+        return self.base.availability(data_dir)
 
     def _part(self, part: Part) -> Iterator[ExampleBatch]:
         return self._relabelled(part())

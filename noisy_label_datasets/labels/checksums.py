@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR
 
 CHECKSUMS = "checksums.tsv"
+SHIPPED = ("*.npz", f"{PREDICTIONS_DIR}/**/*", "rater_weights/**/*")
 
 
 class ChecksumError(NoisyLabelsError, ValueError):
@@ -80,8 +82,8 @@ def verify_shipped_files(builder_dir: str | pathlib.Path) -> list[str]:
 
 
 def _shipped_files(builder_dir: pathlib.Path) -> list[str]:
-    """Data files beside a builder, as paths relative to it: arrays, and everything in rater_predictions/."""
-    found = [*builder_dir.glob("*.npz"), *builder_dir.glob("rater_predictions/**/*")]
+    """Data files beside a builder, as paths relative to it: arrays, labels and raters."""
+    found = [file for pattern in SHIPPED for file in builder_dir.glob(pattern)]
     return sorted(
         path.relative_to(builder_dir).as_posix()
         for path in found

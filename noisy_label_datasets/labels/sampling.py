@@ -12,6 +12,9 @@ from noisy_label_datasets.labels.predictions import PredictionsError
 from noisy_label_datasets.noise.metrics import MISSING
 from noisy_label_datasets.noise.noise_models import uniforms_of_ids
 
+SEED = "noisy_label"
+"""The seed of the draw: another value would change the noisy label of every example."""
+
 
 def sample_raters(ids: Sequence[str], noisy_labels: np.ndarray) -> np.ndarray:
     """Returns the rater whose label each example gets: [n] int32, a column of `noisy_labels`.
@@ -27,6 +30,6 @@ def sample_raters(ids: Sequence[str], noisy_labels: np.ndarray) -> np.ndarray:
     if not given.any(axis=1).all():
         unlabelled = [id_ for id_, labelled in zip(ids, given.any(axis=1).tolist(), strict=True) if not labelled]
         raise PredictionsError(f"{len(unlabelled)} examples have no label of any rater, such as {unlabelled[0]}")
-    drawn = (uniforms_of_ids(ids, 1, seed="noisy_label")[:, 0] * given.sum(axis=1)).astype(np.int32)
+    drawn = (uniforms_of_ids(ids, 1, seed=SEED)[:, 0] * given.sum(axis=1)).astype(np.int32)
     # The drawn-th of those who labelled it: where all did, the rater of this number.
     return (given.cumsum(axis=1) > drawn[:, None]).argmax(axis=1).astype(np.int32)

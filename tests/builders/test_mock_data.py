@@ -1,5 +1,7 @@
 """`tfds.testing.mock_data`, with which users test code of theirs that reads these datasets."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -17,6 +19,7 @@ def test_tf_data(dataset):
         (batch,) = tfds.as_numpy(tfds.load(f"{dataset}/low", split="noisy_label_train", batch_size=5))
         decoders = tfds.decode.PartialDecoding({"noisy_labels": True})
         labels_only = next(iter(tfds.load(f"{dataset}/low", split="test", decoders=decoders)))
+    assert not pathlib.Path(info.data_dir).parent.exists()  # nothing is written
     assert len(read) == len(pairs) == 5
     assert [set(example) for example in read] == [set(info.features)] * 5
     assert all(0 <= label < len(class_names) for _, label in pairs)
