@@ -27,6 +27,7 @@ from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id, no_labels
+from noisy_label_datasets.build.outdated import source_text, warn_if_outdated
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import replacing, set_aside, sweep
 from noisy_label_datasets.labels.sampling import sample_raters
@@ -89,11 +90,12 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
         super().__init__(config=config, **kwargs)
         self._beam = beam
+        self._warned = False
         self._original_state["beam"] = beam  # what TFDS makes a pickled builder anew of
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
-            features=self._stored_features() or self._features(num_raters=None),
+            features=self._stored_features() or self._features(self._num_raters()),
             supervised_keys=("image", "noisy_label"),
             metadata=tfds.core.MetadataDict(),
         )
@@ -103,6 +105,13 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         if not (self.data_path / "features.json").exists():
             return None
         return tfds.features.FeaturesDict.from_config(os.fspath(self.data_path))
+
+    def _num_raters(self) -> int | None:
+        """Returns R of the labels of which it would be built; None: they are not at hand."""
+        if self.code_path is None:  # a builder of a notebook
+            return None
+        identity = self.builder_config.source.identify(self.label_context())
+        return None if identity is None else identity.num_raters
 
     def _features(self, num_raters: int | None) -> tfds.features.FeaturesDict:
         """Returns what an example has; num_raters: R, None where the labels are not at hand yet."""
@@ -291,6 +300,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             "noise": noise_figures(labels, self.BASE.class_names),
             "origin": labels.origin,
             "labels_sha256": labels.sha256,
+            "source": source_text(self.builder_config.source),
             "provenance": dict(labels.provenance),
         }
 
@@ -308,6 +318,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """As of every TFDS builder; of pairs of image and label nothing else is read from the file."""
         if as_supervised and decoders is None:
             decoders = tfds.decode.PartialDecoding(dict.fromkeys(self.info.supervised_keys, True))
+        self._warn_if_outdated()
         # By name: `tfds.testing.mock_data` puts functions in the place of this one and the next that take nothing else.
         return super().as_dataset(split=split, decoders=decoders, as_supervised=as_supervised, **kwargs)
 
@@ -315,7 +326,13 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """As of every TFDS builder; whole examples are decoded faster."""
         from noisy_label_datasets.build.random_access import example_sources
 
+        self._warn_if_outdated()
         return example_sources(super().as_data_source(split=split, **kwargs))
+
+    def _warn_if_outdated(self) -> None:
+        if not self._warned:
+            self._warned = True
+            warn_if_outdated(self)
 
     def clean_dataset(
         self, folder: str | os.PathLike | None = None, *, image_size: tuple[int, int] | None = None

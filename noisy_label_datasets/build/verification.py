@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noisy_label_datasets.build.outdated import why_outdated
 from noisy_label_datasets.build.reading import read_labels
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.info import full_name, missing_from_base
@@ -83,15 +84,15 @@ def verify_config(builder: "NoisyLabelBuilder") -> Iterator[Finding]:
     if not builder.is_prepared():
         yield Finding(ABSENT, subject, f"not built in {builder.data_dir_root}")
         return
-    if labels is not None and builder.info.metadata["labels_sha256"] != labels.sha256:
-        labels = None
-    if faults := list(faults_of_built(builder, labels)):
+    outdated = None if labels is None else why_outdated(builder, labels)
+    faults = [] if outdated is None else [f"built {outdated}: `noisy-labels build {full_name(builder)}` builds it anew"]
+    if faults := faults + list(faults_of_built(builder, labels if outdated is None else None)):
         yield Finding(FAULT, subject, "; ".join(faults))
         return
     examples = sum(split.num_examples for split in builder.info.splits.values())
     notes = [f"{examples:,} examples and all figures", missing_from_base(builder)]
     if labels is None:
-        notes.append("built from other labels than those that would be used now")
+        notes.append("the labels that it was built from are not at hand")
     yield Finding(OK, subject, ", ".join(filter(None, notes)))
 
 

@@ -72,3 +72,10 @@ def test_random_access(array_record_dir, decoders):
     source = tfds.data_source(NAME, split=MIXED, data_dir=array_record_dir, decoders=decoders)
     columns = [np.stack([example[name] for example in source]) for name in ("noisy_labels", "label")]
     assert_right(*columns)
+
+
+def test_the_length_is_known_before_anything_is_built(tmp_path, data_dir):
+    before = tfds.builder(NAME, data_dir=tmp_path).info.features
+    after = tfds.builder(NAME, data_dir=data_dir).info.features
+    assert before.to_json() == after.to_json()
+    assert after["noisy_labels"].shape == (R,)
