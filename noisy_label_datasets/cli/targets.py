@@ -1,4 +1,4 @@
-"""DATASET/LEVEL on the command line, a TFDS builder in the program; and the options that most commands share."""
+"""From DATASET/CONFIG on the command line to a TFDS builder; and the options that most commands share."""
 
 import argparse
 import difflib
@@ -16,7 +16,7 @@ FILE_FORMATS = ("tfrecord", "array_record")
 
 
 class UnknownNameError(NoisyLabelsError):
-    """A name that is not one of those that there are."""
+    """A name that does not exist."""
 
     def __init__(self, what: str, given: str, allowed: Iterable[str]) -> None:
         allowed = list(allowed)
@@ -28,7 +28,7 @@ class UnknownNameError(NoisyLabelsError):
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Adds the argument `target`."""
     parser.add_argument(
-        "target", metavar="DATASET/LEVEL", help="such as digits_noisy/medium; `noisy-labels list` shows all"
+        "target", metavar="DATASET/CONFIG", help="such as digits_noisy/medium; `noisy-labels list` shows all"
     )
 
 
@@ -40,6 +40,27 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where TFDS keeps datasets (default: $TFDS_DATA_DIR, else ~/tensorflow_datasets)",
     )
+
+
+def check_data_dir(folder: str | None) -> None:
+    """Raises NoisyLabelsError if a folder (None: the default) cannot be where TFDS keeps datasets, or be looked at."""
+    if folder is None:
+        folder = os.environ.get("TFDS_DATA_DIR", os.path.join(os.path.expanduser("~"), "tensorflow_datasets"))
+        if folder.startswith("~"):
+            raise NoisyLabelsError("there is no home folder to keep datasets in: name another with --data-dir")
+    if not folder:
+        raise NoisyLabelsError("--data-dir (or TFDS_DATA_DIR) is empty: name the folder where TFDS keeps datasets")
+    if "://" in folder:
+        from etils import epath
+
+        try:
+            epath.Path(folder).exists()
+        except Exception as error:  # each kind of store has its own
+            said = str(error).strip().partition("\n")[0]
+            raise NoisyLabelsError(
+                f"--data-dir {folder} cannot be reached ({type(error).__name__}: {said}); a folder of this machine is "
+                "named without `file://`, and a store of a cloud needs the package that reads it"
+            ) from error
 
 
 def add_file_format(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +79,7 @@ def check_dataset(dataset: str) -> None:
         raise UnknownNameError("dataset", dataset, dataset_names())
 
 
-def levels(dataset: str) -> list[str]:
+def config_names(dataset: str) -> list[str]:
     """Returns the names of a dataset's configs."""
     return list(builder_class(dataset).builder_configs)
 
@@ -67,16 +88,18 @@ def find_builder(target: str, *, data_dir: str | None, file_format: str | None =
     """Returns the builder of 'digits_noisy/medium'.
 
     Raises:
-      UnknownNameError: no such dataset, or no such level of it.
-      NoisyLabelsError: no level is given.
+      UnknownNameError: no such dataset, or no such config of it.
+      NoisyLabelsError: no config is given.
     """
-    dataset, _, level = target.partition("/")
+    if data_dir is None:
+        check_data_dir(None)
+    dataset, _, config = target.partition("/")
     check_dataset(dataset)
-    allowed = levels(dataset)
-    if not level:
+    allowed = config_names(dataset)
+    if not config:
         raise NoisyLabelsError(
-            f"{dataset} is given without a level, such as {dataset}/{allowed[0]}; its levels are {', '.join(allowed)}"
+            f"{dataset} is given without a config, such as {dataset}/{allowed[0]}; its configs are {', '.join(allowed)}"
         )
-    if level not in allowed:
-        raise UnknownNameError(f"level of {dataset} called", level, allowed)
-    return builder_class(dataset)(config=level, data_dir=data_dir, file_format=file_format)
+    if config not in allowed:
+        raise UnknownNameError(f"config of {dataset} called", config, allowed)
+    return builder_class(dataset)(config=config, data_dir=data_dir, file_format=file_format)
