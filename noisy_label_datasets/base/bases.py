@@ -67,6 +67,10 @@ class Base(Protocol):
         """Returns about how many bytes its examples are; raises as `batches`."""
         ...
 
+    def availability(self, data_dir: Any) -> str:
+        """Returns in a word or two whether it can be read as it is: "prepared"; reads and downloads nothing."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class ArraysBase:
@@ -103,6 +107,10 @@ class ArraysBase:
     def num_bytes(self, data_dir: Any) -> int:
         """See `Base`; before they are encoded."""
         return sum(examples.images.nbytes for examples in self.load().values())
+
+    def availability(self, data_dir: Any) -> str:
+        """See `Base`."""
+        return "in the package"
 
     def _part(self, base_split: str, start: int, stop: int) -> Iterator[ExampleBatch]:
         return self._read(self._load([base_split])[base_split], base_split, start, stop)
@@ -185,6 +193,12 @@ class TfdsBase:
 
         return int(prepared_builder(self.name, self.version, data_dir).info.dataset_size)
 
+    def availability(self, data_dir: Any) -> str:
+        """See `Base`."""
+        from noisy_label_datasets.base.tfds_base import find_prepared
+
+        return "prepared" if find_prepared(self.name, self.version, data_dir) is not None else "not prepared"
+
     @property
     def _keys(self) -> tuple[str, ...]:
         return (self.image_key, self.label_key, *self.extra_labels, *([self.id_key] if self.id_key else []))
@@ -249,6 +263,10 @@ class RelabelledBase:
     def num_bytes(self, data_dir: Any) -> int:
         """See `Base`; of all examples of the base."""
         return self.base.num_bytes(data_dir)
+
+    def availability(self, data_dir: Any) -> str:
+        """See `Base`."""
+        return self.base.availability(data_dir)
 
     def _part(self, part: Part) -> Iterator[ExampleBatch]:
         return self._relabelled(part())

@@ -18,6 +18,17 @@ from noisy_label_datasets.lease import taking_turns
 CONNECT_SECONDS = 20
 
 
+def find_prepared(name: str, version: str, data_dir: Any) -> Any:
+    """Returns the folder (path object) of a prepared dataset; None where there is none. See `prepared_builder`."""
+    folders = [root / name / version for root in _roots(data_dir)]
+    return next((folder for folder in folders if (folder / "dataset_info.json").exists()), None)
+
+
+def _roots(data_dir: Any) -> list[Any]:
+    """Returns the folders in which datasets are looked for: `data_dir`, and where TFDS looks by itself."""
+    return list(dict.fromkeys(epath.Path(root) for root in (data_dir, *file_utils.list_data_dirs())))
+
+
 def prepared_builder(name: str, version: str, data_dir: Any) -> Any:
     """Returns a TFDS builder of a prepared dataset.
 
@@ -27,11 +38,9 @@ def prepared_builder(name: str, version: str, data_dir: Any) -> Any:
     Raises:
       BaseDatasetError: it is nowhere and cannot be downloaded, or TFDS has another version of it.
     """
-    roots = list(dict.fromkeys(epath.Path(root) for root in (data_dir, *file_utils.list_data_dirs())))
-    for root in roots:
-        folder = root / name / version
-        if (folder / "dataset_info.json").exists():
-            return tfds.builder_from_directory(folder)
+    if (folder := find_prepared(name, version, data_dir)) is not None:
+        return tfds.builder_from_directory(folder)
+    roots = _roots(data_dir)
     others = [
         f"{folder.name} (in {root})"
         for root in roots

@@ -9,10 +9,10 @@ import pathlib
 import sys
 from typing import TYPE_CHECKING
 
-from noisy_label_datasets.cli.built import missing_from_base
 from noisy_label_datasets.cli.tables import NOTHING, print_table
-from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder, full_name
+from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder
 from noisy_label_datasets.folders import set_aside
+from noisy_label_datasets.info import full_name, missing_from_base
 from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.registration import own_names
 
@@ -107,7 +107,7 @@ def _is_as_wanted(builder: "NoisyLabelBuilder", labels_sha256: str, file_format:
 
 def print_summary(builder: "NoisyLabelBuilder") -> None:
     """Prints size, rater error rate and first example of each split."""
-    from noisy_label_datasets.cli.reading import read_labels
+    from noisy_label_datasets.build.reading import read_labels
 
     names = builder.info.features["label"].names
     figures = builder.info.metadata["noise"]["splits"]

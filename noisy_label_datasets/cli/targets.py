@@ -80,8 +80,3 @@ def find_builder(target: str, *, data_dir: str | None, file_format: str | None =
     if level not in allowed:
         raise UnknownNameError(f"level of {dataset} called", level, allowed)
     return builder_class(dataset)(config=level, data_dir=data_dir, file_format=file_format)
-
-
-def full_name(builder: "NoisyLabelBuilder") -> str:
-    """Returns 'digits_noisy/medium'."""
-    return f"{builder.name}/{builder.builder_config.name}"

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR
 
 CHECKSUMS = "checksums.tsv"
-SHIPPED = ("*.npz", "rater_predictions/**/*", "rater_weights/**/*")
+SHIPPED = ("*.npz", f"{PREDICTIONS_DIR}/**/*", "rater_weights/**/*")
 
 
 class ChecksumError(NoisyLabelsError, ValueError):

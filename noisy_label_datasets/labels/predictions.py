@@ -47,6 +47,7 @@ from noisy_label_datasets.labels.probability_codes import decode_probabilities
 __all__ = ["PredictionsError", "PredictionsWriter", "RaterPredictions", "read_predictions"]
 
 MANIFEST = "manifest.json"
+PREDICTIONS_DIR = "rater_predictions"  # of pools, in the user's folder of datasets as well as beside a builder
 EXAMPLES = "examples.npz"
 
 
@@ -283,6 +284,11 @@ def _check_probabilities(given: np.ndarray, shape: tuple[int, int], where: str) 
     worst = np.abs(given.sum(axis=-1) - 1).max()
     if worst > 0.02:  # what bfloat16 may be off
         raise PredictionsError(f"{where}: probabilities sum to 1 for each example; some given are off by {worst:.3g}")
+
+
+def is_finished(folder: Any) -> bool:
+    """Returns whether a folder, a path object, holds the predictions of a finished pool; reads no file."""
+    return (folder / MANIFEST).exists()
 
 
 def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None = None) -> RaterPredictions:

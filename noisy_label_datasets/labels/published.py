@@ -22,7 +22,7 @@ from noisy_label_datasets.base.bases import decode_image
 from noisy_label_datasets.base.splits import SplitPlan, divide
 from noisy_label_datasets.labels import release
 from noisy_label_datasets.labels.predictions import PredictionsError
-from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, MissingLabelsError, NoisyLabels
+from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, LabelSource, MissingLabelsError, NoisyLabels
 
 PARTS = dict(zip(NOISY_SPLITS, ("train", "valid"), strict=True))
 
@@ -54,7 +54,7 @@ TASKS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Published:
+class Published(LabelSource):
     """The labels of a level of the release.
 
     Attributes:
@@ -63,9 +63,22 @@ class Published:
 
     level: str
 
-    def at_hand(self, context: LabelContext) -> bool:
-        """Returns whether the files are on this machine, so that `load` needs no network."""
-        return release.at_hand(_task(context).folder, self.level, context) is not None
+    def describe(self) -> str:
+        """See `LabelSource`."""
+        return f"the labels {self.level} that the paper's authors released"
+
+    def is_at_hand(self, context: LabelContext) -> bool:
+        """See `LabelSource`."""
+        task = TASKS.get(context.base["name"])
+        return task is not None and release.at_hand(task.folder, self.level, context) is not None
+
+    def absence(self) -> str:
+        """See `LabelSource`."""
+        return "published, not fetched"
+
+    def reads_base(self) -> bool:
+        """See `LabelSource`; the records are matched with the images."""
+        return True
 
     def load(self, context: LabelContext) -> NoisyLabels:
         """Returns the labels; see `LabelSource`. Downloads what is not on this machine."""

@@ -71,11 +71,11 @@ def bucket(small, tmp_path, monkeypatch):
 
 def test_the_bucket_is_downloaded_once(bucket):
     context, handler = bucket
-    assert not Published("low").at_hand(context)
+    assert not Published("low").is_at_hand(context)
     labels = Published("low").load(context)
     assert len(labels.ids["noisy_label_train"]) == 4
     assert len(handler.asked) == 5  # four shards and the features
-    assert Published("low").at_hand(context)
+    assert Published("low").is_at_hand(context)
     Published("low").load(context)
     assert len(handler.asked) == 5
 
@@ -85,7 +85,7 @@ def test_a_download_that_breaks_off_goes_on(bucket):
     handler.corrupt = "valid-00000-of-00002"
     with pytest.raises(MissingLabelsError, match="valid-00000-of-00002 came with another MD5 sum"):
         Published("low").load(context)
-    assert not Published("low").at_hand(context)
+    assert not Published("low").is_at_hand(context)
     handler.corrupt = None
     handler.asked.clear()
     Published("low").load(context)

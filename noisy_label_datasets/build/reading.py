@@ -1,4 +1,4 @@
-"""The labels of a built dataset, read without decoding its images."""
+"""A built dataset as it is stored: its images encoded, or its labels alone."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -17,9 +17,9 @@ class BuiltLabels:
     """What the n examples of a split of a built dataset carry, in the order of the files.
 
     Attributes:
-      ids: [n] of text.
+      ids: [n] ids.
       labels: [n] clean labels.
-      noisy_labels: [n] of lists, one label a rater; empty where there are none.
+      noisy_labels: [n] lists of one label per rater; empty where there are none.
       noisy_label: [n].
       noisy_label_rater: [n].
     """
@@ -33,7 +33,7 @@ class BuiltLabels:
 
 def read_labels(builder: "NoisyLabelBuilder", split: str) -> BuiltLabels:
     """Returns the labels of a split ('test', 'test[:1]') of a built dataset, whatever its file format."""
-    examples = list(_examples(builder, split))
+    examples = list(stored_examples(builder, split, KEYS))
     return BuiltLabels(
         ids=[example["id"].decode() for example in examples],
         labels=np.array([example["label"] for example in examples], dtype=np.int32),
@@ -43,10 +43,19 @@ def read_labels(builder: "NoisyLabelBuilder", split: str) -> BuiltLabels:
     )
 
 
-def _examples(builder: "NoisyLabelBuilder", split: str) -> Iterable[Mapping[str, Any]]:
+def stored_examples(builder: "NoisyLabelBuilder", split: str, keys: Iterable[str] = ()) -> Iterable[Mapping[str, Any]]:
+    """Returns the examples of a split of a built dataset as they are stored, whatever its file format.
+
+    Args:
+      builder: of a prepared dataset.
+      split: 'test', 'test[:1]'.
+      keys: the features that are wanted; none: all, images encoded. array_record has no partial reading: there, all
+        features are always read.
+    """
     import tensorflow_datasets as tfds
 
-    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:  # which knows no partial decoding
-        return builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
-    decoders = tfds.decode.PartialDecoding(dict.fromkeys(KEYS, True))
+    encoded = {"image": tfds.decode.SkipDecoding()}
+    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
+        return builder.as_data_source(split, decoders=encoded)
+    decoders = tfds.decode.PartialDecoding(dict.fromkeys(keys, True)) if keys else encoded
     return tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))
