@@ -60,7 +60,7 @@ def _as_seen(image: np.ndarray, base_shape: ImageShape, size: tuple[int, int], w
     if all(wanted in (None, side) for side, wanted in zip(given, base_shape[:2], strict=True)):
         return resize_image(image, size)
     shown = [f"{height}x{width}" for height, width in (given, base_shape[:2], size)]
-    raise ImagesError(f"{what} is {shown[0]}; the dataset's images are {shown[1]}, and the raters see them at {shown[2]}")
+    raise ImagesError(f"{what} is {shown[0]}; the dataset's images are {shown[1]}, the raters see them at {shown[2]}")
 
 
 def _named_files(folder: pathlib.Path) -> Iterator[str]:

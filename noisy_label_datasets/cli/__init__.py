@@ -17,7 +17,7 @@ from noisy_label_datasets import training_options
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.version import __version__
 
-COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate", "export")
+COMMANDS = ("list", "make", "train", "label", "build", "card", "verify", "evaluate", "export")
 
 DESCRIPTION = """\
 Image-classification datasets whose noisy labels come from simulated raters: neural networks that were trained on the
@@ -91,9 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _divided(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Returns the command's own arguments, and Beam's: what follows `--` after `train`."""
+    """Returns the command's own arguments, and Beam's: what follows `--` after `train` and `label`."""
     own, for_beam = training_options.divided(argv)
-    return (own, for_beam) if "train" in own else (argv, [])  # elsewhere `--` means what it does to argparse
+    # Elsewhere `--` means what it does to argparse.
+    return (own, for_beam) if {"train", "label"} & set(own) else (argv, [])
 
 
 def _silence_libraries() -> None:

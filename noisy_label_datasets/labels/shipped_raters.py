@@ -26,6 +26,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 FOLDER = "rater_weights"
 DESCRIPTION = "pool.json"
 RECORDED = "recorded"
+LABELLED_BY = "labelled_by"  # in the provenance of labels that shipped raters gave
 FORMAT = "noisy_label_datasets/shipped_raters"
 FORMAT_VERSION = 1
 

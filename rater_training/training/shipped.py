@@ -194,7 +194,10 @@ class ShippedWeights:
             class_names=described.class_names,
             rater_ids=described.rater_ids,
             failures=described.failures,
-            provenance={**described.provenance, "labelled_by": {"shipped_raters_sha256": described.sha256}},
+            provenance={
+                **described.provenance,
+                shipped_raters.LABELLED_BY: {"shipped_raters_sha256": described.sha256},
+            },
             base=described.base,
             split_plan=described.split_plan,
         )
