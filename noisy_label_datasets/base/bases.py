@@ -20,6 +20,7 @@ import numpy as np
 from noisy_label_datasets.base.arrays import LabelledImages
 from noisy_label_datasets.base.errors import BaseDatasetError
 from noisy_label_datasets.base.examples import ExampleBatch
+from noisy_label_datasets.base.names import check_class_names
 
 BATCH_SIZE = 1024
 PART_SIZE = 16 * BATCH_SIZE  # examples that one worker reads at a stretch
@@ -88,6 +89,9 @@ class ArraysBase:
     class_names: tuple[str, ...]
     image_shape: ImageShape
     load: Callable[[], Mapping[str, LabelledImages]]
+
+    def __post_init__(self) -> None:
+        _check_class_names(self)
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
         """See `Base`; images are encoded as PNG."""
@@ -159,6 +163,9 @@ class TfdsBase:
     label_key: str = "label"
     ids_are_paths: bool = False
     extra_labels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_class_names(self)
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
         """See `Base`; images are passed on as they are stored, not decoded."""
@@ -236,6 +243,9 @@ class RelabelledBase:
     relabel: Callable[[ExampleBatch], Sequence[int | None]]
     original_label: str
 
+    def __post_init__(self) -> None:
+        _check_class_names(self)
+
     @property
     def name(self) -> str:
         return self.base.name
@@ -283,6 +293,15 @@ class RelabelledBase:
                 labels=[label for label in labels if label is not None],
                 extra_labels={name: [values[i] for i in taken] for name, values in originals.items()},
             )
+
+
+def _check_class_names(base: Base) -> None:
+    """Raises BaseDatasetError where classes of a base, or of its further labels, have names that would not survive."""
+    for label, names in {"label": base.class_names, **base.extra_labels}.items():
+        try:
+            check_class_names(names)
+        except ValueError as error:
+            raise BaseDatasetError(f"{label} of the base dataset {base.name}: {error}") from error
 
 
 def content_ids(

@@ -39,6 +39,8 @@ def check_class_names(names: Sequence[str]) -> None:
 
     TFDS keeps them as lines of a text file, without the spaces around them.
     """
+    if isinstance(names, str):
+        raise ValueError(f"class names are a list of texts, given the text {names!r}")
     for place, name in enumerate(names):
         if not isinstance(name, str):
             raise ValueError(f"class {place} has the name {name!r}, which is not text")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares what `list` takes."""
     add_data_dir(parser)
+    parser.add_argument(
+        "--cost", action="store_true", help="also what training each rater pool costs, which takes a while to count"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -42,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"Rater pools are listed where the training extra is installed: {INSTALL}")
         return
     print_table(
-        ("rater pool", "labels", "raters", "steps", "examples seen", "FLOPs"),
+        ("rater pool", "labels", "raters", "steps", "examples seen", *(["FLOPs"] if args.cost else [])),
         [
             (
                 pool["name"],
@@ -50,9 +53,9 @@ def run(args: argparse.Namespace) -> None:
                 str(pool["raters"]),
                 "–".join(str(steps) for steps in sorted({min(pool["steps"]), max(pool["steps"])})),
                 f"{pool['examples_seen']:,}",
-                f"{pool['training_flops']:.1e}",
+                *([f"{pool['training_flops']:.1e}"] if args.cost else []),
             )
-            for pool in list_pools(cost=True)
+            for pool in list_pools(cost=args.cost)
         ],
     )
 

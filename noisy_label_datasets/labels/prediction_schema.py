@@ -1,6 +1,6 @@
 """What stands as JSON in a rater-prediction artifact, by schema, and the versions of its format."""
 
-from noisy_label_datasets.base.splits import LABELLED_SPLITS
+from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLIT_PLAN
 from noisy_label_datasets.schema import Anything, Exactly, ListOf, MapOf, Number, OneOf, Record, Schema, Text, Whole
 
 FORMAT = "noisy_label_datasets/rater_predictions"
@@ -46,7 +46,7 @@ _HEADER: dict[str, Schema] = {
     "dataset": Text(),
     "level": Text(),
     "base": Record({"name": Text(), "version": Text()}),
-    "split_plan": Record({"fractions": MapOf(MapOf(_SHARE)), "seed": Whole()}),
+    "split_plan": SPLIT_PLAN,
     "class_names": ListOf(Text(), least=2),
 }
 HEADER = Record(_HEADER)

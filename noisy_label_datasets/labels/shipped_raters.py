@@ -14,14 +14,16 @@ A folder without pool.json is a pool that was begun: its raters are whole, more 
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from noisy_label_datasets import files
-from noisy_label_datasets.base.splits import SplitPlan
+from noisy_label_datasets.base.names import check_class_names
+from noisy_label_datasets.base.splits import SPLIT_PLAN, SplitPlan
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.prediction_schema import RATER_ID
+from noisy_label_datasets.schema import Anything, Exactly, ListOf, MapOf, Record, Schema, Text, Whole, check, parse_json
 
 FOLDER = "rater_weights"
 DESCRIPTION = "pool.json"
@@ -29,6 +31,23 @@ RECORDED = "recorded"
 LABELLED_BY = "labelled_by"  # in the provenance of labels that shipped raters gave
 FORMAT = "noisy_label_datasets/shipped_raters"
 FORMAT_VERSION = 1
+
+_IDENTITY: dict[str, Schema] = {"format": Exactly(FORMAT), "format_version": Exactly(FORMAT_VERSION)}
+_DESCRIPTION = Record(
+    {
+        **_IDENTITY,
+        "dataset": Text(),
+        "level": Text(),
+        "base": Record({"name": Text(), "version": Text()}),
+        "split_plan": SPLIT_PLAN,
+        "class_names": ListOf(Text(), least=2),
+        "image_shape": ListOf(Whole(1, 2**15), least=3, most=3),
+        "raters": ListOf(Text(RATER_ID), least=1),
+        "failures": MapOf(Text()),
+        "provenance": MapOf(Anything()),
+        "files": MapOf(Text("[0-9a-f]{64}")),
+    }
+)
 
 
 class WeightsError(NoisyLabelsError):
@@ -135,10 +154,10 @@ def read_shipped_pool(folder: Any, *, expected_sha256: str | None = None) -> Shi
     if expected_sha256 not in (None, digest):
         raise WeightsError(f"{path} was altered: its SHA-256 is {digest}, not {expected_sha256}")
     try:
-        described = json.loads(data)
-        given = (described.get("format"), described.get("format_version"))
-        if given != (FORMAT, FORMAT_VERSION):
-            raise WeightsError(f"{path} is {given[0]} version {given[1]}; this code reads {FORMAT} {FORMAT_VERSION}")
+        described = parse_json(data)
+        for form in (Record(_IDENTITY), _DESCRIPTION):
+            check(described, form)
+        check_class_names(described["class_names"])
         height, width, channels = described["image_shape"]
         return ShippedPool(
             dataset=described["dataset"],
@@ -153,10 +172,8 @@ def read_shipped_pool(folder: Any, *, expected_sha256: str | None = None) -> Shi
             files=described["files"],
             sha256=digest,
         )
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path} was altered or cut short: {type(error).__name__} {error}") from error
+    except (WeightsError, ValueError) as error:
+        raise WeightsError(f"{path} was altered or cut short, or is of another format: {error}") from error
 
 
 def _read(path: Any) -> bytes:

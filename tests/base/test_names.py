@@ -46,6 +46,7 @@ def test_a_number_that_is_no_character():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
+        ("abc", "a list of texts, given the text 'abc'"),
         (("a\nb", "c", "d"), r"class 0 has the name 'a\\nb': with a control character or line break"),
         (("", "b", "c"), "class 0 has the name '': empty"),
         (("a", " b"), "class 1 has the name ' b': empty, or with spaces around it"),
