@@ -2,7 +2,7 @@
 
 Ends with the noise card and the line of Python that loads the dataset. Where it was stopped, the same command resumes.
 Raters that `noisy-labels train` has trained before, with --beam for instance, are not trained again. Where trained
-raters come with the dataset in place of labels, they label your images, unless a pool or an option of training is given.
+raters come with the dataset in place of labels, they label your images, unless a pool or a training option is given.
 """
 
 import argparse

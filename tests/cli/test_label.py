@@ -1,5 +1,7 @@
 """`noisy-labels label`: a dataset whose raters are shipped and whose labels are not, and images of one's own."""
 
+import contextlib
+import io
 import os
 import pathlib
 import shutil
@@ -17,10 +19,12 @@ from noisy_label_datasets.base.bases import decode_image, encode_png
 from noisy_label_datasets.base.own_images import ImagesError, write_images
 from noisy_label_datasets.cli import training_process
 from noisy_label_datasets.cli.targets import find_builder
+from noisy_label_datasets.cli.training_process import TrainingError
 from noisy_label_datasets.labels.checksums import write_checksums
 from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.labels.sources import MissingLabelsError
 from noisy_label_datasets.registration import builder_class
+from rater_training.__main__ import main
 from rater_training.config import Augmentation, PoolConfig, RaterConfig
 from rater_training.training.labelling import label_images, open_weights
 from rater_training.training.pool import train_pool
@@ -115,9 +119,15 @@ def package(tmp_path_factory):
     sys.path.remove(str(folder))
 
 
+def run_in_this_process(command, what, kept):
+    """In place of `training_process._run`, which starts a process that first has to import JAX."""
+    if main(command[3:]):
+        raise TrainingError(f"{what} failed; {kept}")
+
+
 @pytest.fixture
 def data_dir(package, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(training_process, "_run", run_in_this_process)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "data"
 
@@ -126,9 +136,11 @@ def data_dir(package, tmp_path, monkeypatch):
 def labelled_once(package, tmp_path_factory):
     """A user's folder after `noisy-labels label`, and what that said."""
     folder = tmp_path_factory.mktemp("labelled")
-    command = [*COMMAND, "label", "shades_noisy/section_1", "--data-dir", folder / "data"]
-    process = subprocess.run(command, env=environment(package), capture_output=True, text=True, check=True)
-    return folder / "data", process.stdout
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(training_process, "_run", run_in_this_process)
+        assert cli.main(["label", "shades_noisy/section_1", "--data-dir", str(folder / "data")]) == 0
+    return folder / "data", said.getvalue()
 
 
 @pytest.fixture
@@ -199,6 +211,15 @@ def test_make_asks_the_shipped_raters_before_it_trains_any(data_dir, capfd, monk
 
 
 @pytest.mark.slow
+def test_in_a_process_of_its_own(package, labelled_once, tmp_path):
+    command = [*COMMAND, "label", TARGET, "--data-dir", tmp_path]
+    process = subprocess.run(command, env=environment(package), capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    found, wanted = (read_predictions(f / "rater_predictions" / TARGET) for f in (tmp_path, labelled_once[0]))
+    assert found.sha256 == wanted.sha256
+
+
+@pytest.mark.slow
 def test_with_beam_the_labels_are_the_same(labelled, capfd):
     run(capfd, "label", TARGET, "--data-dir", labelled, "--out", "by_beam", "--beam", "--", "--runner=FnApiRunner")
     plain = read_predictions(labelled / "rater_predictions" / TARGET)
@@ -220,6 +241,7 @@ def test_a_killed_labelling_resumes_with_the_next_rater(labelled, capfd):
 # What cannot be.
 
 
+@pytest.mark.slow
 def test_files_that_cannot_grow_keep_the_raters_that_were_stored(package, labelled):
     """As on a full disk: the second rater's file finds no room."""
     folder = labelled / "rater_predictions" / TARGET
@@ -270,7 +292,7 @@ def test_a_base_of_another_version(data_dir, capfd, monkeypatch):
     other = CleanDataset(**{**{f: getattr(clean, f) for f in clean.__dataclass_fields__}, "base_version": "2.0.0"})
     other.save(data_dir / "arrays")
     weights = pathlib.Path(str(builder.code_path)).parent / "rater_weights" / "low"
-    with pytest.raises(training_process.TrainingError):
+    with pytest.raises(TrainingError):
         training_process.label_with_pool(weights=weights, out="out", options=["--arrays", str(data_dir / "arrays")])
     assert "these raters label the base dataset" in capfd.readouterr().err
 
