@@ -21,6 +21,7 @@ from noisy_label_datasets import training_options
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.output import guarded_output, printable
 from rater_training import pools
 from rater_training.config import ConfigError, PoolConfig
 from rater_training.training.progress import LabellingLines, ProgressLines, Silent
@@ -32,6 +33,8 @@ _INTERRUPTED = 130
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    if os.getcwd() not in sys.path:  # a pool of one's own; last, so that no file here hides what is installed
+        sys.path.append(os.getcwd())
     pool = pools.get_pool(arguments.pool)
     leads = True
     if arguments.beam:
@@ -250,13 +253,18 @@ def _advice(error: str) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0, 2 if it failed, 130 if it was interrupted."""
-    own, for_beam = training_options.divided(sys.argv[1:] if argv is None else argv)
+    with guarded_output():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(argv: Sequence[str]) -> int:
+    own, for_beam = training_options.divided(argv)
     arguments = _parser().parse_args(own, argparse.Namespace(beam=False, not_with_beam=(), for_beam=for_beam))
     try:
         training_options.check_beam(arguments, arguments.for_beam, not_with_beam=arguments.not_with_beam)
         return arguments.run(arguments)
     except (NoisyLabelsError, ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; finished raters are stored, the same command goes on with the next", file=sys.stderr)

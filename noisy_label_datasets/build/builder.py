@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
+from etils import epath
 
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.bases import Base
@@ -82,12 +83,24 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
           **kwargs: see TFDS.
 
         Raises:
-          BuildError: there is no config of this name.
+          BuildError: there is no config of this name, or what is built cannot be opened.
         """
         # TFDS itself would name the configs that look alike, which are often none.
         if isinstance(config, str) and self.get_builder_config(config.partition(":")[0]) is None:
             raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
-        super().__init__(config=config, **kwargs)
+        try:
+            super().__init__(config=config, **kwargs)
+        except NoisyLabelsError:
+            raise
+        except Exception as error:  # TFDS has as many kinds as files that can be damaged
+            folder = getattr(self, "_data_dir", None)
+            if folder is None or not epath.Path(folder).exists():
+                raise
+            said = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise BuildError(
+                f"the dataset in {folder} cannot be opened ({said}); if it is damaged, remove that folder, and it is "
+                "built anew"
+            ) from error
         self._beam = beam
         self._original_state["beam"] = beam  # what TFDS makes a pickled builder anew of
 

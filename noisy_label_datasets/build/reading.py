@@ -1,13 +1,22 @@
 """A built dataset as it is stored: its images encoded, or its labels alone."""
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.info import full_name
+
 if TYPE_CHECKING:
     from noisy_label_datasets.build.builder import NoisyLabelBuilder
+
+
+class UnreadableError(NoisyLabelsError):
+    """A built dataset whose files are damaged, or are not all there."""
+
 
 KEYS = ("id", "label", "noisy_labels", "noisy_label", "noisy_label_rater")
 
@@ -32,8 +41,17 @@ class BuiltLabels:
 
 
 def read_labels(builder: "NoisyLabelBuilder", split: str) -> BuiltLabels:
-    """Returns the labels of a split ('test', 'test[:1]') of a built dataset, whatever its file format."""
-    examples = list(stored_examples(builder, split, KEYS))
+    """Returns the labels of a split ('test', 'test[:1]') of a built dataset, whatever its file format.
+
+    Raises:
+      UnreadableError: its files are damaged, or some are not there.
+    """
+    with _reading(builder, split):
+        examples = list(stored_examples(builder, split, KEYS))
+        return _labels(examples)
+
+
+def _labels(examples: list[Mapping[str, Any]]) -> BuiltLabels:
     return BuiltLabels(
         ids=[example["id"].decode() for example in examples],
         labels=np.array([example["label"] for example in examples], dtype=np.int32),
@@ -51,7 +69,29 @@ def stored_examples(builder: "NoisyLabelBuilder", split: str, keys: Iterable[str
       split: 'test', 'test[:1]'.
       keys: the features that are wanted; none: all, images encoded. array_record has no partial reading: there, all
         features are always read.
+
+    Raises:
+      UnreadableError: its files are damaged, or some are not there.
     """
+    with _reading(builder, split):
+        yield from _stored_examples(builder, split, keys)
+
+
+@contextlib.contextmanager
+def _reading(builder: "NoisyLabelBuilder", split: str) -> Iterator[None]:
+    try:
+        yield
+    except NoisyLabelsError:
+        raise
+    except Exception as error:  # each format has half a dozen of its own
+        said = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise UnreadableError(
+            f"{split} of {full_name(builder)} in {builder.data_dir} cannot be read ({said}): remove that folder, and "
+            f"`noisy-labels build {full_name(builder)}` builds it anew"
+        ) from error
+
+
+def _stored_examples(builder: "NoisyLabelBuilder", split: str, keys: Iterable[str]) -> Iterable[Mapping[str, Any]]:
     import tensorflow_datasets as tfds
 
     encoded = {"image": tfds.decode.SkipDecoding()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noisy_label_datasets.build.reading import read_labels
+from noisy_label_datasets.build.reading import UnreadableError, read_labels
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.info import full_name, missing_from_base
 from noisy_label_datasets.labels.checksums import CHECKSUMS, verify_shipped_files
@@ -56,10 +56,14 @@ def verify_dataset(dataset: str, data_dir: str | os.PathLike | None = None) -> I
     try:
         if dataset in own_names() or (folder / CHECKSUMS).exists():
             yield Finding(OK, subject, f"{len(verify_shipped_files(folder))} files as listed in {CHECKSUMS}")
-    except NoisyLabelsError as error:
+    except (NoisyLabelsError, OSError) as error:
         yield Finding(FAULT, subject, str(error))
     for config in builder_type.builder_configs:
-        builder = builder_type(config=config, data_dir=data_dir)
+        try:
+            builder = builder_type(config=config, data_dir=data_dir)
+        except (NoisyLabelsError, OSError) as error:
+            yield Finding(FAULT, f"{dataset}/{config}, dataset", str(error))
+            continue
         if not builder.builder_config.source.depends_on() or builder.is_prepared():
             yield from verify_config(builder)
 
@@ -76,7 +80,7 @@ def verify_config(builder: "NoisyLabelBuilder") -> Iterator[Finding]:
         yield Finding(OK, subject, f"{labels.origin}, {len(labels.raters)} raters, SHA-256 {labels.sha256}")
     except MissingLabelsError:
         yield Finding(ABSENT, subject, source.absence(context))
-    except NoisyLabelsError as error:
+    except (NoisyLabelsError, OSError) as error:
         yield Finding(FAULT, subject, str(error))
     subject = f"{full_name(builder)} {builder.version}, dataset"
     if not builder.is_prepared():
@@ -110,9 +114,14 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: NoisyLabels | None) ->
       builder: of a prepared dataset.
       labels: what it was built from, or None if that is not at hand: then its own metadata is all it is compared with.
     """
-    read = _Read({}, {}, {})
+    read, unreadable = _Read({}, {}, {}), False
     for split, info in builder.info.splits.items():
-        built = read_labels(builder, split)
+        try:
+            built = read_labels(builder, split)
+        except UnreadableError as error:
+            yield str(error)
+            unreadable = True
+            continue
         if len(built.ids) != info.num_examples or len(set(built.ids)) != len(built.ids):
             yield f"{split} has {len(set(built.ids))} ids in {len(built.ids)} examples, and claims {info.num_examples}"
             return
@@ -127,6 +136,8 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: NoisyLabels | None) ->
         read.ids[split] = np.array(built.ids)[order]
         read.clean_labels[split] = built.labels[order]
         read.noisy_labels[split] = np.array(built.noisy_labels, dtype=np.int32)[order]
+    if unreadable:
+        return
     if labels is not None:
         missing = {split: sorted(set(ids.tolist()) - set(read.ids.get(split, ()))) for split, ids in labels.ids.items()}
         counted = builder.info.metadata.get("missing_from_base", {})

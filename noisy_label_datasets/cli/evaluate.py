@@ -49,14 +49,13 @@ def run(args: argparse.Namespace) -> None:
       HumanLabelsError: people's labels or the corrections cannot be had, are damaged, or are of other examples.
       NoisyLabelsError: a pool that is not there or not whole.
     """
-    from rich.console import Console
-
+    from noisy_label_datasets import output
     from noisy_label_datasets.card.terminal import table1_lines
     from noisy_label_datasets.human import ciln_bench, human_labels, table1
 
     people = human_labels.load_cifar10h(args.human_labels)
     pools = [pool for name in args.pools for pool in find_pools(name, args.data_dir)]
-    console = Console(highlight=False)
+    console = output.console(highlight=False)
     for number, pool in enumerate(pools):
         labels, counts = pool.labels, people.of(pool.ids)
         if args.corrections is not None:

@@ -91,3 +91,19 @@ def test_published_labels_have_no_raters_to_train():
     builder = find_builder("cifar10_noisy/published_low", data_dir=None)
     with pytest.raises(TrainingError, match=r"no raters of cifar10_noisy/published_low to train: the labels low that"):
         train(builder, pool=None)
+
+
+def test_no_file_of_the_working_directory_runs_in_place_of_a_module(tmp_path, monkeypatch):
+    for name in ("argparse.py", "json.py", "numpy.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert training_process.list_pools()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pool_of_the_working_directory_is_found(tmp_path, monkeypatch, capfd):
+    (tmp_path / "my_pools.py").write_text("POOL = 3")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TrainingError):
+        train_pool(arrays="arrays", pool="my_pools:POOL", out="out")
+    assert "my_pools:POOL is a int, not a PoolConfig" in capfd.readouterr().err
