@@ -10,8 +10,8 @@ import pathlib
 import re
 import uuid
 import zipfile
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -28,13 +28,24 @@ def write_atomically(path: pathlib.Path, data: bytes) -> None:
     Raises:
       OSError: the folder cannot be written or the disk is full. The error names the file, and nothing is left behind.
     """
+    with writing_atomically(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def writing_atomically(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """Gives a file to write to, which becomes `path` when all went well, and is removed when not.
+
+    Raises:
+      OSError: as `write_atomically`.
+    """
     # A process id alone would not do: threads share it, and so may processes of several machines that share a folder.
     temporary = path.with_name(f".{path.name}.{owner.this_process()}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         with open(temporary, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

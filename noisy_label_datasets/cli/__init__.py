@@ -19,7 +19,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import guarded_output, printable
 from noisy_label_datasets.version import __version__
 
-COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate", "export")
+COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate", "export", "labels")
 
 DESCRIPTION = """\
 Image-classification datasets whose noisy labels come from simulated raters: neural networks that were trained on the
