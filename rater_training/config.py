@@ -15,13 +15,15 @@ import json
 import re
 from collections.abc import Mapping
 
+from noisy_label_datasets.errors import NoisyLabelsError
+
 DTYPES = ("float32", "bfloat16")
 OPTIMIZERS = ("nesterov", "adamw")  # of `rater_training.engine.optimizers`, which needs JAX
 _RATER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
-class ConfigError(ValueError):
-    """A configuration that cannot be meant."""
+class ConfigError(NoisyLabelsError, ValueError):
+    """A configuration with a value that is not allowed."""
 
 
 def _require(holds: bool, name: str, given: object, allowed: str) -> None:
@@ -43,6 +45,9 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         _require(self.crop_padding >= 0, "crop_padding", self.crop_padding, "0 or more pixels")
+
+
+NO_AUGMENTATION = Augmentation(crop_padding=0, flip=False)
 
 
 @dataclasses.dataclass(frozen=True)

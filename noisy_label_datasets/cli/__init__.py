@@ -107,11 +107,14 @@ def _divided(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _silence_libraries() -> None:
-    """Hides what TensorFlow logs of missing GPUs, and TFDS's warnings of every folder that is not built yet."""
+    """Hides what TensorFlow logs of missing GPUs, Beam of packages, and TFDS of every folder that is not built yet."""
+    import logging as python_logging
+
     from absl import logging
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.set_verbosity(logging.ERROR)
+    python_logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
 
 
 def _import_datasets(modules: str | None) -> None:
