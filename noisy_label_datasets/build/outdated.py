@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from noisy_label_datasets.info import full_name
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.build.builder import NoisyLabelBuilder
     from noisy_label_datasets.labels.sources import LabelSource, NoisyLabels
 
 
@@ -29,7 +28,7 @@ def source_text(source: LabelSource) -> str:
     return repr(source) if dataclasses.is_dataclass(source) else type(source).__qualname__
 
 
-def why_outdated(builder: NoisyLabelBuilder, labels: NoisyLabels | None = None) -> str | None:
+def why_outdated(builder: Any, labels: NoisyLabels | None = None) -> str | None:
     """Returns from what a dataset was built and what would be used now, as a clause, where these differ.
 
     Args:
@@ -59,7 +58,7 @@ def why_outdated(builder: NoisyLabelBuilder, labels: NoisyLabels | None = None) 
     return None
 
 
-def warn_if_outdated(builder: NoisyLabelBuilder) -> None:
+def warn_if_outdated(builder: Any) -> None:
     """Warns, with an `OutdatedWarning`, if a dataset was built from other labels than those that would be used now."""
     if (why := why_outdated(builder)) is not None:
         warnings.warn(
