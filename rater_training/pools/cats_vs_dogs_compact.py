@@ -30,7 +30,7 @@ _MEDIUM = (
     Scratch("compact_vgg", 350),
     Scratch("compact_mobilenet", 350),
 )
-_LOW = (
+_LOW: tuple[Row, ...] = (
     Frozen("efficientnet_lite0"),
     Frozen("efficientnet_lite0", 0.3),
     Frozen("efficientnet_lite0", 0.6),
@@ -45,25 +45,25 @@ _LOW = (
 
 
 _SECTION31_25000 = (
-    Scratch("compact_vgg", 300),
+    Scratch("compact_vgg", 120),
     Scratch("compact_vgg", 200),
-    Scratch("compact_resnet", 250),
-    Scratch("compact_resnet", 400),
-    Scratch("compact_resnet", 600),
-    Scratch("compact_inception", 400),
-    Scratch("compact_inception_resnet", 400),
-    Scratch("compact_mobilenet", 500),
-    Scratch("compact_nasnet", 300),
-    Scratch("compact_vgg", 600),
+    Scratch("compact_vgg", 280),
+    Scratch("compact_resnet", 90),
+    Scratch("compact_resnet", 150),
+    Scratch("compact_resnet", 220),
+    Scratch("compact_inception", 160),
+    Scratch("compact_inception_resnet", 200),
+    Scratch("compact_mobilenet", 220),
+    Scratch("compact_nasnet", 150),
 )
-_SECTION31_50000 = (
+_SECTION31_50000: tuple[Row, ...] = (
     *(Frozen(architecture, share) for architecture in _LITES for share in (1.0, 0.8)),
     Frozen("efficientnet_lite2", 0.6),
     Scratch("compact_resnet", 500, width=0.25),
     Scratch("compact_vgg", 500, width=0.25),
     Scratch("compact_vgg", 350, width=0.25),
 )
-_SECTION31_100000 = (
+_SECTION31_100000: tuple[Row, ...] = (
     *(Frozen(architecture, share) for architecture in _LITES for share in (1.0, 0.9)),
     Frozen("efficientnet_lite1", 0.7),
     Frozen("efficientnet_lite2", 0.7),
