@@ -53,7 +53,7 @@ def replace_between_marks(readme: str, table: str) -> str:
     """Returns the text with the table in place of what stood between the marks.
 
     Raises:
-        NoisyLabelsError: the marks are not there, once each and in order; or a config there is not in the table.
+      NoisyLabelsError: the marks are not there, once each and in order; or a config there is not in the table.
     """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)

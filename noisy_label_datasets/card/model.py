@@ -16,16 +16,16 @@ class NoiseCard:
     """The noise card of one config of one dataset.
 
     Attributes:
-        name: 'cifar10_noisy/medium'.
-        version: '1.0.0'.
-        summary: a sentence or two on what the dataset is.
-        class_names: of the K classes.
-        splits: split -> number of examples, in order.
-        raters: R mappings of features, in the order of the labels; {"id": ...} at least.
-        noise: `noise_figures` of the labels.
-        provenance: what it came from and how: short texts by name.
-        images: id -> [h, w] or [h, w, c] uint8, of examples that the figures name.
-        table1: the comparison with people's labels, where there are any.
+      name: 'cifar10_noisy/medium'.
+      version: '1.0.0'.
+      summary: a sentence or two on what the dataset is.
+      class_names: of the K classes.
+      splits: split -> number of examples, in order.
+      raters: R mappings of features, in the order of the labels; {"id": ...} at least.
+      noise: `noise_figures` of the labels.
+      provenance: what it came from and how: short texts by name.
+      images: id -> [h, w] or [h, w, c] uint8, of examples that the figures name.
+      table1: the comparison with people's labels, where there are any.
     """
 
     name: str

@@ -28,8 +28,8 @@ class Setting(NamedTuple):
     """A corruption of the images at a severity.
 
     Attributes:
-        error_rate: of the voters on the CIFAR-10 test set.
-        distance: of their labels from people's.
+      error_rate: of the voters on the CIFAR-10 test set.
+      distance: of their labels from people's.
     """
 
     error_rate: float
@@ -55,10 +55,10 @@ class Comparison:
     """Labels compared with people.
 
     Attributes:
-        error_rate: of the labels.
-        distance: of the labels.
-        flips: the distance of independent flips of the same error rate.
-        ratio: the first distance over the second.
+      error_rate: of the labels.
+      distance: of the labels.
+      flips: the distance of independent flips of the same error rate.
+      ratio: the first distance over the second.
     """
 
     error_rate: float
@@ -71,10 +71,10 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     """Compares labels with people; means over `DRAWS` draws, both of people's labels and of the flips.
 
     Args:
-        noisy_labels: [n, R] labels; R = `LABELS` to stand beside `SETTINGS`.
-        labels: [n] clean labels.
-        human_counts: [n, K] how often people gave each class to each example.
-        seed: of the draws and flips.
+      noisy_labels: [n, R] labels; R = `LABELS` to stand beside `SETTINGS`.
+      labels: [n] clean labels.
+      human_counts: [n, K] how often people gave each class to each example.
+      seed: of the draws and flips.
     """
     rate = metrics.rater_error_rate(noisy_labels, labels)
     votes = metrics.vote_shares(noisy_labels, human_counts.shape[1])

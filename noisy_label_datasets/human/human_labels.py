@@ -74,8 +74,8 @@ class HumanLabels:
     """How often people gave each class to each example.
 
     Attributes:
-        ids: [n] <U, as TFDS names the examples.
-        counts: [n, K] int64.
+      ids: [n] <U, as TFDS names the examples.
+      counts: [n, K] int64.
     """
 
     ids: np.ndarray
@@ -85,7 +85,7 @@ class HumanLabels:
         """The counts [m, K] of the given examples, in their order.
 
         Raises:
-            HumanLabelsError: an example has no human labels.
+          HumanLabelsError: an example has no human labels.
         """
         order = np.argsort(self.ids)
         place = np.searchsorted(self.ids, ids, sorter=order)
@@ -102,7 +102,7 @@ def load_cifar10h(path: str | os.PathLike | None = None) -> HumanLabels:
     """Reads CIFAR-10H from its `cifar10h-counts.npy`: the given one, or one that is fetched into the cache folder.
 
     Raises:
-        HumanLabelsError: it cannot be fetched, or its SHA-256 is not the published file's.
+      HumanLabelsError: it cannot be fetched, or its SHA-256 is not the published file's.
     """
     counts = _read(CIFAR10H, path, _parse_cifar10h)
     return HumanLabels(ids=np.array([f"test_{i:05d}" for i in range(len(counts))]), counts=counts)
@@ -115,13 +115,13 @@ def load_corrections(ids: np.ndarray, labels: np.ndarray, path: str | os.PathLik
     one wrong. Where most found neither, or both, the given one stays.
 
     Args:
-        ids: [n] TFDS ids, 'test_00000' and on.
-        labels: [n] the labels of the dataset.
-        path: of `cifar10_mturk.json`; None fetches it into the cache folder. No hash of it is published and none stands
-            here: that the label which the file says was given is the one in `labels` is checked for each of its images.
+      ids: [n] TFDS ids, 'test_00000' and on.
+      labels: [n] the labels of the dataset.
+      path: of `cifar10_mturk.json`; None fetches it into the cache folder. No hash of it is published and none stands
+        here: that the label which the file says was given is the one in `labels` is checked for each of its images.
 
     Raises:
-        HumanLabelsError: it cannot be fetched, has another form, or is of other labels than these.
+      HumanLabelsError: it cannot be fetched, has another form, or is of other labels than these.
     """
     source = path or CORRECTIONS.url
     corrected = labels.copy()
@@ -157,7 +157,7 @@ def cache_folder() -> pathlib.Path:
     """Where fetched files are kept: `noisy_label_datasets` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache).
 
     Raises:
-        HumanLabelsError: there is no home folder, nor does the variable name another.
+      HumanLabelsError: there is no home folder, nor does the variable name another.
     """
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if cache.startswith("~"):

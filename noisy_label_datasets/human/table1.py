@@ -55,11 +55,11 @@ class Row:
     """Mean total variation distances of one way of labelling from the human labels.
 
     Attributes:
-        error_rate: the realised rater error rate.
-        paper: from people extrapolated to the pool's error rate, as the paper does.
-        proper: from people upsampled to the pool's error rate as proper distributions; None where the rate is above the
-            share of images on which anybody errs, and there are none.
-        raw: from people as they are.
+      error_rate: the realised rater error rate.
+      paper: from people extrapolated to the pool's error rate, as the paper does.
+      proper: from people upsampled to the pool's error rate as proper distributions; None where the rate is above the
+        share of images on which anybody errs, and there are none.
+      raw: from people as they are.
     """
 
     error_rate: float
@@ -73,11 +73,11 @@ class Table1:
     """A pool beside flips of the same error rate, all of R labels an example.
 
     Attributes:
-        rows: by name, `ROWS` and, where there is a proper reference, "people": R labels drawn from it, to show how near
-            R labels come.
-        ratios: "paper" and "proper" (None as above) -> the distance of the raters over that of independent flips.
-        human_error_rate: of people as they are.
-        human_floor: R labels by people from the other people's labels.
+      rows: by name, `ROWS` and, where there is a proper reference, "people": R labels drawn from it, to show how near
+        R labels come.
+      ratios: "paper" and "proper" (None as above) -> the distance of the raters over that of independent flips.
+      human_error_rate: of people as they are.
+      human_floor: R labels by people from the other people's labels.
     """
 
     num_examples: int
@@ -92,10 +92,10 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     """Compares a pool with flips as in Section 2.3.
 
     Args:
-        noisy_labels: [n, R] labels of a pool.
-        labels: [n] clean labels, corrected or not; each class occurs.
-        human_counts: [n, K] how often human annotators gave each class to each example.
-        seed: of the flips and draws, of each of which there are `DRAWS`.
+      noisy_labels: [n, R] labels of a pool.
+      labels: [n] clean labels, corrected or not; each class occurs.
+      human_counts: [n, K] how often human annotators gave each class to each example.
+      seed: of the flips and draws, of each of which there are `DRAWS`.
     """
     num_classes = human_counts.shape[1]
     rng = np.random.default_rng(seed)
@@ -185,14 +185,14 @@ def ratio_at(
     compared only at equal numbers.
 
     Args:
-        num_labels: how many; at most R. The mean over R choices of raters, each rater in as many of them.
-        noisy_labels: [n, R] labels of a pool.
-        labels: [n] clean labels.
-        human_counts: [n, K] how often people gave each class to each example.
-        seed: of the flips.
+      num_labels: how many; at most R. The mean over R choices of raters, each rater in as many of them.
+      noisy_labels: [n, R] labels of a pool.
+      labels: [n] clean labels.
+      human_counts: [n, K] how often people gave each class to each example.
+      seed: of the flips.
 
     Raises:
-        ValueError: there are not so many raters.
+      ValueError: there are not so many raters.
     """
     num_raters, num_classes = noisy_labels.shape[1], human_counts.shape[1]
     if not 1 <= num_labels <= num_raters:
@@ -216,13 +216,13 @@ def reproduction(labels: np.ndarray, human_counts: np.ndarray, draws: int = 10, 
     It needs no raters, and tells how near this module's reading of the paper comes to the paper.
 
     Args:
-        labels: [n] clean labels.
-        human_counts: [n, K] how often people gave each class to each example.
-        draws: of the flips, averaged; a single draw moves the distance by about 0.001.
-        seed: of the flips.
+      labels: [n] clean labels.
+      human_counts: [n, K] how often people gave each class to each example.
+      draws: of the flips, averaged; a single draw moves the distance by about 0.001.
+      seed: of the flips.
 
     Returns:
-        level -> distance.
+      level -> distance.
     """
     num_classes = human_counts.shape[1]
     human = human_counts / human_counts.sum(axis=1, keepdims=True)

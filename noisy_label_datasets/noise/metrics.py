@@ -93,9 +93,9 @@ def confusion_matrix(noisy_labels: np.ndarray, labels: np.ndarray, num_classes: 
     """Counts [K, K] int64: entry (i, j) is how many labels j were given to examples of clean class i.
 
     Args:
-        noisy_labels: [n, R], or [n] for a single rater.
-        labels: [n] clean labels.
-        num_classes: K.
+      noisy_labels: [n, R], or [n] for a single rater.
+      labels: [n] clean labels.
+      num_classes: K.
     """
     labels = _checked(labels, num_classes, "labels")
     noisy_labels = np.asarray(noisy_labels)
@@ -118,7 +118,7 @@ def krippendorff_alpha(noisy_labels: np.ndarray, num_classes: int) -> float:
     Computed from how often each class was given to each example, in O(n R) memory, whatever K is.
 
     Returns:
-        alpha; nan where it is not defined: no example has two labels, or all the labels are of one class.
+      alpha; nan where it is not defined: no example has two labels, or all the labels are of one class.
     """
     example, label, count = _votes(noisy_labels, num_classes)
     labels_an_example = np.bincount(example, weights=count)
@@ -146,7 +146,7 @@ def fleiss_kappa(noisy_labels: np.ndarray, num_classes: int) -> float:
     """Fleiss' kappa: agreement beyond chance for a fixed number of ratings an example (Fleiss 1971).
 
     Raises:
-        ValueError: the examples have different numbers of ratings; use `krippendorff_alpha`, which is made for that.
+      ValueError: the examples have different numbers of ratings; use `krippendorff_alpha`, which is made for that.
     """
     example, label, count = _votes(noisy_labels, num_classes)
     ratings = np.bincount(example, weights=count, minlength=len(noisy_labels))
