@@ -19,6 +19,8 @@ def pytest_cmdline_main(config):
     A process takes a whole file, so that what the fixtures of a file prepare is prepared once (and what several files
     need, by `once.made_once`).
     """
+    if hasattr(config, "workerinput"):  # one of these processes
+        return
     option = config.option
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     if whole and getattr(option, "numprocesses", 0) is None and not option.usepdb and not option.collectonly:

@@ -20,7 +20,7 @@ def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
 
     Args:
       builder: of one of this package's datasets, prepared.
-      table1: the comparison with people's labels, where there is one.
+      table1: the comparison with human labels, where there is one.
 
     Raises:
       NotBuiltError: it is not prepared.

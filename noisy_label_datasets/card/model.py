@@ -25,7 +25,7 @@ class NoiseCard:
       noise: `noise_figures` of the labels.
       provenance: what it came from and how: short texts by name.
       images: id -> [h, w] or [h, w, c] uint8, of examples that the figures name.
-      table1: the comparison with people's labels, where there are any.
+      table1: the comparison with human labels, where there are any.
     """
 
     name: str
@@ -61,7 +61,7 @@ class NoiseCard:
         """How many examples 0 .. R raters would label rightly if errors hung on the class alone: [R + 1] float64.
 
         A binomial distribution a class, at the class's error rate. The real counts lie further out on both sides, the
-        more so the more the noise hangs on the image.
+        more so the more the noise depends on the image.
         """
         num_raters = self.noise["num_raters"]
         examples = np.array(self.noise["confusion_matrix"]).sum(axis=1) / num_raters

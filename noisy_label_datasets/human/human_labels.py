@@ -1,9 +1,9 @@
 """Human labels of the CIFAR-10 test set, and corrections to its clean labels.
 
     human = load_cifar10h()                    # fetched once, checked, kept in the cache folder
-    human.counts[0]                            # how often people gave each class to example 'test_00000'
+    human.counts[0]                            # how often human annotators gave each class to 'test_00000'
 
-CIFAR-10H (Peterson et al. 2019, `Human uncertainty makes classification more robust`) holds about 50 labels by people
+CIFAR-10H (Peterson et al. 2019, `Human uncertainty makes classification more robust`) holds about 50 human labels
 for each of the 10,000 images, in the order of the test set, hence of TFDS' ids. The corrections are the answers of five
 people to whether a suspicious label is right (Northcutt et al. 2021, `Pervasive label errors in test sets destabilize
 machine learning benchmarks`). Neither is part of this package.
@@ -49,7 +49,7 @@ CIFAR10H = RemoteFile(
     url=f"{_GITHUB}/jcpeterson/cifar-10h/597cbc5f07266c9405b830ee4a53463539124c4f/data/cifar10h-counts.npy",
     sha256="9b36b4550349af56c79083356312eb4af856cc5fd3caf1f669d40b9d0bbb69ff",
 )
-CIFAR10H_BASE = "cifar10"  # the TFDS dataset whose test set people labelled
+CIFAR10H_BASE = "cifar10"  # the TFDS dataset whose test set human annotators labelled
 _CLASS = Whole(0, 9)
 _CORRECTIONS = ListOf(
     Record(
@@ -71,7 +71,7 @@ CORRECTIONS = RemoteFile(
 
 @dataclasses.dataclass(frozen=True)
 class HumanLabels:
-    """How often people gave each class to each example.
+    """How often human annotators gave each class to each example.
 
     Attributes:
       ids: [n] <U, as TFDS names the examples.
@@ -111,7 +111,7 @@ def load_cifar10h(path: str | os.PathLike | None = None) -> HumanLabels:
 def load_corrections(ids: np.ndarray, labels: np.ndarray, path: str | os.PathLike | None = None) -> np.ndarray:
     """Clean labels of CIFAR-10 test examples, with the mislabelled ones corrected: [n] like `labels`.
 
-    A label is corrected where most of the five people who looked said that the proposed label is right and the given
+    A label is corrected where most of the five annotators said that the proposed label is right and the given
     one wrong. Where most found neither, or both, the given one stays.
 
     Args:
@@ -166,7 +166,7 @@ def cache_folder() -> pathlib.Path:
 
 
 def at_hand(path: str | os.PathLike | None = None) -> bool:
-    """Returns whether people's labels can be had without fetching them: a file is named, or was fetched before."""
+    """Returns whether the human labels can be had without fetching them: a file is named, or was fetched before."""
     try:
         return path is not None or (cache_folder() / CIFAR10H.name).exists()
     except HumanLabelsError:

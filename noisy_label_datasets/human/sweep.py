@@ -31,9 +31,9 @@ class Figures:
       error_rate: share of wrong labels.
       alpha: Krippendorff's.
       vote_variance, flip_rate_variance, explained_by_class: see `instance_dependence`.
-      ratio: distance to human labels over that of independent flips, in the paper's way (`table1`).
+      ratio: distance to human labels over that of independent flips, as in the paper (`table1`).
       proper_ratio: the same as proper distributions; None where there are none of this error rate.
-      ratio_of_four: as `ratio`, with `ciln_bench.LABELS` labels an image; None where there are fewer raters.
+      ratio_of_four: as `ratio`, with `ciln_bench.LABELS` labels per image; None where there are fewer raters.
     """
 
     error_rate: float

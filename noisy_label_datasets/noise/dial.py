@@ -150,7 +150,7 @@ def draw(
       rescaling: of `RESCALINGS`.
       probabilities: [n, R, K] float, each rater's distribution over the classes.
       labels: [n] clean labels.
-      setting: above 0; one for the pool, or [R], one a rater.
+      setting: above 0; one for the pool, or [R], one per rater.
       uniforms: [n, R] in [0, 1).
 
     Returns:
@@ -170,7 +170,7 @@ def solve(
       probabilities: [n, R, K].
       labels: [n] clean labels.
       rate: target share of wrong labels: of all of them, which gives one setting for the pool and keeps good raters
-        better than bad ones; or R rates, one a rater, which gives a setting for each.
+        better than bad ones; or R rates, one per rater, which gives a setting for each.
       uniforms: [n, R] in [0, 1), those that the labels will be drawn at.
 
     Returns:

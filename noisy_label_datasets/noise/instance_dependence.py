@@ -19,7 +19,7 @@ from noisy_label_datasets.noise import metrics
 
 @dataclasses.dataclass(frozen=True)
 class InstanceDependence:
-    """How much of the noise hangs on the example, beyond its class. The variances are covariances of two raters.
+    """How much of the noise depends on the example, beyond its class. The variances are covariances of two raters.
 
     Attributes:
       vote_variance: variance, within a class, of the distribution that an example's votes are drawn from, summed over

@@ -5,9 +5,9 @@
     rater_error_rate(noisy_labels, labels)            # 1/6
     krippendorff_alpha(noisy_labels, num_classes=2)   # 0.44...
 
-Throughout, `noisy_labels` is an integer array [n, R] with one column a rater; -1 (`MISSING`) says that a rater did not
-label an example. `labels` is an integer array [n] of clean labels in 0 .. K-1. Confusion matrices have clean classes as
-rows and noisy classes as columns.
+Throughout, `noisy_labels` is an integer array [n, R] with one column per rater; -1 (`MISSING`) means that a rater did
+not label an example. `labels` is an integer array [n] of clean labels in 0 .. K-1. Confusion matrices have clean classes
+as rows and noisy classes as columns.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def agreement(noisy_labels: np.ndarray, num_classes: int) -> float:
 
 
 def fleiss_kappa(noisy_labels: np.ndarray, num_classes: int) -> float:
-    """Fleiss' kappa: agreement beyond chance for a fixed number of ratings an example (Fleiss 1971).
+    """Fleiss' kappa: agreement beyond chance for a fixed number of ratings per example (Fleiss 1971).
 
     Raises:
       ValueError: the examples have different numbers of ratings; use `krippendorff_alpha`, which is made for that.

@@ -2,10 +2,10 @@
 
     rng = np.random.default_rng(0)
     noisy = independent_flips(labels, 0.2, num_classes=10, uniforms=rng.random((len(labels), 10)))
-    rater_error_rate(noisy, labels)          # the realised rate: 0.2 up to the luck of the draw
+    rater_error_rate(noisy, labels)          # the realised rate: 0.2 up to random variation
 
-Labels are drawn by inverting a cumulative distribution at given `uniforms` [n, R], one number in [0, 1) a label: those
-of a generator, or `uniforms_of_ids`, which makes a label depend on its example's id and on nothing else in the dataset.
+Labels are drawn by inverting a cumulative distribution at given `uniforms` [n, R], one number in [0, 1) per label: from
+a generator, or `uniforms_of_ids`, which makes a label depend on its example's id and on nothing else in the dataset.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def class_conditional_flips(labels: np.ndarray, transition: np.ndarray, uniforms
 
     Args:
       labels: clean labels in 0 .. K-1.
-      transition: [K, K], rows clean classes, each row a distribution over noisy labels; or [R, K, K], one a rater.
+      transition: [K, K], rows clean classes, each row a distribution over noisy labels; or [R, K, K], one per rater.
       uniforms: [n, R] in [0, 1).
     """
     if (transition < 0).any() or not np.allclose(transition.sum(axis=-1), 1, atol=1e-6):
@@ -158,7 +158,7 @@ def subsampled_ratings(noisy_labels: np.ndarray, size: int, uniforms: np.ndarray
     """
     num_raters = noisy_labels.shape[1]
     if not 1 <= size <= num_raters:
-        raise ValueError(f"can keep 1 .. {num_raters} labels an example, not {size}")
+        raise ValueError(f"can keep 1 .. {num_raters} labels per example, not {size}")
     rank = np.argsort(np.argsort(uniforms, axis=1), axis=1)
     return np.where(rank < size, noisy_labels, metrics.MISSING)
 
