@@ -194,8 +194,8 @@ def _table1(table: table1.Table1, name: str) -> str:
         f'<div class="wide"><table><tr><th></th>{head}</tr>{"".join(rows)}</table></div>'
         f'<p style="margin-top:16px">Raters over independent flips: <b>{decimal(ratio(table, "paper"), 2)}</b> by the '
         f"paper’s measure{beside}, <b>{decimal(ratio(table, 'proper'), 2)}</b> against distributions. Of the human "
-        f"labels {percent(table.human_error_rate)} are wrong; {table.num_raters} per image lie {table.human_floor} from the "
-        "others.</p></section>"
+        f"labels {percent(table.human_error_rate)} are wrong; {table.num_raters} per image lie {table.human_floor} "
+        "from the others.</p></section>"
     )
 
 
