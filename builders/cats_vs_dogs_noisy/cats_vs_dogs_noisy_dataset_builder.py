@@ -55,4 +55,10 @@ class Builder(NoisyLabelBuilder):
             },
             "section33": "Ten raters of Section 3.3 of the paper.",
         },
+        same_raters={  # Appendix A: trained alike
+            "section32_10000": "medium",
+            "section32_25000": "section31_25000",
+            "section32_100000": "section31_100000",
+            "section33": "high",
+        },
     )

@@ -42,4 +42,5 @@ class Builder(NoisyLabelBuilder):
             },
             "section33": "Twenty raters of Section 3.3 of the paper.",
         },
+        same_raters={"section31_10000": "high", "section33": "high"},  # Appendix A: trained alike
     )

@@ -34,6 +34,7 @@ from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
 from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.noise.figures import noise_figures
+from noisy_label_datasets.output import errors_held_back, log_again
 from noisy_label_datasets.registration import builder_class, import_builders, remember
 
 MANUAL_DOWNLOAD_INSTRUCTIONS = """\
@@ -241,10 +242,14 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
             self._split_generators = split_generators  # type: ignore[method-assign,assignment]
             try:
-                splits = super()._generate_splits(dl_manager, config)
+                with errors_held_back() as held:
+                    splits = super()._generate_splits(dl_manager, config)
             except Exception as error:
                 original = beam_build.original_error(error)
-                raise original from (error if isinstance(original, beam_build.BeamBuildError) else None)
+                if not isinstance(original, beam_build.BeamBuildError):
+                    raise original from None
+                log_again(held)
+                raise original from error
             finally:
                 del self._split_generators
             self._note_missing(labels, join.check())

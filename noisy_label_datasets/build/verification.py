@@ -75,11 +75,11 @@ def verify_config(builder: "NoisyLabelBuilder") -> Iterator[Finding]:
     source, context = builder.builder_config.source, builder.label_context()
     try:
         if not source.is_at_hand(context):
-            raise MissingLabelsError(source.absence())
+            raise MissingLabelsError(source.absence(context))
         labels = source.load(context)
         yield Finding(OK, subject, f"{labels.origin}, {len(labels.raters)} raters, SHA-256 {labels.sha256}")
     except MissingLabelsError:
-        yield Finding(ABSENT, subject, source.absence())
+        yield Finding(ABSENT, subject, source.absence(context))
     except (NoisyLabelsError, OSError) as error:
         yield Finding(FAULT, subject, str(error))
     subject = f"{full_name(builder)} {builder.version}, dataset"

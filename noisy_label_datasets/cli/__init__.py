@@ -19,7 +19,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import guarded_output, printable
 from noisy_label_datasets.version import __version__
 
-COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate", "export", "labels")
+COMMANDS = ("list", "make", "train", "label", "build", "card", "verify", "evaluate", "export", "labels")
 
 DESCRIPTION = """\
 Image-classification datasets whose noisy labels come from simulated raters: neural networks that were trained on the
@@ -100,17 +100,21 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _divided(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Returns the command's own arguments, and Beam's: what follows `--` after `train`."""
+    """Returns the command's own arguments, and Beam's: what follows `--` after `train` and `label`."""
     own, for_beam = training_options.divided(argv)
-    return (own, for_beam) if "train" in own else (argv, [])  # elsewhere `--` means what it does to argparse
+    # Elsewhere `--` means what it does to argparse.
+    return (own, for_beam) if {"train", "label"} & set(own) else (argv, [])
 
 
 def _silence_libraries() -> None:
-    """Hides what TensorFlow logs of missing GPUs, and TFDS's warnings of every folder that is not built yet."""
+    """Hides what TensorFlow logs of missing GPUs, Beam of packages, and TFDS of every folder that is not built yet."""
+    import logging as python_logging
+
     from absl import logging
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.set_verbosity(logging.ERROR)
+    python_logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
 
 
 def _import_datasets(modules: str | None) -> None:

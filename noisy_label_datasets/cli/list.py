@@ -83,13 +83,13 @@ def _labels(builder: "NoisyLabelBuilder") -> tuple[str, str, str]:
 
     source, context = builder.builder_config.source, builder.label_context()
     if not source.is_at_hand(context):
-        return source.absence(), NOTHING, NOTHING
+        return source.absence(context), NOTHING, NOTHING
     if source.reads_base():  # which takes longer than a list may
         return "at hand", NOTHING, NOTHING
     try:
         labels = source.load(context)
     except MissingLabelsError:
-        return source.absence(), NOTHING, NOTHING
+        return source.absence(context), NOTHING, NOTHING
     except NoisyLabelsError:
         return "damaged, see `noisy-labels verify`", NOTHING, NOTHING
     measured = NOISY_SPLITS[0]

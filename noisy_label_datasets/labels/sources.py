@@ -27,6 +27,7 @@ from noisy_label_datasets.labels.predictions import (
     is_finished,
     read_predictions,
 )
+from noisy_label_datasets.labels.shipped_raters import LABELLED_BY, are_shipped
 
 if TYPE_CHECKING:
     from noisy_label_datasets.base.examples import ExampleBatch
@@ -84,8 +85,8 @@ class NoisyLabels:
       clean_labels: split -> [n] int32.
       noisy_labels: split -> [n, R] int32; -1: this rater did not label this example.
       provenance: JSON: how the labels were made.
-      origin: where they were found: "shipped" with the package, "trained" on this machine, or "published" by the
-        paper's authors.
+      origin: where they were found: "shipped" with the package, "trained" on this machine, "labelled" here by raters
+        that are shipped, or "published" by the paper's authors.
       sha256: of the artifact that they are from.
     """
 
@@ -147,9 +148,9 @@ class LabelSource(abc.ABC):
         """Returns whether `load` finds everything on this machine; looks for files, and reads none of them."""
         return all(source.is_at_hand(context) for source in self.depends_on())
 
-    def absence(self) -> str:
-        """Returns what is said of labels that are not at hand, in a word or two."""
-        return next((source.absence() for source in self.depends_on()), "missing")
+    def absence(self, context: LabelContext) -> str:
+        """Returns what is said of labels that are not at hand, in a few words."""
+        return next((source.absence(context) for source in self.depends_on()), "missing")
 
     def reads_base(self) -> bool:
         """Returns whether `load` reads the base dataset, which takes time and may start a download."""
@@ -169,7 +170,7 @@ class StoredPredictions:
 
     Attributes:
       predictions: what was stored.
-      origin: "trained" on this machine, or "shipped".
+      origin: "trained" on this machine, "labelled" on it by shipped raters, or "shipped".
     """
 
     predictions: RaterPredictions
@@ -216,9 +217,9 @@ class Raters(LabelSource):
         """See `LabelSource`."""
         return any(is_finished(folder) for folder in self._folders(context))
 
-    def absence(self) -> str:
+    def absence(self, context: LabelContext) -> str:
         """See `LabelSource`."""
-        return "not trained yet"
+        return "raters shipped, not asked yet" if are_shipped(context.builder_dir, self.pool) else "not trained yet"
 
     def predictions(self, context: LabelContext) -> RaterPredictions:
         """See `LabelSource`."""
@@ -231,7 +232,8 @@ class Raters(LabelSource):
         """
         trained, shipped = self._folders(context)
         if is_finished(trained):
-            predictions, origin, folder = read_predictions(trained), "trained", trained
+            predictions, folder = read_predictions(trained), trained
+            origin = "labelled" if LABELLED_BY in predictions.provenance else "trained"
         elif is_finished(shipped):
             listed = read_checksums(context.builder_dir).get(f"{PREDICTIONS_DIR}/{self.pool}/{MANIFEST}")
             if listed is None:
@@ -240,11 +242,14 @@ class Raters(LabelSource):
         else:
             name = f"{context.dataset}/{self.pool}"
             unfinished = " (where an unfinished pool is)" if trained.exists() else ""
+            remedy = f"train them with `noisy-labels train {name}`"
+            if are_shipped(context.builder_dir, self.pool):
+                remedy = f"its raters are shipped: have them label your images with `noisy-labels label {name}`"
             published = f"published_{self.pool}"
             instead = f", or take those of the paper's authors: {context.dataset}/{published}"
             raise MissingLabelsError(
                 f"no rater predictions for {name}: looked in {trained}{unfinished} and {shipped}; "
-                f"train them with `noisy-labels train {name}`{instead if published in context.configs else ''}"
+                f"{remedy}{instead if published in context.configs else ''}"
             )
         self._check_fits(predictions, context, folder)
         return StoredPredictions(predictions, origin)

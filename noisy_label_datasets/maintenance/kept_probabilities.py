@@ -91,7 +91,8 @@ def table(predictions: RaterPredictions) -> str:
             )
             + "|\n"
         )
-    caption = f"{full.shape[1]} raters of `{predictions.dataset}`, {full.shape[-1]} classes, {len(full):,} images of `{SPLIT}`:\n\n"
+    n, raters, num_classes = full.shape
+    caption = f"{raters} raters of `{predictions.dataset}`, {num_classes} classes, {n:,} images of `{SPLIT}`:\n\n"
     return caption + HEADER + "".join(lines[::-1])
 
 

@@ -17,8 +17,9 @@ from flax import nnx
 
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training import architectures
-from rater_training.config import Augmentation, RaterConfig
+from rater_training.config import Augmentation, ConfigError, RaterConfig
 from rater_training.engine.trained import TrainedRater
 
 
@@ -125,8 +126,15 @@ class SavedRaters(Protocol):
 
 
 def config_of(values: Mapping[str, Any]) -> RaterConfig:
-    """Returns the configuration of which these are the fields, as JSON has them."""
-    return RaterConfig(**{**values, "augmentation": Augmentation(**values["augmentation"])})
+    """Returns the configuration of which these are the fields, as JSON has them.
+
+    Raises:
+      WeightsError: they are not those of a configuration, or of one that this code does not know.
+    """
+    try:
+        return RaterConfig(**{**values, "augmentation": Augmentation(**values["augmentation"])})
+    except (TypeError, KeyError, ConfigError) as error:
+        raise WeightsError(f"a rater's configuration is not one that this code knows: {error}") from error
 
 
 def shape_of(values: Sequence[int]) -> tuple[int, int, int]:

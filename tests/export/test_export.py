@@ -116,6 +116,19 @@ def test_what_cannot_be_exported(builder, tmp_path):
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.txt"]
 
 
+def test_a_full_disk_names_the_folder_and_leaves_nothing(builder, tmp_path, monkeypatch):
+    def full(builder, folder, shard_bytes):
+        folder.mkdir(parents=True)
+        raise OSError(
+            28, "Error writing bytes to file. Detail: [errno 28] No space left on device"
+        )  # as pyarrow says it
+
+    monkeypatch.setattr(export_module, "_write_splits", full)
+    with pytest.raises(OSError, match=rf"cannot save digits_noisy/medium: .*No space left .*'{tmp_path}/out'"):
+        export(builder, tmp_path / "out", "huggingface")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_interrupted_export_leaves_nothing(builder, tmp_path, monkeypatch):
     rows = export_module._rows
 
