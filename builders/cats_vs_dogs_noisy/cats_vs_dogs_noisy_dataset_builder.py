@@ -11,8 +11,11 @@ from noisy_label_datasets.build.configs import standard_configs
 class Builder(NoisyLabelBuilder):
     """Cats vs Dogs with noisy labels, at three levels of noise."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "2.0.0": "An example that nobody labelled has -1 for each rater in `noisy_labels`, where it had an empty list.",
+        "1.0.0": "First release.",
+    }
 
     BASE = TfdsBase(
         name="cats_vs_dogs",

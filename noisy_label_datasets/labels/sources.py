@@ -25,6 +25,7 @@ from noisy_label_datasets.labels.predictions import (
     PredictionsError,
     RaterPredictions,
     is_finished,
+    read_identity,
     read_predictions,
 )
 from noisy_label_datasets.labels.shipped_raters import LABELLED_BY, are_shipped
@@ -120,6 +121,19 @@ class NoisyLabels:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class LabelIdentity:
+    """Which labels a source would give, known without loading them.
+
+    Attributes:
+      sha256: `NoisyLabels.sha256`.
+      num_raters: R.
+    """
+
+    sha256: str
+    num_raters: int
+
+
 class LabelSource(abc.ABC):
     """Where labels come from: a frozen dataclass, so that it can be compared, shown and pickled."""
 
@@ -147,6 +161,14 @@ class LabelSource(abc.ABC):
     def is_at_hand(self, context: LabelContext) -> bool:
         """Returns whether `load` finds everything on this machine; looks for files, and reads none of them."""
         return all(source.is_at_hand(context) for source in self.depends_on())
+
+    def identify(self, context: LabelContext) -> LabelIdentity | None:
+        """Returns which labels `load` would give; None where they are not at hand or it would have to load them.
+
+        It is asked at every use of a dataset, so it is quick and raises nothing.
+        """
+        dependencies = self.depends_on()
+        return dependencies[0].identify(context) if len(dependencies) == 1 else None
 
     def absence(self, context: LabelContext) -> str:
         """Returns what is said of labels that are not at hand, in a few words."""
@@ -216,6 +238,16 @@ class Raters(LabelSource):
     def is_at_hand(self, context: LabelContext) -> bool:
         """See `LabelSource`."""
         return any(is_finished(folder) for folder in self._folders(context))
+
+    def identify(self, context: LabelContext) -> LabelIdentity | None:
+        """See `LabelSource`."""
+        folder = next(filter(is_finished, self._folders(context)), None)
+        if folder is None:
+            return None
+        try:
+            return LabelIdentity(*read_identity(folder))
+        except (PredictionsError, OSError):
+            return None  # `load` says what is wrong
 
     def absence(self, context: LabelContext) -> str:
         """See `LabelSource`."""

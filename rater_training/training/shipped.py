@@ -27,7 +27,7 @@ from noisy_label_datasets.labels import shipped_raters
 from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training.engine.trained import Normalization, TrainedRater
 from rater_training.training.features import performance
-from rater_training.training.kept import KeptPool, KeptRater, abstract_network, by_path, config_of
+from rater_training.training.kept import KeptPool, KeptRater, abstract_network, by_path, config_of, fields_of
 from rater_training.training.quantization import dequantized, quantized
 
 FORMAT = "noisy_label_datasets/shipped_rater"
@@ -116,7 +116,7 @@ class ShippedWeights:
         about = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "rater": dataclasses.asdict(rater.config),
+            "rater": fields_of(rater.config),
             "fingerprint": rater.fingerprint,
             "features": dict(rater.features),
             "image_shape": list(image_shape),
