@@ -15,13 +15,15 @@ import json
 import re
 from collections.abc import Mapping
 
+from noisy_label_datasets.errors import NoisyLabelsError
+
 DTYPES = ("float32", "bfloat16")
 OPTIMIZERS = ("nesterov", "adamw")  # of `rater_training.engine.optimizers`, which needs JAX
 _RATER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
-class ConfigError(ValueError):
-    """A configuration that cannot be meant."""
+class ConfigError(NoisyLabelsError, ValueError):
+    """A configuration with a value that is not allowed."""
 
 
 def _require(holds: bool, name: str, given: object, allowed: str) -> None:

@@ -57,7 +57,7 @@ NAMED = 3  # how many ids of a fault a report names
 _IDS, _FAULTS = "ids", "faults"
 
 
-class BeamError(NoisyLabelsError):
+class BeamBuildError(NoisyLabelsError):
     """A pipeline that failed, for a reason that is no error of this package."""
 
 
@@ -336,13 +336,13 @@ def original_error(error: Exception) -> Exception:
     """Returns the error that a worker raised.
 
     Out of Beam comes the worker's traceback as text, or, of a worker in the same process, the error with a remark.
-    An error of this package comes back as itself, one of the disk as OSError, any other as BeamError.
+    An error of this package comes back as itself, one of the disk as OSError, any other as BeamBuildError.
     """
     found = _OF_WORKER.findall("".join(traceback.format_exception_only(error)))
     if not found:
         if isinstance(error, (NoisyLabelsError, OSError)):
             return error
-        return BeamError(f"building with Beam failed: {type(error).__name__}: {error}")
+        return BeamBuildError(f"building with Beam failed: {type(error).__name__}: {error}")
     name, message = found[-1][:2]
     if wrapped := re.match(_RAISED, message):  # Beam makes a RuntimeError of what it cannot make anew
         name, message = wrapped[1], message[wrapped.end() :]
@@ -351,4 +351,4 @@ def original_error(error: Exception) -> Exception:
         return kind(message)
     if isinstance(kind, type) and issubclass(kind, OSError):
         return OSError(message)
-    return BeamError(f"building with Beam failed: {name}: {message}")
+    return BeamBuildError(f"building with Beam failed: {name}: {message}")

@@ -244,7 +244,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                 splits = super()._generate_splits(dl_manager, config)
             except Exception as error:
                 original = beam_build.original_error(error)
-                raise original from (error if isinstance(original, beam_build.BeamError) else None)
+                raise original from (error if isinstance(original, beam_build.BeamBuildError) else None)
             finally:
                 del self._split_generators
             self._note_missing(labels, join.check())

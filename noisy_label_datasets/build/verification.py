@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noisy_label_datasets.build.reading import UnreadableError, read_labels
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.info import full_name, missing_from_base
 from noisy_label_datasets.labels.checksums import CHECKSUMS, verify_shipped_files
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, MissingLabelsError, NoisyLabels
 from noisy_label_datasets.noise.figures import noise_figures
+from noisy_label_datasets.reading import UnreadableError, read_labels
 from noisy_label_datasets.registration import builder_class, own_names
 
 if TYPE_CHECKING:

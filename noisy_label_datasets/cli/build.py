@@ -107,7 +107,7 @@ def _is_as_wanted(builder: "NoisyLabelBuilder", labels_sha256: str, file_format:
 
 def print_summary(builder: "NoisyLabelBuilder") -> None:
     """Prints size, rater error rate and first example of each split."""
-    from noisy_label_datasets.build.reading import read_labels
+    from noisy_label_datasets.reading import read_labels
 
     names = builder.info.features["label"].names
     figures = builder.info.metadata["noise"]["splits"]

@@ -1,6 +1,7 @@
 """Make a dataset with raters of your own: train, build and card in one.
 
-Ends with the noise card and the line of Python that loads the dataset. Where it was stopped, the same command goes on.
+Ends with the noise card and the line of Python that loads the dataset. A run that was stopped resumes when the same
+command is given again.
 Raters that `noisy-labels train` has trained before, with --beam for instance, are not trained again.
 """
 

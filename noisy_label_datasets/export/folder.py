@@ -127,7 +127,7 @@ def _features(builder: NoisyLabelBuilder) -> datasets.Features:
 
 
 def _rows(builder: NoisyLabelBuilder, split: str, features: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    from noisy_label_datasets.build.reading import stored_examples
+    from noisy_label_datasets.reading import stored_examples
 
     numbers = [name for name in features if name not in ("id", "image", "noisy_labels")]
     for example in stored_examples(builder, split):

@@ -94,59 +94,86 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     Args:
         noisy_labels: [n, R] labels of a pool.
         labels: [n] clean labels, corrected or not; each class occurs.
-        human_counts: [n, K] how often people gave each class to each example.
+        human_counts: [n, K] how often human annotators gave each class to each example.
         seed: of the flips and draws, of each of which there are `DRAWS`.
     """
     num_classes = human_counts.shape[1]
     rng = np.random.default_rng(seed)
-    human = human_counts / human_counts.sum(axis=1, keepdims=True)
-    rate = metrics.rater_error_rate(noisy_labels, labels)
-    paper = noise_models.extrapolated_errors(human, labels, rate)
-    anybody_errs = np.take_along_axis(human, labels[:, None], axis=1)[:, 0] < 1
-    proper = noise_models.upsampled_errors(human, labels, rate) if rate < anybody_errs.mean() else None
-
-    def flips(matrix: np.ndarray) -> list[np.ndarray]:
-        return [
-            noise_models.class_conditional_flips(labels, matrix, rng.random(noisy_labels.shape)) for _ in range(DRAWS)
-        ]
-
-    labelled = {
-        "independent flipping": flips(noise_models.independent_transition(rate, num_classes)),
-        "class-conditional flipping": flips(noise_models.estimate_transition(noisy_labels, labels, num_classes)),
-        "raters": [noisy_labels],
-    }
-    if proper is not None:
-        labelled["people"] = [
-            noise_models.sample_labels(proper[:, None], rng.random(noisy_labels.shape)) for _ in range(DRAWS)
-        ]
+    references = _references(noisy_labels, labels, human_counts)
+    label_sets = _label_sets(noisy_labels, labels, references, rng)
 
     def distances(name: str, reference: np.ndarray) -> np.ndarray:
-        shares = (metrics.vote_shares(given, num_classes) for given in labelled[name])
+        shares = (metrics.vote_shares(each, num_classes) for each in label_sets[name])
         return np.mean([metrics.total_variation(each, reference) for each in shares], axis=0)
 
     rows = {
         name: Row(
-            error_rate=float(np.mean([metrics.rater_error_rate(given, labels) for given in labelled[name]])),
-            paper=Estimate.of_mean(distances(name, paper)),
-            proper=None if proper is None else Estimate.of_mean(distances(name, proper)),
-            raw=Estimate.of_mean(distances(name, human)),
+            error_rate=float(np.mean([metrics.rater_error_rate(each, labels) for each in label_sets[name]])),
+            paper=Estimate.of_mean(distances(name, references.paper)),
+            proper=None if references.proper is None else Estimate.of_mean(distances(name, references.proper)),
+            raw=Estimate.of_mean(distances(name, references.raw)),
         )
-        for name in labelled
+        for name in label_sets
     }
     ratios = {
         name: None
         if reference is None
         else Estimate.of_ratio(distances("raters", reference), distances("independent flipping", reference))
-        for name, reference in (("paper", paper), ("proper", proper))
+        for name, reference in (("paper", references.paper), ("proper", references.proper))
     }
     return Table1(
         num_examples=len(labels),
         num_raters=noisy_labels.shape[1],
         rows=rows,
         ratios=ratios,
-        human_error_rate=float(1 - np.take_along_axis(human, labels[:, None], axis=1).mean()),
+        human_error_rate=float(1 - np.take_along_axis(references.raw, labels[:, None], axis=1).mean()),
         human_floor=_floor(human_counts, noisy_labels.shape[1], rng),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _References:
+    """The human labels, [n, K] each: brought to a pool's error rate in two ways (see `Row`), and as they are."""
+
+    paper: np.ndarray
+    proper: np.ndarray | None
+    raw: np.ndarray
+
+
+def _references(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarray) -> _References:
+    human = human_counts / human_counts.sum(axis=1, keepdims=True)
+    rate = metrics.rater_error_rate(noisy_labels, labels)
+    with_an_error = np.take_along_axis(human, labels[:, None], axis=1)[:, 0] < 1
+    return _References(
+        paper=noise_models.extrapolated_errors(human, labels, rate),
+        proper=noise_models.upsampled_errors(human, labels, rate) if rate < with_an_error.mean() else None,
+        raw=human,
+    )
+
+
+def _label_sets(
+    noisy_labels: np.ndarray, labels: np.ndarray, references: _References, rng: np.random.Generator
+) -> dict[str, list[np.ndarray]]:
+    """Returns the row's name -> labels [n, R] of this kind: those of the pool, or `DRAWS` draws of random ones."""
+    num_classes = references.raw.shape[1]
+    rate = metrics.rater_error_rate(noisy_labels, labels)
+
+    def flips(transition: np.ndarray) -> list[np.ndarray]:
+        return [
+            noise_models.class_conditional_flips(labels, transition, rng.random(noisy_labels.shape))
+            for _ in range(DRAWS)
+        ]
+
+    label_sets = {
+        "independent flipping": flips(noise_models.independent_transition(rate, num_classes)),
+        "class-conditional flipping": flips(noise_models.estimate_transition(noisy_labels, labels, num_classes)),
+        "raters": [noisy_labels],
+    }
+    if references.proper is not None:
+        label_sets["people"] = [
+            noise_models.sample_labels(references.proper[:, None], rng.random(noisy_labels.shape)) for _ in range(DRAWS)
+        ]
+    return label_sets
 
 
 def ratio_at(
@@ -154,7 +181,7 @@ def ratio_at(
 ) -> Estimate:
     """The distance of raters over that of independent flips in the paper's way, with fewer labels an image.
 
-    The ratio hangs on the number of labels (of raters' hard labels it is lower where there are few): pools can be
+    The ratio depends on the number of labels (of raters' hard labels it is lower where there are few): pools can be
     compared only at equal numbers.
 
     Args:

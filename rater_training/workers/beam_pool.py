@@ -43,7 +43,7 @@ INSTALL = "pip install 'apache-beam>=2.65'"
 LOCAL_OPTIONS = ("--runner=FnApiRunner", "--direct_running_mode=multi_processing")
 
 
-class BeamError(NoisyLabelsError):
+class PipelineError(NoisyLabelsError):
     """Apache Beam is not installed, or does not take the options."""
 
 
@@ -82,7 +82,7 @@ def train_pool(work: Work, *, only: tuple[str, ...] = (), options: Sequence[str]
       Whether the artifact is finished.
 
     Raises:
-      BeamError: Beam is not installed, does not take an option, or the pipeline failed.
+      PipelineError: Beam is not installed, does not take an option, or the pipeline failed.
       PoolError, PredictionsError, ConfigError: as `rater_training.training.pool.train_pool`.
     """
     beam = import_beam()
@@ -158,12 +158,14 @@ def import_beam() -> Any:
     """Returns the module apache_beam.
 
     Raises:
-      BeamError: it is not installed.
+      PipelineError: it is not installed.
     """
     try:
         import apache_beam
     except ImportError as error:
-        raise BeamError(f"a pipeline needs Apache Beam, which is not installed here ({error}): {INSTALL}") from error
+        raise PipelineError(
+            f"a pipeline needs Apache Beam, which is not installed here ({error}): {INSTALL}"
+        ) from error
     return apache_beam
 
 
@@ -189,7 +191,7 @@ def run(options: Any, build: Callable[[Any], Any]) -> None:
       build: adds the steps to a new pipeline.
 
     Raises:
-      BeamError: it failed.
+      PipelineError: it failed.
     """
     import apache_beam as beam
 
@@ -198,7 +200,7 @@ def run(options: Any, build: Callable[[Any], Any]) -> None:
             build(pipeline)
     except Exception as error:  # every runner has kinds of its own
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise BeamError(
+        raise PipelineError(
             f"the pipeline failed: {reason[-1]} (more of it above, or in the workers' logs); what is finished is "
             "stored, and the same command goes on"
         ) from error

@@ -170,9 +170,9 @@ def test_card_of_what_was_built(built, capsys):
     [
         (["build", "digit_noisy/medium"], "no dataset 'digit_noisy'. Did you mean 'digits_noisy'?"),
         (["build", "digits_noisy/meduim"], "'meduim'. Did you mean 'medium'? There are: low, medium, high"),
-        (["train", "digits_noisy"], "without a level, such as digits_noisy/low"),
+        (["train", "digits_noisy"], "without a config, such as digits_noisy/low"),
         (["verify", "imagenet"], "no dataset 'imagenet'. There are: "),
-        (["make", "digits_noisy/"], "without a level"),
+        (["make", "digits_noisy/"], "without a config"),
     ],
 )
 def test_unknown_names_are_answered_with_those_there_are(capsys, arguments, said):
