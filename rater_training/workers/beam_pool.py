@@ -31,9 +31,10 @@ from typing import Any
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.lease import Lease
+from noisy_label_datasets.output import errors_held_back, log_again
 from rater_training.config import PoolConfig, RaterConfig
-from rater_training.engine import loop
 from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.loop import Diverged
 from rater_training.training import one_rater
 from rater_training.training.pool_folder import PoolFolder, check_pool, open_writer
 from rater_training.training.progress import ProgressLines
@@ -137,7 +138,7 @@ def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
                 on_progress=lambda step, loss: lines.progressed(rater, step, loss),
                 checkpoints=checkpoints,
             )
-        except loop.Diverged as error:
+        except Diverged as error:
             lines.finished(rater, f"FAILED: {error}", trained=True)
             return rater.id, str(error)
         known = {**known, "training_log": {**known["training_log"], "attempts": attempts}}
@@ -160,6 +161,7 @@ def import_beam() -> Any:
     Raises:
       PipelineError: it is not installed.
     """
+    logging.disable(logging.WARNING)  # of what it finds not installed and does without
     try:
         import apache_beam
     except ImportError as error:
@@ -195,15 +197,27 @@ def run(options: Any, build: Callable[[Any], Any]) -> None:
     """
     import apache_beam as beam
 
-    try:
-        with beam.Pipeline(options=options) as pipeline:
-            build(pipeline)
-    except Exception as error:  # every runner has kinds of its own
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise PipelineError(
-            f"the pipeline failed: {reason[-1]} (more of it above, or in the workers' logs); what is finished is "
-            "stored, and the same command goes on"
-        ) from error
+    with errors_held_back() as held:
+        try:
+            with beam.Pipeline(options=options) as pipeline:
+                build(pipeline)
+            return
+        except Exception as caught:  # every runner has kinds of its own
+            error = caught
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    if not _is_plain(reason[-1]):
+        log_again(held)
+    raise PipelineError(
+        f"the pipeline failed: {reason[-1]}; what is finished is stored, and the same command goes on"
+    ) from error
+
+
+def _is_plain(reason: str) -> bool:
+    """Returns whether an error is one of those that need no traceback: of the disk, or of what a user gave."""
+    kinds: list[type] = [OSError, NoisyLabelsError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return reason.partition(":")[0].rpartition(".")[2] in {kind.__name__ for kind in kinds}
 
 
 def silence_orbax() -> None:
