@@ -69,7 +69,7 @@ class Annotations(LabelSource):
         """See `LabelSource`."""
         return pathlib.Path(self.path).is_file()
 
-    def absence(self) -> str:
+    def absence(self, context: LabelContext) -> str:
         """See `LabelSource`."""
         return "no such table"
 

@@ -104,7 +104,7 @@ class CifarN(LabelSource):
             pathlib.Path(self.path).exists() if self.path else remote_files.is_cached(published.file)
         )
 
-    def absence(self) -> str:
+    def absence(self, context: LabelContext) -> str:
         """See `LabelSource`."""
         return "published, not fetched"
 
