@@ -1,9 +1,9 @@
 """Human labels of the CIFAR-10 test set, and corrections to its clean labels.
 
     human = load_cifar10h()                    # fetched once, checked, kept in the cache folder
-    human.counts[0]                            # how often people gave each class to example 'test_00000'
+    human.counts[0]                            # how often human annotators gave each class to 'test_00000'
 
-CIFAR-10H (Peterson et al. 2019, `Human uncertainty makes classification more robust`) holds about 50 labels by people
+CIFAR-10H (Peterson et al. 2019, `Human uncertainty makes classification more robust`) holds about 50 human labels
 for each of the 10,000 images, in the order of the test set, hence of TFDS' ids. The corrections are the answers of five
 people to whether a suspicious label is right (Northcutt et al. 2021, `Pervasive label errors in test sets destabilize
 machine learning benchmarks`). Neither is part of this package.
@@ -32,7 +32,7 @@ CIFAR10H = RemoteFile(
     url=f"{_GITHUB}/jcpeterson/cifar-10h/597cbc5f07266c9405b830ee4a53463539124c4f/data/cifar10h-counts.npy",
     sha256="9b36b4550349af56c79083356312eb4af856cc5fd3caf1f669d40b9d0bbb69ff",
 )
-CIFAR10H_BASE = "cifar10"  # the TFDS dataset whose test set people labelled
+CIFAR10H_BASE = "cifar10"  # the TFDS dataset whose test set human annotators labelled
 _CLASS = Whole(0, 9)
 _CORRECTIONS = ListOf(
     Record(
@@ -54,11 +54,11 @@ CORRECTIONS = RemoteFile(
 
 @dataclasses.dataclass(frozen=True)
 class HumanLabels:
-    """How often people gave each class to each example.
+    """How often human annotators gave each class to each example.
 
     Attributes:
-        ids: [n] <U, as TFDS names the examples.
-        counts: [n, K] int64.
+      ids: [n] <U, as TFDS names the examples.
+      counts: [n, K] int64.
     """
 
     ids: np.ndarray
@@ -68,7 +68,7 @@ class HumanLabels:
         """The counts [m, K] of the given examples, in their order.
 
         Raises:
-            HumanLabelsError: an example has no human labels.
+          HumanLabelsError: an example has no human labels.
         """
         order = np.argsort(self.ids)
         place = np.searchsorted(self.ids, ids, sorter=order)
@@ -85,7 +85,7 @@ def load_cifar10h(path: str | os.PathLike | None = None) -> HumanLabels:
     """Reads CIFAR-10H from its `cifar10h-counts.npy`: the given one, or one that is fetched into the cache folder.
 
     Raises:
-        RemoteFileError: it cannot be fetched, or its SHA-256 is not the published file's.
+      RemoteFileError: it cannot be fetched, or its SHA-256 is not the published file's.
     """
     counts = remote_files.read(CIFAR10H, _parse_cifar10h, most_bytes=_MOST_BYTES, path=path)
     return HumanLabels(ids=np.array([f"test_{i:05d}" for i in range(len(counts))]), counts=counts)
@@ -94,18 +94,18 @@ def load_cifar10h(path: str | os.PathLike | None = None) -> HumanLabels:
 def load_corrections(ids: np.ndarray, labels: np.ndarray, path: str | os.PathLike | None = None) -> np.ndarray:
     """Clean labels of CIFAR-10 test examples, with the mislabelled ones corrected: [n] like `labels`.
 
-    A label is corrected where most of the five people who looked said that the proposed label is right and the given
+    A label is corrected where most of the five annotators said that the proposed label is right and the given
     one wrong. Where most found neither, or both, the given one stays.
 
     Args:
-        ids: [n] TFDS ids, 'test_00000' and on.
-        labels: [n] the labels of the dataset.
-        path: of `cifar10_mturk.json`; None fetches it into the cache folder. No hash of it is published and none stands
-            here: that the label which the file says was given is the one in `labels` is checked for each of its images.
+      ids: [n] TFDS ids, 'test_00000' and on.
+      labels: [n] the labels of the dataset.
+      path: of `cifar10_mturk.json`; None fetches it into the cache folder. No hash of it is published and none stands
+        here: that the label which the file says was given is the one in `labels` is checked for each of its images.
 
     Raises:
-        RemoteFileError: it cannot be fetched, or has another form.
-        HumanLabelsError: it is of other labels than these.
+      RemoteFileError: it cannot be fetched, or has another form.
+      HumanLabelsError: it is of other labels than these.
     """
     source = path or CORRECTIONS.url
     corrected = labels.copy()
