@@ -4,7 +4,6 @@ from rater_training.config import PoolConfig
 from rater_training.pools.recipes import Frozen, Row, Scratch, raters
 
 _SMALL, _LARGE = 32, 96  # pixels a side
-_LITES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 _HIGH = (
     Scratch("compact_vgg", 36),
@@ -31,16 +30,16 @@ _MEDIUM = (
     Scratch("compact_mobilenet", 350),
 )
 _LOW: tuple[Row, ...] = (
-    Frozen("efficientnet_lite0"),
+    Frozen("efficientnet_lite0"),  # the best
     Frozen("efficientnet_lite0", 0.3),
     Frozen("efficientnet_lite0", 0.6),
     Frozen("efficientnet_lite1"),
     Frozen("efficientnet_lite1", 0.3),
     Frozen("efficientnet_lite1", 0.6),
-    Frozen("efficientnet_lite2"),  # the best
+    Frozen("efficientnet_lite2"),
     Frozen("efficientnet_lite2", 0.4),
-    Scratch("compact_resnet", 250, width=0.25),
-    Scratch("compact_vgg", 250, width=0.25),
+    Frozen("efficientnet_lite0", 0.15),  # the worst
+    Frozen("efficientnet_lite2", 0.7),
 )
 
 
@@ -57,18 +56,14 @@ _SECTION31_25000 = (
     Scratch("compact_nasnet", 150),
 )
 _SECTION31_50000: tuple[Row, ...] = (
-    *(Frozen(architecture, share) for architecture in _LITES for share in (1.0, 0.8)),
-    Frozen("efficientnet_lite2", 0.6),
-    Scratch("compact_resnet", 500, width=0.25),
-    Scratch("compact_vgg", 500, width=0.25),
-    Scratch("compact_vgg", 350, width=0.25),
+    *(Frozen("efficientnet_lite0", share) for share in (0.4, 0.25, 0.2, 0.1)),
+    *(Frozen("efficientnet_lite1", share) for share in (0.4, 0.25, 0.15)),
+    *(Frozen("efficientnet_lite2", share) for share in (0.4, 0.25, 0.15)),
 )
 _SECTION31_100000: tuple[Row, ...] = (
-    *(Frozen(architecture, share) for architecture in _LITES for share in (1.0, 0.9)),
-    Frozen("efficientnet_lite1", 0.7),
-    Frozen("efficientnet_lite2", 0.7),
-    Scratch("compact_resnet", 1000, width=0.25),
-    Scratch("compact_vgg", 1000, width=0.25),
+    *(Frozen("efficientnet_lite0", share) for share in (0.95, 0.9, 0.8, 0.3)),
+    *(Frozen("efficientnet_lite1", share) for share in (0.95, 0.9, 0.8)),
+    *(Frozen("efficientnet_lite2", share) for share in (0.95, 0.9, 0.8)),
 )
 
 

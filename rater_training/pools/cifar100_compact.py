@@ -48,10 +48,9 @@ _LEVELS: dict[str, tuple[Row, ...]] = {
     ),
     "high": (
         *(Frozen(_LITE0, share, 1500) for share in (0.7, 0.5, 0.4, 0.3)),
-        *(Frozen(_LITE1, share, 1500) for share in (0.7, 0.5, 0.4, 0.3)),
+        *(Frozen(_LITE1, share, 1500) for share in (1.0, 0.9, 0.8, 0.7, 0.6)),
         Scratch("compact_resnet", 500),
         Scratch("compact_vgg", 500),
-        Frozen(_LITE2, 0.5, 1500),
     ),
 }
 
