@@ -91,7 +91,7 @@ class Entry:
     @classmethod
     def from_json(cls, dataset: str, value: Mapping[str, Any]) -> Entry:
         """Returns what `to_json` was made of."""
-        kinds = _kinds(LabelSource)
+        kinds = _kinds(LabelSource)  # type: ignore[type-abstract]
         configs = {stored["name"]: kinds[stored["kind"]](**stored["values"]) for stored in value["configs"]}
         split_plan = SplitPlan.from_json(value["split_plan"])
         return cls(dataset, value["version"], value["base"], tuple(value["class_names"]), split_plan, configs)
