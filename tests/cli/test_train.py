@@ -115,7 +115,7 @@ def test_making_a_dataset_hands_the_options_on_too(folder, monkeypatch, capsys):
         (["train", NAME, "--", "--runner=FlinkRunner"], "are Apache Beam's and need --beam: --runner=FlinkRunner"),
         (
             ["train", NAME, "--beam", "--num-parallel", "2", "--images", "streamed"],
-            "not go with --num-parallel, --images",
+            "go with --num-parallel, --images",
         ),
         (["make", NAME, "--only", "mlp"], "unrecognized arguments: --only mlp (usage: noisy-labels make [-h] "),
         (["make", NAME, "--beam"], "unrecognized arguments: --beam (usage: "),
