@@ -226,6 +226,8 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     def _generate_splits(self, dl_manager: Any, download_config: tfds.download.DownloadConfig) -> Any:
         """As TFDS calls it: by one process, or by Beam."""
+        if (num_raters := self._num_raters()) is not None:  # the labels may be others than when this object was made
+            self.info._features = declared_features(self.BASE, num_raters)
         if not self._uses_beam(download_config):
             return super()._generate_splits(dl_manager, download_config)
         from noisy_label_datasets.build import beam_build

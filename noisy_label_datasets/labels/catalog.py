@@ -20,7 +20,7 @@ from typing import Any
 
 from noisy_label_datasets.base.splits import SplitPlan
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.labels import published  # noqa: F401 (so that its source is known below)
+from noisy_label_datasets.labels import cifar_n, published  # noqa: F401 (so that their sources are known below)
 from noisy_label_datasets.labels.derived_sources import Dial
 from noisy_label_datasets.labels.sources import LabelSource
 from noisy_label_datasets.noise.dial import RESCALINGS
