@@ -73,7 +73,12 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             remember(cls)
 
     def __init__(
-        self, *, config: str | tfds.core.BuilderConfig | None = None, beam: bool | None = None, **kwargs: Any
+        self,
+        *,
+        config: str | tfds.core.BuilderConfig | None = None,
+        beam: bool | None = None,
+        file_format: str | tfds.core.FileFormat | None = None,
+        **kwargs: Any,
     ) -> None:
         """As every TFDS builder; `tfds.builder` calls it.
 
@@ -81,10 +86,11 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
           config: its name, or one of one's own.
           beam: whether to build with Apache Beam; None: if a runner or pipeline options are given when it is built, or
             the class says so.
+          file_format: in which it is built, or read where it is there in several; None: tfrecord, or the first.
           **kwargs: see TFDS.
 
         Raises:
-          BuildError: there is no config of this name, or what is built cannot be opened.
+          BuildError: there is no config of this name, what is built cannot be opened, or is of other file formats.
         """
         # TFDS itself would name the configs that look alike, which are often none.
         if isinstance(config, str) and self.get_builder_config(config.partition(":")[0]) is None:
@@ -102,14 +108,35 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                 f"the dataset in {folder} cannot be opened ({said}); if it is damaged, remove that folder, and it is "
                 "built anew"
             ) from error
+        self._choose_file_format(file_format)
         self._beam = beam
         self._warned = False
-        self._original_state["beam"] = beam  # what TFDS makes a pickled builder anew of
+        self._original_state |= {"beam": beam, "file_format": file_format}  # what TFDS makes a pickled builder anew of
+
+    def _choose_file_format(self, file_format: str | tfds.core.FileFormat | None) -> None:
+        """Takes a file format; where a dataset is there in several (`tfds convert_format`), one of these."""
+        for also in map(tfds.core.FileFormat, self.info.as_proto.alternative_file_formats):
+            if also not in self.info.alternative_file_formats:  # TFDS reads that they are there, and does not use it
+                self.info.alternative_file_formats.append(also)
+        if file_format is None:
+            return
+        wanted, there = tfds.core.FileFormat.from_value(file_format), self.info.available_file_formats()
+        if not self.is_prepared():
+            self.info.set_file_format(wanted, override=True)
+        elif wanted not in there:
+            raise BuildError(
+                f"{self.name}/{self.builder_config.name} {self.version} in {self.data_dir_root} is there as "
+                f"{', '.join(sorted(each.value for each in there))}, not as {wanted.value}. To have both: "
+                f"`tfds convert_format --dataset_version_dir={self.data_dir} --out_file_format={wanted.value}`"
+            )
+        elif wanted != self.info.file_format:
+            self.info.set_file_format(wanted, override=True, override_if_initialized=True)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
             features=self._stored_features() or declared_features(self.BASE, self._num_raters()),
             supervised_keys=("image", "noisy_label"),
+            homepage="https://arxiv.org/abs/2107.11413",
             metadata=tfds.core.MetadataDict(),
         )
 
