@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from tests.faults.damaged import try_damaged
 from tests.faults.kinds import PLAIN_KINDS
+from tests.faults.processes import KILLED, RACES
 from tests.faults.trained_kinds import TRAINED_KINDS
 from tests.faults.trials import Tally
 
@@ -30,6 +31,7 @@ KINDS: dict[str, Trying] = {
         f"damaged: {kind.name}": Trying(functools.partial(try_damaged, kind), fast=not kind.slow)
         for kind in (*PLAIN_KINDS, *TRAINED_KINDS)
     },
+    **{name: Trying(run, costly=True) for name, run in {**KILLED, **RACES}.items()},
 }
 
 
