@@ -39,6 +39,7 @@ def standard_configs(
     rates: Sequence[float] = (),
     published: bool = False,
     studies: Mapping[str, str] | None = None,
+    same_raters: Mapping[str, str] | None = None,
 ) -> list[NoisyLabelConfig]:
     """Returns the configs of a dataset.
 
@@ -49,9 +50,14 @@ def standard_configs(
         level, which should be the best.
       published: whether the paper's authors released labels of these levels: `published_<level>`.
       studies: name -> description, of raters beyond the levels, which the paper has for one of its studies.
+      same_raters: study -> level or study whose raters it has, where the paper trained both alike.
     """
+    pools = {name: name for name in levels} | dict.fromkeys(studies or {}) | dict(same_raters or {})
     raters, for_studies = (
-        [NoisyLabelConfig(name=name, description=text, source=Raters(name)) for name, text in described.items()]
+        [
+            NoisyLabelConfig(name=name, description=text, source=Raters(pools[name] or name))
+            for name, text in described.items()
+        ]
         for described in (levels, studies or {})
     )
     flips = [

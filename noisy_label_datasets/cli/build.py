@@ -18,6 +18,7 @@ from noisy_label_datasets.registration import own_names
 
 if TYPE_CHECKING:
     from noisy_label_datasets.build.builder import NoisyLabelBuilder
+    from noisy_label_datasets.labels.sources import NoisyLabels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,10 +67,12 @@ def build(
     """
     import tensorflow_datasets as tfds
 
+    from noisy_label_datasets.build.outdated import why_outdated
+
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     labels = builder.builder_config.source.load(builder.label_context())
-    if _is_as_wanted(builder, labels.sha256, file_format):
+    if _is_as_wanted(builder, labels, file_format):
         print(f"Built already: {builder.data_dir}")
         return builder
     root, config = builder.data_dir_root, builder.builder_config
@@ -78,11 +81,11 @@ def build(
         if builder.is_prepared():
             built_format = builder.info.file_format.value
             file_format = file_format or built_format
-            if _is_as_wanted(builder, labels.sha256, file_format):
+            if _is_as_wanted(builder, labels, file_format):
                 print(f"Built by another process meanwhile: {builder.data_dir}")
                 return builder
-            if builder.info.metadata["labels_sha256"] != labels.sha256:
-                print("It was built from other labels: it is built anew", flush=True)
+            if (why := why_outdated(builder, labels)) is not None:
+                print(f"It was built {why}: it is built anew", flush=True)
             else:
                 print(f"It was built as {built_format}: it is built anew as {file_format}", flush=True)
             set_aside(pathlib.Path(builder.data_path))
@@ -96,17 +99,20 @@ def build(
     return builder
 
 
-def _is_as_wanted(builder: "NoisyLabelBuilder", labels_sha256: str, file_format: str | None) -> bool:
+def _is_as_wanted(builder: "NoisyLabelBuilder", labels: "NoisyLabels", file_format: str | None) -> bool:
     """Returns whether a dataset is built, from these labels and in this file format (None: whichever)."""
+    from noisy_label_datasets.build.outdated import why_outdated
+
     return (
         builder.is_prepared()
-        and builder.info.metadata["labels_sha256"] == labels_sha256
+        and why_outdated(builder, labels) is None
         and file_format in (None, builder.info.file_format.value)
     )
 
 
 def print_summary(builder: "NoisyLabelBuilder") -> None:
     """Prints size, rater error rate and first example of each split."""
+    from noisy_label_datasets.noise.metrics import MISSING
     from noisy_label_datasets.reading import read_labels
 
     names = builder.info.features["label"].names
@@ -118,11 +124,13 @@ def print_summary(builder: "NoisyLabelBuilder") -> None:
             (
                 split,
                 f"{info.num_examples:,}",
-                f"{figures[split]['rater_error_rate']:.3f}" if split in figures else NOTHING,
+                NOTHING if (rate := figures.get(split, {}).get("rater_error_rate")) is None else f"{rate:.3f}",
                 first.ids[0],
                 names[first.labels[0]],
                 names[first.noisy_label[0]],
-                " ".join(names[label] for label in first.noisy_labels[0]) or NOTHING,
+                " ".join(names[label] if label != MISSING else NOTHING for label in first.noisy_labels[0])
+                if (first.noisy_labels[0] != MISSING).any()
+                else NOTHING,
             )
         )
     print(f"\n{full_name(builder)} {builder.version} in {builder.data_dir}, and the first example of each split\n")

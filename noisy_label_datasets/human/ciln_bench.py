@@ -72,10 +72,13 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
 
     Args:
         noisy_labels: [n, R] labels; R = `LABELS` to stand beside `SETTINGS`.
+          Examples that nobody labelled are left out.
         labels: [n] clean labels.
         human_counts: [n, K] how often people gave each class to each example.
         seed: of the draws and flips.
     """
+    labelled = metrics.is_labelled(noisy_labels)
+    noisy_labels, labels, human_counts = noisy_labels[labelled], labels[labelled], human_counts[labelled]
     rate = metrics.rater_error_rate(noisy_labels, labels)
     votes = metrics.vote_shares(noisy_labels, human_counts.shape[1])
     distances, others = np.zeros(len(labels)), np.zeros(len(labels))

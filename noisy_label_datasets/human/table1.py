@@ -92,11 +92,13 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     """Compares a pool with flips as in Section 2.3.
 
     Args:
-        noisy_labels: [n, R] labels of a pool.
+        noisy_labels: [n, R] labels of a pool; examples that nobody labelled are left out.
         labels: [n] clean labels, corrected or not; each class occurs.
         human_counts: [n, K] how often human annotators gave each class to each example.
         seed: of the flips and draws, of each of which there are `DRAWS`.
     """
+    labelled = metrics.is_labelled(noisy_labels)
+    noisy_labels, labels, human_counts = noisy_labels[labelled], labels[labelled], human_counts[labelled]
     num_classes = human_counts.shape[1]
     rng = np.random.default_rng(seed)
     references = _references(noisy_labels, labels, human_counts)
@@ -186,7 +188,7 @@ def ratio_at(
 
     Args:
         num_labels: how many; at most R. The mean over R choices of raters, each rater in as many of them.
-        noisy_labels: [n, R] labels of a pool.
+        noisy_labels: [n, R] labels of a pool, all of them there.
         labels: [n] clean labels.
         human_counts: [n, K] how often people gave each class to each example.
         seed: of the flips.

@@ -291,6 +291,17 @@ def is_finished(folder: Any) -> bool:
     return (folder / MANIFEST).exists()
 
 
+def read_identity(folder: str | os.PathLike) -> tuple[str, int]:
+    """Returns the SHA-256 of a finished pool's manifest and the number of its raters; reads no other file.
+
+    Raises:
+      PredictionsError: unfinished, or of another format.
+    """
+    path: Any = pathlib.Path(folder) if isinstance(folder, str) else folder
+    manifest, digest = _read_manifest(path)
+    return digest, len(manifest["raters"])
+
+
 def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None = None) -> RaterPredictions:
     """Returns the predictions of a finished pool, all files checked.
 
@@ -302,6 +313,12 @@ def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None =
       PredictionsError: unfinished, of another format version, altered, cut short or inconsistent; it names the file.
     """
     path: Any = pathlib.Path(folder) if isinstance(folder, str) else folder
+    manifest, digest = _read_manifest(path, expected_sha256)
+    return _read_listed_files(path, manifest, digest)
+
+
+def _read_manifest(path: Any, expected_sha256: str | None = None) -> tuple[dict[str, Any], str]:
+    """Returns the manifest of a finished pool and its SHA-256."""
     data = _read(path / MANIFEST)
     digest = files.sha256(data)
     if expected_sha256 not in (None, digest):
@@ -312,7 +329,7 @@ def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None =
         schema.check(manifest, MANIFEST_SCHEMA)
     except schema.SchemaError as error:
         raise PredictionsError(f"{path / MANIFEST} is no manifest that this code reads: {error}") from error
-    return _read_listed_files(path, manifest, digest)
+    return manifest, digest
 
 
 def _read_listed_files(path: Any, manifest: Mapping[str, Any], digest: str) -> RaterPredictions:
