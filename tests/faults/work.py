@@ -9,13 +9,13 @@ import dataclasses
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from noisy_label_datasets.base.arrays import CleanDataset
-from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
+from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
 from tests.faults.kinds import clean_dataset, digest
 
@@ -99,25 +99,23 @@ def load(folder: pathlib.Path) -> None:
 
 def read_dataset(folder: pathlib.Path) -> bytes:
     """Reads a built dataset, all of it but the metadata."""
-    from noisy_label_datasets.build.reading import stored_examples
-
     from noisy_label_datasets.info import NotBuiltError
 
     builder = _builder(folder)
     if not builder.is_prepared():
         raise NotBuiltError(f"not built in {folder}")
-    return digest(*(part for split in SPLITS for part in _sorted(stored_examples(builder, split))))
+    return digest(*(sorted_examples(builder, split) for split in SPLITS))
 
 
-def _sorted(examples: Iterable[Any]) -> list[Any]:
+def sorted_examples(builder: Any, split: str) -> list[str]:
+    """Returns what the examples of a split hold, in the order of their ids."""
+    from noisy_label_datasets.reading import stored_examples
+
     read = [
-        [example["id"], example["image"], example["label"], np.asarray(example["noisy_labels"])] for example in examples
+        (example["id"], example["image"], int(example["label"]), np.asarray(example["noisy_labels"]).tolist())
+        for example in stored_examples(builder, split)
     ]
-    return [part for example in sorted(read, key=lambda example: example[0]) for part in map(_plain, example)]
-
-
-def _plain(part: Any) -> Any:
-    return part if isinstance(part, np.ndarray) else repr(part)
+    return [repr(example) for example in sorted(read)]
 
 
 def _import_training() -> None:
@@ -144,9 +142,7 @@ def read_pool(folder: pathlib.Path) -> bytes:
     from noisy_label_datasets.labels.predictions import read_predictions
 
     read = read_predictions(folder / "pool")
-    return digest(
-        *(part for split in LABELLED_SPLITS for part in (read.noisy_labels[split], read.probabilities(split)))
-    )
+    return digest(*(read.noisy_labels[split] for split in SPLITS[1:]), *map(read.probabilities, SPLITS[1:]))
 
 
 WORKS = {
