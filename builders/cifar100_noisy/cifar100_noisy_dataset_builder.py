@@ -27,4 +27,5 @@ class Builder(NoisyLabelBuilder):
         },
         rates=(0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
         published=True,
+        people=("random",),
     )

@@ -41,5 +41,6 @@ class Builder(NoisyLabelBuilder):
         },
         rates=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
         published=True,
+        people=("random", "worst", "aggregate"),
         studies={"steps_12000": "The raters of high, trained for 12,000 steps (Section 3.2 of the paper)."},
     )

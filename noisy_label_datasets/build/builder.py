@@ -355,7 +355,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     def clean_dataset(
         self, folder: str | os.PathLike | None = None, *, image_size: tuple[int, int] | None = None
     ) -> CleanDataset:
-        """Returns images and clean labels of the five splits as arrays: what raters are trained on.
+        """Returns images and clean labels of the five splits as arrays, on which raters are trained.
 
         Images are memory-mapped, so that a dataset of any size can be had.
 
@@ -393,7 +393,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
 
 def load_clean_dataset(dataset: str, data_dir: str | os.PathLike | None = None) -> CleanDataset:
-    """Returns images and clean labels of one of this package's datasets, what its raters are trained on.
+    """Returns images and clean labels of one of this package's datasets, on which its raters are trained.
 
     Args:
       dataset: 'cifar10_noisy'.

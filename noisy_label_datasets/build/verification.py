@@ -131,7 +131,7 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: NoisyLabels | None) ->
         if split not in NOISY_SPLITS and (built.noisy_label_rater != -1).any():
             yield f"{split} has examples whose noisy_label is a rater's"
         if wrong := int((one_label != built.noisy_label).sum()):
-            yield f"noisy_label of {wrong} examples of {split} is not what its rater said"
+            yield f"noisy_label of {wrong} examples of {split} is not that of its rater"
         if split not in stated["splits"] and not metrics.is_labelled(built.noisy_labels).any():
             continue
         order = np.argsort(np.array(built.ids))

@@ -10,7 +10,7 @@ labelled by the workers of an Apache Beam runner, whose options follow after `--
       --direct_running_mode=multi_processing
 
 Images of your own are an .npy file [n, height, width, channels] uint8, or a folder of image files; they have the size
-of the dataset's images, or that at which its raters see them. What the raters say is an .npz file: `ids`, `labels`
+of the dataset's images, or that at which its raters see them. The predictions are an .npz file: `ids`, `labels`
 [n, R], `codes` [n, R, K] (probabilities: `probability_codes.decode_probabilities`), `rater_ids` and `class_names`:
 
   noisy-labels label pcam_noisy/medium --images slides/ --out slides.npz
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def shipped_raters_of(builder: "NoisyLabelBuilder") -> ShippedRaters:
-    """Returns the raters whose labels a config has, or from whose labels its own are derived.
+    """Returns the raters on whose predictions the labels of a config depend.
 
     Raises:
       NoRatersError: no raters stand behind the labels, or they are not shipped; names those that are.

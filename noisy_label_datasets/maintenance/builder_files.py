@@ -133,7 +133,8 @@ def _features(builder: "type[NoisyLabelBuilder]") -> str:
         "`id`",
         "`image`",
         "`label` (clean)",
-        '`noisy_labels` (one per rater, in the order of `info.metadata["raters"]`; empty on `clean_label_train`)',
+        '`noisy_labels` (one per rater, in the order of `info.metadata["raters"]`; -1 where there is no label, as on '
+        "`clean_label_train`)",
         "`noisy_label` (on the noisy splits that of one rater, drawn at random for each example; elsewhere the clean "
         "label)",
         "`noisy_label_rater` (which rater that is; -1 elsewhere)",

@@ -33,7 +33,7 @@ def with_table(document: str, name: str, writer: str, table: str) -> str:
 def measured_pools() -> list[tuple[RaterPredictions, bool]]:
     """Returns what every pool said, by dataset and from little noise to much, and whether it is of a part of a dataset.
 
-    Of pools whose labels are not shipped it is what their raters said of the part that was at hand.
+    Of pools whose labels are not shipped it is the predictions for the part that was at hand.
     """
     found = [(path, False) for path in REPOSITORY.glob(f"builders/*/{PREDICTIONS_DIR}/*/{MANIFEST}")]
     found += [(path, True) for path in REPOSITORY.glob(f"builders/*/{FOLDER}/*/{RECORDED}/{MANIFEST}")]

@@ -19,17 +19,17 @@ from noisy_label_datasets.noise import metrics
 
 @dataclasses.dataclass(frozen=True)
 class InstanceDependence:
-    """How much of the noise hangs on the example, beyond its class. The variances are covariances of two raters.
+    """How much of the noise depends on the example, beyond its class. The variances are covariances of two raters.
 
     Attributes:
-        vote_variance: variance, within a class, of the distribution that an example's votes are drawn from, summed over
-            the K entries. 0 for independent and class-conditional noise.
-        flip_rate_variance: variance, within a class, of the probability that an example is labelled wrongly. 0 for
-            independent and class-conditional noise.
-        class_variance: variance of that probability between the classes. 0 for independent noise.
-        explained_by_class: class_variance over the sum of the last two: the share of the spread between examples' error
-            rates that their class alone explains. 1 for class-conditional noise, towards 0 for instance-dependent
-            noise; nan where no spread can be told from chance (independent noise).
+      vote_variance: variance, within a class, of the distribution that an example's votes are drawn from, summed over
+        the K entries. 0 for independent and class-conditional noise.
+      flip_rate_variance: variance, within a class, of the probability that an example is labelled wrongly. 0 for
+        independent and class-conditional noise.
+      class_variance: variance of that probability between the classes. 0 for independent noise.
+      explained_by_class: class_variance over the sum of the last two: the share of the spread between examples' error
+        rates that their class alone explains. 1 for class-conditional noise, towards 0 for instance-dependent
+        noise; nan where no spread can be told from chance (independent noise).
     """
 
     vote_variance: float
@@ -42,12 +42,12 @@ def instance_dependence(noisy_labels: np.ndarray, labels: np.ndarray, num_classe
     """Measures a dataset of at least two raters on the examples that all of them have labelled.
 
     Args:
-        noisy_labels: [n, R] integers in 0 .. K-1, or `metrics.MISSING`: an example with one of these is left out.
-        labels: [n] clean labels in 0 .. K-1; each class that occurs has at least two examples that all have labelled.
-        num_classes: K.
+      noisy_labels: [n, R] integers in 0 .. K-1, or `metrics.MISSING`: an example with one of these is left out.
+      labels: [n] clean labels in 0 .. K-1; each class that occurs has at least two examples that all have labelled.
+      num_classes: K.
 
     Raises:
-        ValueError: fewer than two raters, no example that all have labelled, or a class with a single one.
+      ValueError: fewer than two raters, no example that all have labelled, or a class with a single one.
     """
     noisy_labels, labels = np.asarray(noisy_labels), np.asarray(labels)
     complete = (noisy_labels != metrics.MISSING).all(axis=1)

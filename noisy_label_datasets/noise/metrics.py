@@ -5,8 +5,8 @@
     rater_error_rate(noisy_labels, labels)            # 1/6
     krippendorff_alpha(noisy_labels, num_classes=2)   # 0.44...
 
-Throughout, `noisy_labels` is an integer array [n, R] with one column a rater; -1 (`MISSING`) says that a rater did not
-label an example, and is left out of every figure, so that examples which nobody labelled change none. `labels` is an
+Throughout, `noisy_labels` is an integer array [n, R] with one column per rater; -1 (`MISSING`) means that a rater did
+not label an example. It is left out of every figure, so that examples without labels change none. `labels` is an
 integer array [n] of clean labels in 0 .. K-1. Confusion matrices have clean classes as rows, noisy classes as columns.
 """
 
@@ -98,9 +98,9 @@ def confusion_matrix(noisy_labels: np.ndarray, labels: np.ndarray, num_classes: 
     """Counts [K, K] int64: entry (i, j) is how many labels j were given to examples of clean class i.
 
     Args:
-        noisy_labels: [n, R], or [n] for a single rater.
-        labels: [n] clean labels.
-        num_classes: K.
+      noisy_labels: [n, R], or [n] for a single rater.
+      labels: [n] clean labels.
+      num_classes: K.
     """
     labels = _checked(labels, num_classes, "labels")
     noisy_labels = np.asarray(noisy_labels)
@@ -123,7 +123,7 @@ def krippendorff_alpha(noisy_labels: np.ndarray, num_classes: int) -> float:
     Computed from how often each class was given to each example, in O(n R) memory, whatever K is.
 
     Returns:
-        alpha; nan where it is not defined: no example has two labels, or all the labels are of one class.
+      alpha; nan where it is not defined: no example has two labels, or all the labels are of one class.
     """
     example, label, count = _votes(noisy_labels, num_classes)
     labels_an_example = np.bincount(example, weights=count)
@@ -148,11 +148,11 @@ def agreement(noisy_labels: np.ndarray, num_classes: int) -> float:
 
 
 def fleiss_kappa(noisy_labels: np.ndarray, num_classes: int) -> float:
-    """Fleiss' kappa: agreement beyond chance for a fixed number of ratings an example (Fleiss 1971).
+    """Fleiss' kappa: agreement beyond chance for a fixed number of ratings per example (Fleiss 1971).
 
     Raises:
-        ValueError: the labelled examples have different numbers of ratings, or there are none; use
-            `krippendorff_alpha`, which is made for that.
+      ValueError: the labelled examples have different numbers of ratings, or there are none; use
+        `krippendorff_alpha`, which is made for that.
     """
     example, label, count = _votes(noisy_labels, num_classes)
     ratings = np.bincount(example, weights=count)
@@ -203,7 +203,7 @@ def mean_total_variation(soft_labels: np.ndarray, others: np.ndarray) -> Estimat
     Examples without labels in either (rows of nan) are left out.
 
     Raises:
-        ValueError: fewer than 2 examples are left.
+      ValueError: fewer than 2 examples are left.
     """
     distances = total_variation(soft_labels, others)
     return Estimate.of_mean(distances[~np.isnan(distances)])

@@ -43,13 +43,7 @@ def check_command(words: list[str], tmp_path) -> None:
         shipped_raters_of(builder)
 
 
-WITHOUT_POOLS = pytest.mark.xfail(reason="the pools of low, medium and high are still to be written", strict=False)
-TWENTY_WAY = {f"cifar100_{task}_noisy" for task in ("easy", "medium", "hard")}
-
-
-@pytest.mark.parametrize(
-    "dataset", [pytest.param(name, marks=WITHOUT_POOLS if name in TWENTY_WAY else ()) for name in own_names()]
-)
+@pytest.mark.parametrize("dataset", own_names())
 def test_labels_are_shipped_or_a_command_gets_them(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(requests, "get", no_network)
     for config in builder_class(dataset).builder_configs:
