@@ -91,7 +91,7 @@ def read_built(folder: pathlib.Path) -> bytes:
     if complaint is not None:
         raise complaint
     builder = builder_class()(config="low", data_dir=folder)
-    return digest([str(builder.info.metadata["labels_sha256"]), *_examples(builder)])
+    return digest([builder.info.metadata["labels_sha256"], builder.info.features["label"].names, *_examples(builder)])
 
 
 def _examples(builder: Any) -> list[str]:
