@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--keep",
         type=pathlib.Path,
         metavar="FILE",
-        help="keep what is found here; what stands there is not tried again",
+        help="where what is found is kept; what stands there is not tried again",
     )
     parser.add_argument("--alone", metavar="KIND", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
