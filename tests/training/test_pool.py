@@ -1,15 +1,19 @@
 """A pool: stored a rater at a time, resumed, complete without a rater that failed, and never mixed up."""
 
+import concurrent.futures
 import dataclasses
+import threading
+import time
 
 import jax
 import numpy as np
 import pytest
 
+from noisy_label_datasets import lease
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels.predictions import PredictionsError, read_predictions
 from rater_training.config import Augmentation, ConfigError
-from rater_training.engine import raters
+from rater_training.engine import calls, raters
 from rater_training.engine.checkpoints import CheckpointError, Checkpoints
 from rater_training.engine.devices import Devices
 from rater_training.engine.examples import TrainingDataError
@@ -87,6 +91,51 @@ def test_raters_trained_beside_one_another_say_what_they_say_alone(dataset, tmp_
     together, alone = read_predictions(tmp_path / "together"), read_predictions(tmp_path / "alone")
     assert [features["id"] for features in together.raters] == list("abcd")
     assert all(np.array_equal(together.codes[split], alone.codes[split]) for split in LABELLED_SPLITS)
+
+
+class Blocked(Recorder):
+    """Stops in its first call of `progressed` until it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def progressed(self, rater, step, loss):
+        super().progressed(rater, step, loss)
+        self.reached.set()
+        assert self.go_on.wait(120)
+
+
+def test_of_two_runs_on_one_folder_the_second_waits_for_the_rater_that_the_first_is_training(
+    dataset, tmp_path, monkeypatch, caplog
+):
+    """Two runs used to delete each other's checkpoints."""
+    monkeypatch.setattr(calls, "SECONDS_PER_CALL", 1e-9)
+    monkeypatch.setattr(
+        pool, "Checkpoints", lambda folder, fingerprint: Checkpoints(folder, fingerprint, every_seconds=0)
+    )
+    monkeypatch.setattr(lease, "_QUIET_SECONDS", 0.1)
+    two = pool_of(rater("a", seed=1), rater("b", seed=2))
+    first, second = Blocked(), Recorder()
+    with concurrent.futures.ThreadPoolExecutor(2) as runs:
+        of_first = runs.submit(pool.train_pool, dataset, two, tmp_path / "out", first)
+        assert first.reached.wait(120)
+        of_second = runs.submit(pool.train_pool, dataset, two, tmp_path / "out", second)
+        deadline = time.monotonic() + 60
+        while "waiting for process" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not second.first_steps
+        first.go_on.set()
+        assert of_first.result(120)
+        assert of_second.result(120)
+    assert "out/checkpoints/a.lease" in caplog.text
+    assert sorted(first.trained + second.trained) == ["a", "b"]  # each once
+    assert not (tmp_path / "out" / "checkpoints").exists()
+    pool.train_pool(dataset, two, tmp_path / "alone", Recorder())
+    together, alone = read_predictions(tmp_path / "out"), read_predictions(tmp_path / "alone")
+    for split in LABELLED_SPLITS:
+        assert np.array_equal(together.noisy_labels[split], alone.noisy_labels[split])
 
 
 def test_raters_can_be_trained_in_several_runs(dataset, tmp_path):
