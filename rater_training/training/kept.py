@@ -18,7 +18,7 @@ from flax import nnx
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training import architectures
-from rater_training.config import Augmentation, RaterConfig
+from rater_training.config import Augmentation, ConfigError, RaterConfig
 from rater_training.engine.trained import TrainedRater
 
 
@@ -125,8 +125,15 @@ class SavedRaters(Protocol):
 
 
 def config_of(values: Mapping[str, Any]) -> RaterConfig:
-    """Returns the configuration of which these are the fields, as JSON has them."""
-    return RaterConfig(**{**values, "augmentation": Augmentation(**values["augmentation"])})
+    """Returns the configuration of which these are the fields, as JSON has them.
+
+    Raises:
+      ConfigError: they are not those of a rater.
+    """
+    try:
+        return RaterConfig(**{**values, "augmentation": Augmentation(**values["augmentation"])})
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(f"the configuration of a rater has a field that is missing, new or wrong: {error}") from error
 
 
 def shape_of(values: Sequence[int]) -> tuple[int, int, int]:
