@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 
@@ -51,6 +52,39 @@ NO_AUGMENTATION = Augmentation(crop_padding=0, flip=False)
 
 
 @dataclasses.dataclass(frozen=True)
+class KerasWeights:
+    """A file of weights of a `keras.applications` network, from which a rater starts.
+
+        RaterConfig(..., architecture="resnet50", pretrained=KerasWeights.of("resnet50_weights.h5"))
+
+    Attributes:
+      path: `.h5`, `.weights.h5` or `.keras`; where the file is on this machine.
+      sha256: of the file; it, and not the path, is part of a rater's fingerprint.
+    """
+
+    path: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _require(bool(re.fullmatch("[0-9a-f]{64}", self.sha256)), "sha256", self.sha256, "64 hexadecimal digits")
+
+    @classmethod
+    def of(cls, path: str | os.PathLike) -> KerasWeights:
+        """Returns the weights of a file; reads it once.
+
+        Raises:
+          OSError: it cannot be read.
+        """
+        return cls(os.fspath(path), sha256_of(path))
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of a file in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
 class RaterConfig:
     """One rater: a network and how it is trained.
 
@@ -66,7 +100,8 @@ class RaterConfig:
       learning_rate: the highest rate, reached at the end of the warm-up, from which the cosine falls to zero.
       width: multiplier of the number of channels of every layer.
       pretrained: whether all but the last layer starts from weights that were trained on ImageNet
-        (`rater_training.pretrained.imagenet`), or from random numbers as the paper's raters do.
+        (`rater_training.pretrained.imagenet`), or from random numbers as the paper's raters do; or a file of Keras'
+        weights, with which images are normalized as Keras does for that network.
       optimizer: 'nesterov', or 'adamw' (`rater_training.engine.optimizers`).
       momentum: of Nesterov's method, or the first beta of AdamW, in [0, 1).
       weight_decay: of kernels (not of biases and normalisation): L2, added to the gradient, or AdamW's.
@@ -85,7 +120,7 @@ class RaterConfig:
     batch_size: int
     learning_rate: float
     width: float = 1.0
-    pretrained: bool = False
+    pretrained: bool | KerasWeights = False
     optimizer: str = "nesterov"
     momentum: float = 0.9
     weight_decay: float = 0.0
@@ -118,10 +153,13 @@ class RaterConfig:
 
     def fingerprint(self, data_fingerprint: str) -> str:
         """Returns a SHA-256 over this configuration and the data it is trained on and labels."""
+        # The names of the fields are hashed: renamed, no stored rater would be found (a test pins the hash).
         # What has its default is left out: a field that a later release adds, whose default is what was done before,
         # leaves stored raters valid.
         values = dataclasses.asdict(self)
         given = {f.name: values[f.name] for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        if isinstance(self.pretrained, KerasWeights):
+            given["pretrained"] = {"sha256": self.pretrained.sha256}  # wherever the file is
         record = {"rater": given, "data": data_fingerprint}
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 

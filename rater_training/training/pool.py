@@ -28,7 +28,7 @@ from rater_training.engine.examples import Normalization, is_streamed
 from rater_training.engine.loop import Diverged
 from rater_training.engine.raters import train_vmapped, vmappable_groups
 from rater_training.engine.trained import TrainedRater
-from rater_training.pretrained.imagenet import weights_path
+from rater_training.pretrained.start import check_available
 from rater_training.training.one_rater import Labels, label_splits, train_rater
 from rater_training.training.pool_folder import PoolError, PoolFolder, check_pool, checkpoints_folder
 
@@ -133,7 +133,7 @@ class _Run:
         """Raises PretrainedError if published weights are missing that a rater yet to be trained starts from."""
         for rater in raters:
             if rater.pretrained and not self._is_stored(rater):
-                weights_path(rater.architecture)
+                check_available(rater)
 
     def groups(self, raters: Sequence[RaterConfig], together: int | None) -> list[list[RaterConfig]]:
         """Returns the raters in groups, each of which is trained in one loop."""
