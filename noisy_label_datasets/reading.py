@@ -28,14 +28,14 @@ class BuiltLabels:
     Attributes:
       ids: [n] ids.
       labels: [n] clean labels.
-      noisy_labels: [n] lists of one label per rater; empty where there are none.
+      noisy_labels: [n, R]; -1 where a rater has not labelled an example.
       noisy_label: [n].
       noisy_label_rater: [n].
     """
 
     ids: list[str]
     labels: np.ndarray
-    noisy_labels: list[list[int]]
+    noisy_labels: np.ndarray
     noisy_label: np.ndarray
     noisy_label_rater: np.ndarray
 
@@ -55,7 +55,7 @@ def _labels(examples: list[Mapping[str, Any]]) -> BuiltLabels:
     return BuiltLabels(
         ids=[example["id"].decode() for example in examples],
         labels=np.array([example["label"] for example in examples], dtype=np.int32),
-        noisy_labels=[np.asarray(example["noisy_labels"]).tolist() for example in examples],
+        noisy_labels=np.array([example["noisy_labels"] for example in examples], dtype=np.int32),
         noisy_label=np.array([example["noisy_label"] for example in examples], dtype=np.int32),
         noisy_label_rater=np.array([example["noisy_label_rater"] for example in examples], dtype=np.int32),
     )

@@ -35,8 +35,11 @@ def load_digits() -> Mapping[str, LabelledImages]:
 class Builder(NoisyLabelBuilder):
     """Handwritten digits with noisy labels, at three levels of noise."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "2.0.0": "An example that nobody labelled has -1 for each rater in `noisy_labels`, where it had an empty list.",
+        "1.0.0": "First release.",
+    }
 
     BASE = ArraysBase(
         name="digits",

@@ -47,6 +47,7 @@ from noisy_label_datasets.build.join import (
     Fault,
     check_faults,
     example_features,
+    no_labels,
     other_label,
 )
 from noisy_label_datasets.errors import NoisyLabelsError
@@ -126,6 +127,7 @@ class BeamJoin:
     Attributes:
       folder: of the label tables and the report; workers reach it.
       labelled: the splits with labels.
+      num_raters: R.
       division: says which example is in which split.
       parts: the base, to be read in parallel.
       extra_names: of the base's further class labels.
@@ -134,6 +136,7 @@ class BeamJoin:
 
     folder: Any
     labelled: tuple[str, ...]
+    num_raters: int
     division: Division
     parts: Sequence[Part]
     extra_names: tuple[str, ...]
@@ -166,7 +169,8 @@ class BeamJoin:
         try:
             for split in labels.ids:
                 LabelTable.write(folder, split, labels, draws[split])
-            yield cls(folder, tuple(labels.ids), labels.division, parts, tuple(extra_names), may_lack)
+            num_raters = len(labels.raters)
+            yield cls(folder, tuple(labels.ids), num_raters, labels.division, parts, tuple(extra_names), may_lack)
         finally:
             folder.rmtree()
 
@@ -245,7 +249,7 @@ class _JoinParts(beam.DoFn):
                 splits.tolist(), rows.tolist(), batch.ids, batch.images, batch.labels, extras, strict=True
             ):
                 yield output(_IDS, (id_, split))
-                noisy_labels, draw = [], NO_RATER
+                noisy_labels, draw = no_labels(self.join.num_raters), NO_RATER
                 if row != UNLABELLED:
                     table = self.tables[split]
                     noisy_labels, draw = table.noisy_labels[row].tolist(), int(table.draws[row])

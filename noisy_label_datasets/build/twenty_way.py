@@ -10,8 +10,11 @@ from noisy_label_datasets.build.configs import standard_configs
 class TwentyWayBuilder(NoisyLabelBuilder, skip_registration=True):
     """Twenty classes made of CIFAR-100; a task is a `BASE`."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "2.0.0": "An example that nobody labelled has -1 for each rater in `noisy_labels`, where it had an empty list.",
+        "1.0.0": "First release.",
+    }
 
     SPLIT_PLAN = cifar100.SPLIT_PLAN
     BUILDER_CONFIGS = standard_configs(

@@ -19,11 +19,11 @@ def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
     """Returns the noise card of a dataset that is built.
 
     Args:
-        builder: of one of this package's datasets, prepared.
-        table1: the comparison with people's labels, where there is one.
+      builder: of one of this package's datasets, prepared.
+      table1: the comparison with human labels, where there is one.
 
     Raises:
-        NotBuiltError: it is not prepared.
+      NotBuiltError: it is not prepared.
     """
     info = builder.info
     metadata = info.metadata or {}

@@ -75,6 +75,6 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
         name=full_name(builder),
         ids=np.array(test.ids),
         labels=test.labels,
-        noisy_labels=np.array(test.noisy_labels),
+        noisy_labels=test.noisy_labels,
         probabilities=None if predictions is None else probabilities,
     )

@@ -75,7 +75,8 @@ def _records(split: str, file: str, features: Mapping[str, Any]) -> Any:
     import mlcroissant as mlc
 
     fields = [
-        _field(split, name, file, class_names=getattr(feature, "names", None)) for name, feature in features.items()
+        _field(split, name, file, class_names=getattr(feature, "names", None), shape=feature.shape)
+        for name, feature in features.items()
     ]
     return mlc.RecordSet(id=split, name=split, description=_DESCRIPTIONS[split], fields=fields)
 
@@ -97,16 +98,18 @@ def _classes(names: Sequence[str]) -> Any:
     )
 
 
-def _field(split: str, name: str, file: str, class_names: list[str] | None) -> Any:
+def _field(split: str, name: str, file: str, class_names: list[str] | None, shape: tuple[int, ...]) -> Any:
     import mlcroissant as mlc
 
     types = {"id": mlc.DataType.TEXT, "image": mlc.DataType.IMAGE_OBJECT}
-    repeated = {"is_array": True, "array_shape": "-1"} if name == "noisy_labels" else {}
+    of_raters = name == "noisy_labels"
+    repeated = {"is_array": True, "array_shape": str(shape[0])} if of_raters else {}
+    description = f"One of {len(class_names)} classes." if class_names else None
     transforms = [mlc.Transform(json_path="bytes")] if name == "image" else []
     return mlc.Field(
         id=f"{split}/{name}",
         name=name,
-        description=f"One of {len(class_names)} classes." if class_names else None,
+        description="One class a rater; -1: this rater has not labelled the example." if of_raters else description,
         data_types=[types.get(name, mlc.DataType.INTEGER)],
         source=mlc.Source(file_object=file, extract=mlc.Extract(column=name), transforms=transforms),
         **repeated,

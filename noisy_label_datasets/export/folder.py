@@ -116,7 +116,9 @@ def _features(builder: NoisyLabelBuilder) -> datasets.Features:
             "id": datasets.Value("string"),
             "image": datasets.Image(),
             "label": datasets.ClassLabel(names=names),
-            "noisy_labels": datasets.Sequence(datasets.ClassLabel(names=names)),
+            "noisy_labels": datasets.Sequence(
+                datasets.ClassLabel(names=names), length=builder.info.features["noisy_labels"].shape[0]
+            ),
             "noisy_label": datasets.ClassLabel(names=names),
             "noisy_label_rater": datasets.Value("int32"),
             **{name: datasets.ClassLabel(names=list(names)) for name, names in builder.BASE.extra_labels.items()},

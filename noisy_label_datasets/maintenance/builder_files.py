@@ -26,6 +26,7 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.checksums import CHECKSUMS, write_checksums
 from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR, is_finished
+from noisy_label_datasets.labels.shipped_raters import are_shipped
 from noisy_label_datasets.registration import builder_class, builders_dir, own_names
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ def _features(builder: "type[NoisyLabelBuilder]") -> str:
         "`id`",
         "`image`",
         "`label` (clean)",
-        '`noisy_labels` (one per rater, in the order of `info.metadata["raters"]`; empty on `clean_label_train`)',
+        '`noisy_labels` (one per rater, in the order of `info.metadata["raters"]`; -1 where there is no label, as on '
+        "`clean_label_train`)",
         "`noisy_label` (on the noisy splits that of one rater, drawn at random for each example; elsewhere the clean "
         "label)",
         "`noisy_label_rater` (which rater that is; -1 elsewhere)",
@@ -166,17 +168,30 @@ def _configs(builder: "type[NoisyLabelBuilder]") -> str:
 
 
 def _shipped(builder: "type[NoisyLabelBuilder]", folder: pathlib.Path) -> str:
-    pools = [name for name, config in builder.builder_configs.items() if not config.source.depends_on()]
-    trained = [name for name in pools if builder.builder_configs[name].source.pool_to_train() is not None]
-    shipped = [name for name in trained if is_finished(folder / PREDICTIONS_DIR / name)]
-    missing = [name for name in trained if name not in shipped]
-    text = "No labels come with the package yet"
+    sources = {name: config.source for name, config in builder.builder_configs.items()}
+    stored = {name: source.pool_to_train() for name, source in sources.items() if not source.depends_on()}
+    pools = {name: pool for name, pool in stored.items() if pool is not None}
+    shipped = [name for name, pool in pools.items() if is_finished(folder / PREDICTIONS_DIR / pool)]
+    raters = [name for name, pool in pools.items() if name not in shipped and are_shipped(folder, pool)]
+    missing = [name for name in pools if name not in shipped and name not in raters]
+    parts = []
     if shipped:
-        text = f"Labels of {_listed([f'`{name}`' for name in shipped])} come with the package"
+        parts.append(f"Labels of {_listed([f'`{name}`' for name in shipped])} come with the package")
+    if raters:
+        parts.append(
+            f"{'the' if parts else 'The'} raters of {_listed([f'`{name}`' for name in raters])} come with the package, "
+            f"and label your images: `noisy-labels label {builder.name}/{raters[0]}`"
+            + (" and the like" if len(raters) > 1 else "")
+        )
+    if not parts:
+        parts.append("No labels come with the package yet")
     if missing:
-        text += f"; {'others' if shipped else 'they'} are made by `noisy-labels train {builder.name}/{missing[0]}`"
-        text += " and the like" if len(missing) > 1 else ""
-    return text + "."
+        those = "others" if shipped or raters else "they"
+        parts.append(
+            f"{those} are made by `noisy-labels train {builder.name}/{missing[0]}`"
+            + (" and the like" if len(missing) > 1 else "")
+        )
+    return "; ".join(parts) + "."
 
 
 def _listed(items: Sequence[str]) -> str:

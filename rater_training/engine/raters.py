@@ -143,9 +143,12 @@ def vmappable_groups(raters: Sequence[RaterConfig], most: int | None = None) -> 
     """Returns the raters in groups that can be trained in one loop, of at most `most`, in the order of the firsts."""
     groups: dict[tuple, list[RaterConfig]] = {}
     for rater in raters:
-        normalized_as_keras = pretrained.expected_statistics(rater) is not None
-        shared = (rater.architecture, rater.width, rater.batch_size, rater.augmentation, rater.optimizer, rater.dtype)
-        groups.setdefault((*shared, normalized_as_keras), []).append(rater)
+        shared = (
+            *(rater.architecture, rater.width, rater.batch_size, rater.augmentation, rater.optimizer, rater.dtype),
+            rater.frozen,
+            pretrained.expected_statistics(rater) is not None,  # one normalization for all
+        )
+        groups.setdefault(shared, []).append(rater)
     return [
         group[start : start + (most or len(group))]
         for group in groups.values()

@@ -17,8 +17,9 @@ from flax import nnx
 
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training import architectures
-from rater_training.config import Augmentation, ConfigError, KerasWeights, RaterConfig
+from rater_training.config import Augmentation, KerasWeights, RaterConfig
 from rater_training.engine.trained import TrainedRater
 
 
@@ -124,23 +125,30 @@ class SavedRaters(Protocol):
         ...
 
 
+def fields_of(config: RaterConfig) -> dict[str, Any]:
+    """Returns the fields of a configuration that do not have their default, as JSON values.
+
+    A field that a later release adds, whose default is what was done before, so leaves them as they are.
+    """
+    values = dataclasses.asdict(config)
+    return {f.name: values[f.name] for f in dataclasses.fields(config) if getattr(config, f.name) != f.default}
+
+
 def config_of(values: Mapping[str, Any]) -> RaterConfig:
-    """Returns the configuration of which these are the fields, as JSON has them.
+    """Returns the configuration of which these are the fields, as JSON has them; those left out have their default.
 
     Raises:
-      ConfigError: they are not those of a rater.
+      WeightsError: they are not those of a configuration, or of one that this code does not know.
     """
     try:
-        pretrained = values.get("pretrained", False)
-        return RaterConfig(
-            **{
-                **values,
-                "augmentation": Augmentation(**values["augmentation"]),
-                "pretrained": KerasWeights(**pretrained) if isinstance(pretrained, Mapping) else pretrained,
-            }
-        )
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(f"the configuration of a rater has a field that is missing, new or wrong: {error}") from error
+        given = dict(values)
+        if "augmentation" in given:
+            given["augmentation"] = Augmentation(**given["augmentation"])
+        if isinstance(given.get("pretrained"), Mapping):
+            given["pretrained"] = KerasWeights(**given["pretrained"])
+        return RaterConfig(**given)
+    except (TypeError, ValueError, KeyError) as error:
+        raise WeightsError(f"a rater's configuration is not one that this code knows: {error}") from error
 
 
 def shape_of(values: Sequence[int]) -> tuple[int, int, int]:

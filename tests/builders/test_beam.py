@@ -83,7 +83,7 @@ def build(folder, **arguments):
 
 
 def files_of(folder: pathlib.Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / "cifar10_noisy" / "low" / "1.0.0").iterdir()}
+    return {path.name: path.read_bytes() for path in (folder / "cifar10_noisy" / "low" / "2.0.0").iterdir()}
 
 
 def test_beam_builds_the_same_bytes(data_dir, monkeypatch):
@@ -320,7 +320,7 @@ def test_a_worker_joins_as_one_pass_does(tmp_path_factory, ids, random):
     expected = {}
     for joined in join_by_id([batch], labels):
         row = (joined.split, joined.row)
-        of_raters = labels.noisy_labels[row[0]][row[1]].tolist() if joined.row >= 0 else []
+        of_raters = labels.noisy_labels[row[0]][row[1]].tolist() if joined.row >= 0 else [-1, -1]
         draw = int(draws[row[0]][row[1]]) if joined.row >= 0 else -1
         expected[joined.id] = (row[0], example_features(joined.id, joined.image, 0, of_raters, draw, {}))
     folder = epath.Path(tmp_path_factory.mktemp("build")) / "join"

@@ -70,7 +70,7 @@ def test_every_example_of_the_task_once_with_its_image_and_labels(built):
             id_ = example["id"].decode()
             seen[id_] = int(example["label"])
             np.testing.assert_array_equal(example["image"], decode_image(base_examples[id_]["image"], 3))
-            assert list(example["noisy_labels"]) == ([] if split == "clean_label_train" else votes[id_])
+            assert list(example["noisy_labels"]) == ([-1] * 3 if split == "clean_label_train" else votes[id_])
             if "coarse_label" in example:
                 assert example["coarse_label"] == base_examples[id_]["coarse_label"]
             if "fine_label" in example:
