@@ -80,7 +80,7 @@ def load_keras_weights(module: FeedForward, architecture: str, path: str | pathl
         fits = [p.size == a.size and p.shape[-1] in a.shape for p, a in zip(params, arrays, strict=False)]
         if len(arrays) == len(params) and all(fits):
             values += [(param, array.reshape(param.shape)) for param, array in zip(params, arrays, strict=True)]
-        elif isinstance(leaf, layers.Dense):
+        elif isinstance(leaf, layers.DenseModule):
             fresh.append(source.layer)
         else:
             found = [a.shape for a in arrays] if source.layer in weights else "nothing"
