@@ -45,13 +45,25 @@ class BoundedDownloader(downloader._Downloader):
                 most_bytes=info.size,
                 check=functools.partial(_check_sha256, info.checksum),
                 patience=_for_size(self._patience, info.size),
+                on_bytes=_MebibytesTo(self._pbar_dl_size).add,
             )
         except BaseException:
             shutil.rmtree(destination_path, ignore_errors=True)  # a folder of this download alone
             raise
-        self._pbar_dl_size.update(info.size // 2**20)
         self._pbar_url.update(1)
         return downloader.DownloadResult(path, checksums.UrlInfo(info.size, info.checksum, path.name))
+
+
+class _MebibytesTo:
+    """Tells a progress bar of TFDS, which counts whole mebibytes, of bytes."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar, self._rest = bar, 0
+
+    def add(self, count: int) -> None:
+        mebibytes, self._rest = divmod(self._rest + count, 2**20)
+        if mebibytes:
+            self._bar.update(mebibytes)
 
 
 def with_bounded_downloads(builder: Any, patience: Patience = PATIENCE) -> Any:

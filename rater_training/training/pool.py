@@ -34,7 +34,7 @@ from rater_training.training.pool_folder import PoolError, PoolFolder, check_poo
 
 
 class Listener(Protocol):
-    """What is told how a pool is coming along; from several threads where raters are trained beside one another."""
+    """What is told how a pool is coming along; from several threads where raters are trained in parallel."""
 
     def started(self, rater: RaterConfig, position: int) -> None:
         """A rater begins; `position` counts from 0 in the pool."""
@@ -54,7 +54,7 @@ def train_pool(
     *,
     only: tuple[str, ...] = (),
     note: str = "",
-    at_once: int = 1,
+    num_parallel: int = 1,
     together: int | None = 1,
     devices: Devices = DEFAULT_DEVICE,
     streamed: bool | None = None,
@@ -72,7 +72,7 @@ def train_pool(
       only: ids of the raters to train in this run; all where empty. The artifact is finished by the run after which
         no rater is missing.
       note: what a reader of the provenance should know besides; kept by the run that finishes the artifact.
-      at_once: how many raters are trained beside one another, each with the same result as alone. One network does not
+      num_parallel: how many raters are trained in parallel, each with the same result as alone. One network does not
         keep the cores of a CPU busy, least of all while it is compiled; an accelerator is busy with one.
       together: at most how many raters of one architecture are trained in one loop (`jax.vmap`), each
         with the same result as alone but for rounding; None: any number. Raters whose images are streamed are not.
@@ -95,12 +95,14 @@ def train_pool(
     check_pool(dataset, pool)
     if keep_weights and jax.process_count() > 1:
         raise PoolError(f"weights are kept by one process, not by {jax.process_count()}")
-    if at_once > 1 and devices.count > 1:
-        raise PoolError(f"at_once is {at_once}; on {devices.count} devices, which share every batch, it has to be 1")
+    if num_parallel > 1 and devices.count > 1:
+        raise PoolError(
+            f"num_parallel is {num_parallel}; on {devices.count} devices, which share every batch, it has to be 1"
+        )
     wanted = pool.select(only) if only else pool.raters
     run = _Run(dataset, pool, out, listener, devices, streamed, keep_weights)
     run.check_weights(wanted)
-    failures = _in_threads(run.train, run.groups(wanted, together), at_once)
+    failures = _in_threads(run.train, run.groups(wanted, together), num_parallel)
     return run.finish(failures, note)
 
 
@@ -261,13 +263,13 @@ class _Run:
 
 
 def _in_threads(
-    train: Callable[[list[RaterConfig]], dict[str, str]], groups: list[list[RaterConfig]], at_once: int
+    train: Callable[[list[RaterConfig]], dict[str, str]], groups: list[list[RaterConfig]], num_parallel: int
 ) -> dict[str, str]:
-    """Trains groups of raters, `at_once` of them beside one another; returns the failures by rater id.
+    """Trains groups of raters, `num_parallel` of them in parallel; returns the failures by rater id.
 
     What interrupts one of them, or the caller, ends the run without waiting for the others: what is stored is whole.
     """
-    executor = concurrent.futures.ThreadPoolExecutor(at_once)
+    executor = concurrent.futures.ThreadPoolExecutor(num_parallel)
     futures = [executor.submit(train, group) for group in groups]
     try:
         for future in concurrent.futures.as_completed(futures):

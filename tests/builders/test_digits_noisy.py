@@ -15,12 +15,13 @@ import tensorflow_datasets as tfds
 from sklearn import datasets as sklearn_datasets
 
 import noisy_label_datasets
+from noisy_label_datasets.base.errors import BaseDatasetError
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
 from noisy_label_datasets.build.builder import BuildError, load_clean_dataset
 from noisy_label_datasets.build.configs import NoisyLabelConfig
 from noisy_label_datasets.build.records import ReproducibleWriter
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.files import unpack_arrays
+from noisy_label_datasets.files import pack_arrays, unpack_arrays
 from noisy_label_datasets.labels.checksums import read_checksums
 from noisy_label_datasets.labels.predictions import PredictionsError, read_predictions
 from noisy_label_datasets.labels.sources import MissingLabelsError, Raters
@@ -76,6 +77,18 @@ def test_the_shipped_arrays_are_those_that_maintenance_writes():
     written = unpack_arrays(digits_npz())  # their compressed bytes may differ with zlib
     kept = unpack_arrays(shipped.read_bytes())
     assert {name: array.tolist() for name, array in written.items()} == {n: a.tolist() for n, a in kept.items()}
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-30], lambda data: b"", lambda data: pack_arrays({"ink": np.ones(3)})]
+)
+def test_damaged_arrays_are_an_error_that_names_the_file(monkeypatch, tmp_path, damage):
+    module = sys.modules[builder_class("digits_noisy").__module__]
+    damaged = tmp_path / "digits.npz"
+    damaged.write_bytes(damage(module.ARRAYS.read_bytes()))
+    monkeypatch.setattr(module, "ARRAYS", damaged)
+    with pytest.raises(BaseDatasetError, match=rf"{damaged} cannot be read, so install the package again: not a whole"):
+        module.load_digits()
 
 
 def test_sizes_are_as_the_plan_has_them(clean):

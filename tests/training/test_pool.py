@@ -88,7 +88,7 @@ def test_an_interrupted_pool_goes_on_with_the_next_rater(dataset, tmp_path):
 
 def test_raters_trained_beside_one_another_say_what_they_say_alone(dataset, tmp_path):
     tiny = pool_of(*(rater(name, seed=seed) for seed, name in enumerate("abcd")))
-    pool.train_pool(dataset, tiny, tmp_path / "together", Recorder(), at_once=3)
+    pool.train_pool(dataset, tiny, tmp_path / "together", Recorder(), num_parallel=3)
     pool.train_pool(dataset, tiny, tmp_path / "alone", Recorder())
     together, alone = read_predictions(tmp_path / "together"), read_predictions(tmp_path / "alone")
     assert [features["id"] for features in together.raters] == list("abcd")
@@ -202,8 +202,8 @@ def test_clean_labels_that_lack_a_class_are_refused_with_its_number(dataset, tmp
 
 def test_what_several_devices_share_is_trained_one_at_a_time(dataset, tmp_path):
     two = Devices(jax.sharding.AbstractMesh((1, 2), ("members", "data")))
-    with pytest.raises(PoolError, match="at_once is 3; on 2 devices, which share every batch, it has to be 1"):
-        pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", Recorder(), at_once=3, devices=two)
+    with pytest.raises(PoolError, match="num_parallel is 3; on 2 devices, which share every batch, it has to be 1"):
+        pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", Recorder(), num_parallel=3, devices=two)
 
 
 def test_a_pool_for_another_dataset_is_refused(dataset, tmp_path):
