@@ -2,8 +2,8 @@
 
     noisy-labels train cats_vs_dogs_noisy/high      # the compact pool is the default
 
-Each has ten raters, as the paper's (Appendix A, CvD). Error rates on `noisy_label_train` of the shipped labels, best and
-worst rater, and how often two raters agree (`python -m noisy_label_datasets.maintenance.readme_figures`):
+Each has ten raters, as the paper's (Appendix A, CvD). Error rates on `noisy_label_train` of the shipped labels, best
+and worst rater, and how often two raters agree (`python -m noisy_label_datasets.maintenance.readme_figures`):
 
     pool                paper    here     best     worst    two agree on
     low                 0.09     0.092    0.080    0.114    0.92
@@ -14,16 +14,18 @@ worst rater, and how often two raters agree (`python -m noisy_label_datasets.mai
 
 Decided otherwise than in the paper:
 
-*   The photographs at hand were squeezed to 96x96. Raters see them at 32x32 (medium, high, section31_25000) or 96x96; the
-    paper's networks were made for 224x224. A rater that sees less errs where the small picture does not show the animal.
-*   At 32x32 compact networks from random numbers come to 27 % wrong in 60 steps of 128 images, to 20 % in 160 and to 14 % in
-    400, a minute or a few of one CPU core. The paper's rate of 0.001 for 10,000 steps of 128 would hardly do better from
-    random numbers; its networks had an accelerator, and perhaps ImageNet.
-*   9 % is out of their reach in minutes. The raters of low and of the two longer studies are last layers on the features of
-    EfficientNet-Lite 0 to 2, at 96x96, each on its own share of them (`engine.frozen`). They are of three families only and
-    agree more than networks that were trained whole: a compact network at 96x96 takes hours of a CPU.
-*   The raters were put together so that the mean error rates are near the paper's; those rates are measured on the images
-    that they label.
+*   The photographs at hand were squeezed to 96x96. Raters see them at 32x32 (medium, high, section31_25000) or 96x96;
+    the paper's networks were made for 224x224. A rater that sees less errs where the small picture does not show the
+    animal.
+*   At 32x32 compact networks from random numbers come to 27 % wrong in 60 steps of 128 images, to 20 % in 160 and to
+    14 % in 400, a minute or a few of one CPU core. The paper's rate of 0.001 for 10,000 steps of 128 would hardly do
+    better from random numbers; its networks had an accelerator, and perhaps ImageNet.
+*   9 % is out of their reach in minutes. The raters of low and of the two longer studies are last layers on the
+    features of EfficientNet-Lite 0 to 2, at 96x96, each on its own share of them (`engine.frozen`). They are of three
+    families only and agree more than networks that were trained whole: a compact network at 96x96 takes hours of a
+    CPU.
+*   The raters were put together so that the mean error rates are near the paper's; those rates are measured on the
+    images that they label.
 *   Pools that the paper trains alike are one here: section33 is high, section32_10000 is medium, section32_25000 and
     _100000 are those of Section 3.1.
 """
