@@ -1,0 +1,74 @@
+"""How many of the labels are wrong, for the algorithms that ask for it: told, or estimated without clean labels.
+
+estimate = estimated("raters", data)
+estimate.rate, estimate.source          # 0.48, "raters"
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from noisy_label_datasets.noise.noise_models import bisect
+from noisy_label_learning.errors import LearningError, require
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseRate:
+    """A share of wrong labels.
+
+    Attributes:
+      rate: in [0, 1).
+      source: "told"; "paired_subset"; "agreement" of the raters; "raters": their accuracy on `clean_label_valid`, one of
+        the features that come with a pool; or "corrector": what a corrector expects of its own labels.
+      half_width: of the 95 % interval of what was counted (Wald); None where nothing was.
+    """
+
+    rate: float
+    source: str
+    half_width: float | None = None
+
+
+def of_paired_subset(noisy_labels: np.ndarray, clean_labels: np.ndarray) -> NoiseRate:
+    """Returns the share of noisy labels [m] that differ from the clean ones [m]."""
+    wrong = float(np.mean(noisy_labels != clean_labels))
+    return NoiseRate(wrong, "paired_subset", 1.96 * math.sqrt(wrong * (1 - wrong) / len(noisy_labels)))
+
+
+def of_agreement(noisy_labels: np.ndarray, num_classes: int) -> NoiseRate:
+    """Returns the rate at which independent flips would agree as often as these raters, of labels [n, R].
+
+    Two raters who err independently at rate e, towards any other class alike, agree with probability
+    (1 - e)^2 + e^2 / (K - 1). Raters who err on the same images agree more, so this is a lower bound on real data, and
+    a low one: on `digits_noisy/high` it finds about half the rate.
+
+    Raises:
+      LearningError: no example has two labels.
+    """
+    from noisy_label_datasets.noise.metrics import agreement
+
+    agreeing = agreement(noisy_labels, num_classes)
+    if math.isnan(agreeing):
+        raise LearningError("the raters' agreement needs examples with two labels or more; here are none")
+    worst = (num_classes - 1) / num_classes  # labels drawn at random
+    rate = bisect(lambda e: -((1 - e) ** 2 + e**2 / (num_classes - 1)), -agreeing, 0.0, worst)
+    return NoiseRate(rate, "agreement")
+
+
+def of_raters(accuracies: np.ndarray) -> NoiseRate:
+    """Returns one minus the mean accuracy [R] of the raters, each of whom gives as many labels.
+
+    Raises:
+      LearningError: an accuracy that is not a number, or none.
+    """
+    if not len(accuracies) or not np.isfinite(accuracies).all():
+        raise LearningError(f"the raters' accuracies are {np.asarray(accuracies).tolist()}; wanted a number each")
+    return NoiseRate(float(1 - np.mean(accuracies)), "raters")
+
+
+def told(rate: float) -> NoiseRate:
+    """Returns a rate that is known from elsewhere."""
+    require(0 <= rate < 1, "noise_rate", rate, "in [0, 1)")
+    return NoiseRate(float(rate), "told")
