@@ -1,6 +1,6 @@
 """How many of the labels are wrong, for the algorithms that ask for it: told, or estimated without clean labels.
 
-estimate = estimated("raters", data)
+estimate = resolved("raters", data, corrected)
 estimate.rate, estimate.source          # 0.48, "raters"
 """
 
@@ -12,7 +12,11 @@ import math
 import numpy as np
 
 from noisy_label_datasets.noise.noise_models import bisect
-from noisy_label_learning.errors import LearningError, require
+from noisy_label_learning.correctors.base import Corrected
+from noisy_label_learning.errors import LearningError, require, unknown
+from noisy_label_learning.problem import TrainingData
+
+SOURCES = ("raters", "paired_subset", "agreement")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,3 +76,30 @@ def told(rate: float) -> NoiseRate:
     """Returns a rate that is known from elsewhere."""
     require(0 <= rate < 1, "noise_rate", rate, "in [0, 1)")
     return NoiseRate(float(rate), "told")
+
+
+def resolved(setting: float | str, data: TrainingData, corrected: Corrected) -> NoiseRate:
+    """Returns the noise rate that an algorithm asks for.
+
+    Args:
+      setting: a number, or where the rate comes from: 'raters', 'paired_subset' or 'agreement'. Where the corrector has
+        an estimate of its own labels' errors, that is meant, since theirs are no longer the raters'.
+      data: what a learner may see.
+      corrected: the targets it will be trained on.
+
+    Raises:
+      LearningError: no such source, or it has nothing to go by.
+    """
+    if not isinstance(setting, str):
+        return told(setting)
+    if setting not in SOURCES:
+        raise unknown("source of the noise rate", setting, SOURCES)
+    if corrected.expected_error is not None:
+        return NoiseRate(min(corrected.expected_error, 0.99), "corrector")
+    if setting == "paired_subset":
+        data.check_paired("the noise rate from the paired subset")
+        return of_paired_subset(corrected.labels[data.paired.rows], data.paired.clean_labels)
+    if setting == "agreement":
+        data.check_several_raters("the noise rate from the raters' agreement")
+        return of_agreement(data.train.noisy_labels, data.num_classes)
+    return of_raters(np.array([float(rater.get("accuracy", math.nan)) for rater in data.raters]))

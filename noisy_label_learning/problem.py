@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.files import to_json
+from noisy_label_datasets.labels.label_arrays import LabelArrays
+from noisy_label_datasets.labels.sources import NOISY_SPLITS
 from noisy_label_datasets.noise.noise_models import uniforms_of_ids
 from noisy_label_learning.errors import LearningError, require
 
@@ -199,6 +203,55 @@ class Problem:
         paired = PairedSubset(rows, answers.train_labels[rows])
         data = TrainingData(name, class_names, train, valid, raters, paired)
         return cls(data, answers, _labels_sha256(data), _images_sha256(data, answers))
+
+    @classmethod
+    def load(
+        cls, arrays: str | os.PathLike, labels: str | os.PathLike, *, paired_share: float = PAIRED_SHARE
+    ) -> Problem:
+        """Returns the problem of a folder of clean arrays and one of label arrays, joined by id.
+
+        Examples without an image here, and those whose drawn rater gave no label, are left out.
+
+        Args:
+          arrays: of `CleanDataset.save`; images are memory-mapped.
+          labels: of `LabelArrays.save`.
+          paired_share: share of the training split whose clean label may be seen.
+
+        Raises:
+          CleanDatasetError, LabelArraysError: a folder does not hold what it should.
+          LearningError: the two are of different datasets.
+        """
+        clean, noisy = CleanDataset.load(arrays), LabelArrays.load(labels)
+        if clean.class_names != noisy.class_names or clean.name != noisy.name.partition("/")[0]:
+            raise LearningError(f"the arrays are of {clean.name}, the labels of {noisy.name}: they do not belong together")
+        splits, truths = {}, {}
+        for split in NOISY_SPLITS:
+            images = clean.splits[split]
+            order = np.argsort(images.ids)
+            place = np.minimum(np.searchsorted(images.ids, noisy.ids[split], sorter=order), len(order) - 1)
+            rows = order[place]
+            raters = noisy.noisy_label_rater[split]
+            drawn = noisy.noisy_labels[split][np.arange(len(raters)), raters]
+            kept = np.flatnonzero((images.ids[rows] == noisy.ids[split]) & (drawn >= 0))
+            if not len(kept):
+                raise LearningError(f"{noisy.name}: no example of {split} has an image and a label")
+            kept = kept[np.argsort(noisy.ids[split][kept])]
+            rows = rows[kept]
+            whole = np.array_equal(rows, np.arange(len(images)))  # as a rule: then nothing is copied into memory
+            splits[split] = NoisyExamples(
+                ids=noisy.ids[split][kept],
+                images=images.images if whole else np.asarray(images.images)[rows],
+                noisy_labels=noisy.noisy_labels[split][kept],
+                noisy_label=drawn[kept],
+                rater=raters[kept],
+            )
+            truths[split] = images.labels[rows]
+        train, valid = NOISY_SPLITS
+        test = clean.splits["test"]
+        answers = Answers(truths[train], truths[valid], test.images, test.labels)
+        return cls.of(
+            noisy.name, noisy.class_names, noisy.raters, splits[train], splits[valid], answers, paired_share=paired_share
+        )
 
 
 def _labels_sha256(data: TrainingData) -> str:

@@ -1,6 +1,6 @@
 """The transition matrix of F-correction, estimated from what a first network says of the training images.
 
-    transition = anchor_transition(probabilities)       # [K, K], T_ij = P(noisy label j | true class i)
+transition = anchor_transition(probabilities)       # [K, K], T_ij = P(noisy label j | true class i)
 """
 
 from __future__ import annotations
