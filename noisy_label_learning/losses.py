@@ -89,7 +89,8 @@ def heteroscedastic_log_probabilities(
     """Returns log p [b, K], p the mean over noise of softmax(u / T) with u = mean + V eps_r + d * eps_k.
 
     Collier et al. (2020 without V, 2021 with it). The mean is one of probabilities, in logarithms: a mean of logits or
-    of losses is another quantity.
+    of losses is another quantity. All examples of a call share the draws (common random numbers): the estimate of each
+    is what it would be with draws of its own, and a batch costs the random numbers of one example.
 
     Args:
       mean: [b, K].
@@ -97,15 +98,15 @@ def heteroscedastic_log_probabilities(
       factors: [b, K, F], V; F may be 0.
       key: of the noise; every class of every sample has a draw of its own.
       temperature: T.
-      samples: S, how many draws per example.
+      samples: S, how many draws.
     """
     of_classes, of_factors = jax.random.split(key)
-    shape = (samples, *mean.shape)
-    u = mean[None] + diagonal[None] * jax.random.normal(of_classes, shape)
+    # Classes before examples: sums over a last axis of ten are slow on a CPU.
+    u = mean.T[None] + diagonal.T[None] * jax.random.normal(of_classes, (samples, mean.shape[1], 1))
     if factors.shape[-1]:
-        noise = jax.random.normal(of_factors, (samples, len(mean), factors.shape[-1]))
-        u = u + jnp.einsum("sbf,bkf->sbk", noise, factors)
-    return jax.nn.logsumexp(jax.nn.log_softmax(u / temperature), axis=0) - np.log(samples)
+        noise = jax.random.normal(of_factors, (samples, factors.shape[-1]))
+        u = u + jnp.einsum("sf,bkf->skb", noise, factors)
+    return jax.nn.logsumexp(jax.nn.log_softmax(u / temperature, axis=1), axis=0).T - np.log(samples)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -172,7 +172,10 @@ def test_low_rank_noise_has_the_covariance_v_v_transposed():
 def test_every_class_has_noise_of_its_own():
     """Noise that all classes share, as in a published implementation, cancels in the softmax."""
     mean, diagonal = np.zeros((1, 2), np.float32), np.full((1, 2), 3.0, np.float32)
-    single = np.exp(draws(np.repeat(mean, 50, 0), np.repeat(diagonal, 50, 0), None, 1)[:, 1])
+    one = jax.vmap(lambda key: losses.heteroscedastic_log_probabilities(
+        mean, diagonal, jnp.zeros((1, 2, 0)), key, temperature=1.0, samples=1
+    ))
+    single = np.exp(one(jax.random.split(jax.random.key(0), 50))[:, 0, 1])
     assert np.std(single) > 0.2
     mean = np.array([[0.0, 2.0]], np.float32)
     assert abs(np.exp(draws(mean, diagonal, None, 20_000))[0, 1] - special.expit(2.0)) > 0.1
