@@ -3,8 +3,8 @@
     fitted = RobustGaussian.fit(features, noisy_labels, num_classes=10, seed=0)     # features [n, d] of one layer
     fitted.log_likelihoods(others)                                                  # [m, K]
 
-A linear discriminant whose means and tied covariance are estimated on the examples of each class that lie nearest to its
-mean: one step of the minimum covariance determinant's iteration from a random subset.
+A linear discriminant whose means and tied covariance are estimated on the examples of each class that lie nearest to
+its mean: one step of the minimum covariance determinant's iteration from a random subset.
 """
 
 from __future__ import annotations

@@ -142,7 +142,8 @@ def running_percentile(
 ) -> tuple[jax.Array, jax.Array]:
     """Returns MentorMix's weights [b], 1 up to the running mean of the batches' percentile and else 0, and that mean.
 
-    Jiang et al. (2020), Section 4: the threshold is an exponential mean that starts at 0. A loss at the threshold counts.
+    Jiang et al. (2020), Section 4: the threshold is an exponential mean that starts at 0. A loss at the threshold
+    counts.
     """
     mean = decay * mean + (1 - decay) * jnp.percentile(losses, 100 * percentile)
     return (losses <= mean).astype(jnp.float32), mean

@@ -223,7 +223,9 @@ class Problem:
         """
         clean, noisy = CleanDataset.load(arrays), LabelArrays.load(labels)
         if clean.class_names != noisy.class_names or clean.name != noisy.name.partition("/")[0]:
-            raise LearningError(f"the arrays are of {clean.name}, the labels of {noisy.name}: they do not belong together")
+            raise LearningError(
+                f"the arrays are of {clean.name}, the labels of {noisy.name}: they do not belong together"
+            )
         splits, truths = {}, {}
         for split in NOISY_SPLITS:
             images = clean.splits[split]
@@ -250,7 +252,13 @@ class Problem:
         test = clean.splits["test"]
         answers = Answers(truths[train], truths[valid], test.images, test.labels)
         return cls.of(
-            noisy.name, noisy.class_names, noisy.raters, splits[train], splits[valid], answers, paired_share=paired_share
+            noisy.name,
+            noisy.class_names,
+            noisy.raters,
+            splits[train],
+            splits[valid],
+            answers,
+            paired_share=paired_share,
         )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from noisy_label_learning.errors import LearningError
 
-# With a hundred classes the most certain image of each is taken as it is: 3 % of few are none (giorgiop/loss-correction).
+# With a hundred classes the most certain image of each is taken as it is: 3 % of few are none
+# (giorgiop/loss-correction).
 _FEW_CLASSES = 100
 PERCENTILE = 97.0
 

@@ -25,8 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from noisy_label_learning import losses as losses_
+from noisy_label_learning.algorithms.noise_rate import NoiseRate
 from noisy_label_learning.correctors.base import Corrected
-from noisy_label_learning.noise_rate import NoiseRate
 from noisy_label_learning.problem import TrainingData
 
 # (parameters, statistics, inputs) of a network in training mode -> its outputs and its new statistics.
@@ -177,7 +177,8 @@ class Algorithm:
         return jax.nn.log_softmax(outputs)
 
     def classifier(self, trained: Trained) -> Callable[[np.ndarray], np.ndarray] | None:
-        """Returns what classifies images after training, [n, h, w, c] uint8 -> probabilities [n, K]; None: the network."""
+        """Returns what classifies images after training, [n, h, w, c] uint8 -> probabilities [n, K]; None: the
+        network."""
         return None
 
 

@@ -1,4 +1,5 @@
-"""RoG: a network trained by cross-entropy, classified anew by robust Gaussians of its features (Lee et al., ICML 2019)."""
+"""RoG: a network trained by cross-entropy, classified anew by robust Gaussians of its features (Lee et al., ICML
+2019)."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
     fit.posterior                                       # [n, K]
     fit.confusions                                      # [R, K, K], P(given label j | class i)
 
-Expectation-maximisation in logarithms. Labels are one sparse matrix [n, R K] of ones, so that both steps are products of
-it with a dense matrix, in time proportional to the number of labels times K.
+Expectation-maximisation in logarithms. Labels are one sparse matrix [n, R K] of ones, so that both steps are products
+of it with a dense matrix, in time proportional to the number of labels times K.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""LQM, the paper's label quality model (Section 5): P(clean label | image, rater, given label), learned on few examples.
+"""LQM, the paper's label quality model (Section 5): P(clean label | image, rater, given label), learned on few
+examples.
 
     corrected = LQM(gamma=0.75).correct(data, seed=0, tools=tools)
 
 1.  An auxiliary classifier is trained on all noisy labels, and another on the paired subset; the better one on noisy
     validation gives the logits that stand for the image.
-2.  Each label of the paired subset is a row: logits, the label, the rater's features and confusion matrix. A network with
+2.  Each label of the paired subset is a row: logits, the label, the rater's features and confusion matrix. A network
+with
     one hidden layer of 8, 16 or 32 units learns the cleaner label from it by cross-entropy.
 3.  It is asked about every training example. The target is gamma LQM + (1 - gamma) y.
 
@@ -52,7 +54,8 @@ class LQM(Corrector):
         The last two use no clean label of the training split (Section 5: it is enough that they are less noisy).
       all_labels: whether the model learns from the labels of all raters on the paired subset, or from the drawn one.
       keep_clean: whether the paired subset's targets are the cleaner labels, or the model's output as in the paper.
-      confusion: how the rater's confusion matrix enters: whole ("matrix"), as P(class | given label) ("column"), or not;
+      confusion: how the rater's confusion matrix enters: whole ("matrix"), as P(class | given label) ("column"), or
+      not;
         "auto": whole for up to 20 classes. It has K^2 numbers.
       hidden: numbers of hidden units to choose from.
     """
@@ -224,7 +227,8 @@ class _Inputs:
 def _fit(
     inputs: np.ndarray, targets: np.ndarray, examples: np.ndarray, hidden: tuple[int, ...], num_classes: int, seed: int
 ) -> tuple[Any, dict[str, Any]]:
-    """Returns the model, inputs [l, columns] -> [l, K], and what cross-validation chose; examples: [l], what is held out
+    """Returns the model, inputs [l, columns] -> [l, K], and what cross-validation chose; examples: [l], what is held
+    out
     together."""
     mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
     spread = np.where(spread < 1e-9, 1.0, spread)

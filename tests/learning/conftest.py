@@ -91,9 +91,7 @@ def digits(level):
     rows = np.array([int(id_.removeprefix("digits_")) for id_ in np.sort(predictions.ids["test"])])
     (train, of_train), (valid, of_valid) = splits.values()
     answers = Answers(of_train, of_valid, images[rows], labels[rows].astype(np.int32))
-    return Problem.of(
-        f"digits_noisy/{level}", tuple("0123456789"), predictions.raters, train, valid, answers
-    )
+    return Problem.of(f"digits_noisy/{level}", tuple("0123456789"), predictions.raters, train, valid, answers)
 
 
 @pytest.fixture(scope="session")

@@ -161,7 +161,8 @@ def test_the_gradient_is_that_of_the_exact_integral():
 
 
 def test_low_rank_noise_has_the_covariance_v_v_transposed():
-    """One factor that moves both classes alike changes nothing; one that parts them is a deviation of their difference."""
+    """One factor that moves both classes alike changes nothing; one that parts them is a deviation of their
+    difference."""
     mean, none = np.array([[0.2, 1.0]], np.float32), np.full((1, 2), 1e-6, np.float32)
     together = np.exp(draws(mean, none, np.array([[[2.0], [2.0]]]), 2000))[0, 1]
     np.testing.assert_allclose(together, special.expit(0.8), rtol=1e-4)
@@ -172,9 +173,11 @@ def test_low_rank_noise_has_the_covariance_v_v_transposed():
 def test_every_class_has_noise_of_its_own():
     """Noise that all classes share, as in a published implementation, cancels in the softmax."""
     mean, diagonal = np.zeros((1, 2), np.float32), np.full((1, 2), 3.0, np.float32)
-    one = jax.vmap(lambda key: losses.heteroscedastic_log_probabilities(
-        mean, diagonal, jnp.zeros((1, 2, 0)), key, temperature=1.0, samples=1
-    ))
+    one = jax.vmap(
+        lambda key: losses.heteroscedastic_log_probabilities(
+            mean, diagonal, jnp.zeros((1, 2, 0)), key, temperature=1.0, samples=1
+        )
+    )
     single = np.exp(one(jax.random.split(jax.random.key(0), 50))[:, 0, 1])
     assert np.std(single) > 0.2
     mean = np.array([[0.0, 2.0]], np.float32)

@@ -11,17 +11,14 @@ import pathlib
 from collections.abc import Sequence
 
 from noisy_label_datasets.files import write_atomically
-from noisy_label_learning.comparing import Row, Table
-from noisy_label_learning.findings import Verdict, check
 from noisy_label_learning.paper_tables import reported
-from noisy_label_learning.record import LAST, SELECTED, Record
+from noisy_label_learning.reports.comparing import Row, Table
+from noisy_label_learning.reports.findings import Verdict, check
+from noisy_label_learning.runs.record import LAST, SELECTED, Record
 from noisy_label_learning.statistics import Summary
 
 SHOWN_SELECTIONS = (SELECTED, LAST)
-_CSV_COLUMNS = (
-    "selection dataset level noise corrector algorithm settings seeds accuracy std half_width gain gain_half_width "
-    "adjusted_p baseline clean_labels label_error_before label_error_targets diverged cpu_seconds paper paper_std"
-).split()
+_CSV_COLUMNS = ["selection", "dataset", "level", "noise", "corrector", "algorithm", "settings", "seeds", "accuracy", "std", "half_width", "gain", "gain_half_width", "adjusted_p", "baseline", "clean_labels", "label_error_before", "label_error_targets", "diverged", "cpu_seconds", "paper", "paper_std"]
 
 
 def markdown(records: Sequence[Record], *, selection: str = SELECTED) -> str:
@@ -139,7 +136,10 @@ def write_tables(folder: pathlib.Path, records: Sequence[Record]) -> list[pathli
             "Gains are over cross-entropy on the same labels or, where clean labels were seen, over cross-entropy that "
             "was given as many; they are paired over seeds (same labels, initial weights and order).",
             "",
-            *(f"## {selection.replace('_', ' ')}\n\n{markdown(records, selection=selection)}" for selection in SHOWN_SELECTIONS),
+            *(
+                f"## {selection.replace('_', ' ')}\n\n{markdown(records, selection=selection)}"
+                for selection in SHOWN_SELECTIONS
+            ),
         ]
     )
     paths = []

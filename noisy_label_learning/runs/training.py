@@ -1,7 +1,7 @@
 """Training a network on targets with the engine's loop: what runs, auxiliary classifiers and first networks share.
 
-    learner = Learner(data, network, schedule, algorithm, steps=600)
-    result = learner.train(learner.start(seed=0, targets, constants))
+learner = Learner(data, network, schedule, algorithm, steps=600)
+result = learner.train(learner.start(seed=0, targets, constants))
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from rater_training.engine.compiled import Program
+from rater_training.engine.examples import Examples, Normalization
+from rater_training.engine.rater_step import hyperparameters
+from rater_training.engine.raters import initial_state
 
 from noisy_label_learning.algorithms import CrossEntropy
 from noisy_label_learning.algorithms.base import Algorithm, Networks
-from noisy_label_learning.config import Network, Schedule, training_config
-from noisy_label_learning.evaluating import Evaluator
-from noisy_label_learning.learner_step import Kept, LearnerNumbers, LearnerState, LearnerStep
+from noisy_label_learning.runs.config import Network, Schedule, training_config
+from noisy_label_learning.runs.evaluating import Evaluator
+from noisy_label_learning.runs.step import Kept, LearnerNumbers, LearnerState, LearnerStep
 from rater_training.engine import loop
 from rater_training.engine.checkpoints import Checkpoints
-from rater_training.engine.compiled import Program
-from rater_training.engine.examples import Examples, Normalization
 from rater_training.engine.optimizers import OPTIMIZERS
-from rater_training.engine.raters import initial_state
-from rater_training.engine.rater_step import hyperparameters
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,21 +26,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from rater_training.engine.examples import Normalization
 
-from noisy_label_learning import noise_rate
+from noisy_label_learning.algorithms import noise_rate
 from noisy_label_learning.algorithms.base import Algorithm, Stage, Trained
-from noisy_label_learning.config import RunConfig
 from noisy_label_learning.correctors import Corrected, Tools
 from noisy_label_learning.correctors.base import one_hot
 from noisy_label_learning.errors import LearningError
-from noisy_label_learning.evaluating import Evaluator, LabelledChunks
-from noisy_label_learning.learner_step import LearnerState
 from noisy_label_learning.problem import Problem
-from noisy_label_learning.record import BEST, DIVERGED, DONE, LAST, SELECTED, Epoch, Record, record_path, select
-from noisy_label_learning.training import Learner, keep_best, trained_classifier
+from noisy_label_learning.runs.config import RunConfig
+from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
+from noisy_label_learning.runs.record import BEST, DIVERGED, DONE, LAST, SELECTED, Epoch, Record, record_path, select
+from noisy_label_learning.runs.step import LearnerState
+from noisy_label_learning.runs.training import Learner, keep_best, trained_classifier
 from rater_training.engine import loop
 from rater_training.engine.checkpoints import Checkpoints
-from rater_training.engine.examples import Normalization
 
 _SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn")
 # config, epochs done, of how many, the curve's last point
@@ -105,8 +105,8 @@ class Session:
     def run_seeds(self, configs: Sequence[RunConfig]) -> list[Record]:
         """Returns the records of runs that differ in their seeds; several that are missing are trained in one loop.
 
-        Each is the run that it is alone but for rounding. Those that have a record keep their places in the loop, for how
-        many runs are computed together decides how numbers are rounded: so what is resumed is bit-identical.
+        Each is the run that it is alone but for rounding. Those that have a record keep their places in the loop, for
+        how many runs are computed together decides how numbers are rounded: so what is resumed is bit-identical.
 
         Raises:
           LearningError: settings or data that cannot be learned with.
@@ -171,7 +171,8 @@ class Session:
         evaluator = Evaluator(graphdef, first.algorithm, self._normalization)
         vmapped = len(configs) > 1
         evaluation = loop.Evaluation(
-            steps_an_epoch, self._evaluation([each.config for each in prepared], missing, evaluator, steps_an_epoch, vmapped)
+            steps_an_epoch,
+            self._evaluation([each.config for each in prepared], missing, evaluator, steps_an_epoch, vmapped),
         )
         started, started_cpu = time.monotonic(), time.process_time()
         program, examples = learner.program(graphdef), learner.examples()
@@ -309,7 +310,8 @@ class Session:
     def _reclassified(
         self, prepared: _Prepared, state: LearnerState, evaluator: Evaluator, curve: tuple[Epoch, ...]
     ) -> dict[str, Epoch]:
-        """Returns the selections of an algorithm that classifies anew after training: by the last network's features, and
+        """Returns the selections of an algorithm that classifies anew after training: by the last network's features,
+        and
         by those of the network that was best on noisy validation, whichever is better there."""
         data, answers = self.problem.data, self.problem.answers
         kept = state.kept

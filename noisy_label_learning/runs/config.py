@@ -1,7 +1,7 @@
 """What a run is: frozen dataclasses that check themselves, and the key under which its record is kept.
 
-    config = RunConfig(algorithm=CoTeaching(), corrector=NoCorrector(), network=Network("mlp"), schedule=Schedule(), seed=0)
-    config.key(problem)         # SHA-256 of all that the result depends on
+    config = RunConfig(algorithm=CoTeaching(), corrector=NoCorrector(), network=Network("mlp"), schedule=Schedule(),
+    seed=0) config.key(problem)         # SHA-256 of all that the result depends on
 
 The key covers the configuration, the labels, the images and, of an algorithm or corrector that is not this package's,
 its source: a record of other labels or of an edited loss is not taken for one of these.
@@ -82,7 +82,8 @@ class RunConfig:
     Attributes:
       algorithm, corrector, network, schedule: what is trained, on which labels, and how.
       seed: of initial weights, order, augmentation, and of the corrector; all algorithms share it.
-      targets: whether a corrector's soft labels are drawn from once ("sampled", as in the paper) or trained on ("soft").
+      targets: whether a corrector's soft labels are drawn from once ("sampled", as in the paper) or trained on
+      ("soft").
     """
 
     algorithm: Algorithm
@@ -125,7 +126,9 @@ class RunConfig:
         """Returns how the engine sees the training of one of the algorithm's networks: each starts from a seed of its
         own."""
         return training_config(
-            self.network, self.schedule, self.schedule.epochs * self.schedule.steps_an_epoch(examples),
+            self.network,
+            self.schedule,
+            self.schedule.epochs * self.schedule.steps_an_epoch(examples),
             seed=2 * self.seed + network,
         )
 
@@ -150,7 +153,8 @@ def training_config(network: Network, schedule: Schedule, steps: int, *, seed: i
 
 
 def described(chosen: Algorithm | Corrector, known: Mapping[str, type]) -> dict[str, Any]:
-    """Returns an algorithm or corrector as JSON: its name and settings and, where it is not one of `known`, a hash of its
+    """Returns an algorithm or corrector as JSON: its name and settings and, where it is not one of `known`, a hash of
+    its
     source."""
     fields = {"name": chosen.name, **dataclasses.asdict(chosen)}
     if known.get(chosen.name) is not type(chosen):

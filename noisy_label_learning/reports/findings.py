@@ -4,8 +4,8 @@
         verdict.finding.statement, verdict.outcome, verdict.effect      # a Summary over seeds, in points of accuracy
 
 A statement is turned into differences that it expects to be positive. Those of a seed are averaged; where the interval
-of this average over the seeds lies above zero the statement is supported, below zero refuted, else undecided. Statements
-of absence ("does not gain") are supported where the interval lies below a margin, refuted where above zero.
+of this average over the seeds lies above zero the statement is supported, below zero refuted, else undecided.
+Statements of absence ("does not gain") are supported where the interval lies below a margin, refuted where above zero.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from noisy_label_learning.comparing import BASELINE, Row, Table
+from noisy_label_learning.reports.comparing import BASELINE, Row, Table
 from noisy_label_learning.statistics import Summary, summary
 
 SUPPORTED, REFUTED, UNDECIDED, NOT_TESTED = "supported", "refuted", "undecided", "not tested"
@@ -139,7 +139,12 @@ def _gains_smaller_under_raters(datasets: Sequence[str]) -> Callable[[Table], li
 
 
 def _gain(
-    algorithm: str, corrector: str, over: tuple[str, str], *, levels: Sequence[str] | None = None, noise: str = "raters",
+    algorithm: str,
+    corrector: str,
+    over: tuple[str, str],
+    *,
+    levels: Sequence[str] | None = None,
+    noise: str = "raters",
     datasets: Sequence[str] | None = None,
 ) -> Callable[[Table], list[Difference]]:
     """The gain of an algorithm with a corrector over another pair (algorithm, corrector)."""
@@ -182,8 +187,8 @@ FINDINGS: tuple[Finding, ...] = (
     Finding(
         "many_classes_easier",
         "4.2",
-        "With a hundred classes most algorithms are more accurate under the raters' noise than under independent flips of "
-        "the same rate.",
+        "With a hundred classes most algorithms are more accurate under the raters' noise than under independent flips
+        of " "the same rate.",
         _raters_minus_independent(_MANY),
     ),
     Finding(
@@ -195,8 +200,8 @@ FINDINGS: tuple[Finding, ...] = (
     Finding(
         "smaller_gains",
         "4.2",
-        "With ten classes and with a hundred the techniques usually gain less over cross-entropy under the raters' noise "
-        "than under independent flips.",
+        "With ten classes and with a hundred the techniques usually gain less over cross-entropy under the raters'
+        noise " "than under independent flips.",
         _gains_smaller_under_raters((*_TEN, *_MANY)),
     ),
     *(

@@ -4,7 +4,8 @@
     row = table.row("digits_noisy", "high", "raters", "co_teaching", "none")
     row.accuracy, row.gain, row.adjusted_p      # Summary, Summary of the difference, after Holm's correction
 
-A row is a dataset, level, kind of noise, corrector and algorithm with all settings. Its baseline is cross-entropy on the
+A row is a dataset, level, kind of noise, corrector and algorithm with all settings. Its baseline is cross-entropy on
+the
 same labels; of rows whose corrector has seen clean labels, cross-entropy that has been given as many (`clean_subset`).
 Diverged runs are counted and left out of every mean.
 """
@@ -16,7 +17,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from noisy_label_learning.errors import LearningError
-from noisy_label_learning.record import DONE, SELECTED, SELECTIONS, Record
+from noisy_label_learning.runs.record import DONE, SELECTED, SELECTIONS, Record
 from noisy_label_learning.statistics import Summary, holm, paired_difference, summary
 
 BASELINE = "cross_entropy"
@@ -139,7 +140,9 @@ def _settings(config: Mapping) -> str:
     return ", ".join(part for part in parts if not part.startswith("source_sha256"))
 
 
-def _row(kind: tuple[str, str], group: Sequence[Record], groups: Mapping[tuple, Sequence[Record]], selection: str) -> Row:
+def _row(
+    kind: tuple[str, str], group: Sequence[Record], groups: Mapping[tuple, Sequence[Record]], selection: str
+) -> Row:
     first = group[0]
     accuracies = _accuracies(group, selection)
     seeds = tuple(sorted(accuracies))

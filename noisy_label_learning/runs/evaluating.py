@@ -1,6 +1,6 @@
 """What a network says of images in evaluation mode: accuracies for the curve, probabilities, features of its layers.
 
-    evaluated = Evaluator(graphdef, algorithm, scale).measure(networks, valid, test)
+evaluated = Evaluator(graphdef, algorithm, scale).measure(networks, valid, test)
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from rater_training.engine.examples import Normalization, normalized
 
 from noisy_label_learning.algorithms.base import Algorithm
 from noisy_label_learning.errors import LearningError
-from rater_training.engine.examples import Normalization, normalized
 
 _IMAGES_PER_CALL = 500
 MOST_LAYERS = 4
@@ -76,7 +76,9 @@ class Evaluator:
     def log_probabilities(self, params: Any, statistics: Any, images: np.ndarray) -> np.ndarray:
         """Returns log p [n, K] float32 of images [n, h, w, c] uint8."""
         found = [
-            np.asarray(_log_probabilities(params, statistics, self._scale, chunk, self.graphdef, self.algorithm))[:count]
+            np.asarray(_log_probabilities(params, statistics, self._scale, chunk, self.graphdef, self.algorithm))[
+                :count
+            ]
             for chunk, count in _chunks(images)
         ]
         return np.concatenate(found)
