@@ -13,6 +13,17 @@ class NotBuiltError(NoisyLabelsError):
     """A dataset that has no rater features because it is not built, or is no noisy-label dataset."""
 
 
+def full_name(builder: Any) -> str:
+    """Returns the name of a builder's dataset and config: 'digits_noisy/medium'."""
+    return f"{builder.name}/{builder.builder_config.name}"
+
+
+def missing_from_base(builder: Any) -> str:
+    """Returns what to say of labelled ids that the base of a built dataset lacks; '' where it lacks none."""
+    number = sum(builder.info.metadata.get("missing_from_base", {}).values())
+    return f"{number:,} labelled ids are not in the base (at most {builder.MAY_LACK:,} may be)" if number else ""
+
+
 def rater_features(info: "tfds.core.DatasetInfo") -> "pd.DataFrame":
     """Returns the raters of a dataset as a table: a row a rater in the order of `noisy_labels`, a column a feature.
 

@@ -19,10 +19,12 @@ import numpy as np
 
 from noisy_label_datasets import training_options
 from noisy_label_datasets.base.arrays import CleanDataset
+from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.output import guarded_output, printable
 from rater_training import pools
 from rater_training.config import ConfigError, PoolConfig
-from rater_training.training.progress import ProgressLines, Silent
+from rater_training.training.progress import LabellingLines, ProgressLines, Silent
 
 if TYPE_CHECKING:
     from rater_training.engine.devices import Devices
@@ -31,6 +33,8 @@ _INTERRUPTED = 130
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    if os.getcwd() not in sys.path:  # a pool of one's own; last, so that no file here hides what is installed
+        sys.path.append(os.getcwd())
     pool = pools.get_pool(arguments.pool)
     leads = True
     if arguments.beam:
@@ -41,6 +45,10 @@ def _train(arguments: argparse.Namespace) -> int:
 
         leads = devices.leads
         dataset = CleanDataset.load(arguments.arrays)
+        if arguments.begun and devices.leads:
+            from rater_training.training.shipping import take_begun
+
+            take_begun(arguments.begun, dataset, pool, arguments.out, keep_weights=arguments.keep_weights)
         if devices.leads:
             shared = f", each batch shared by {devices.count} devices" if devices.count > 1 else ""
             print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}{shared}", flush=True)
@@ -113,11 +121,12 @@ def _together() -> int | None:
 
 def _label(arguments: argparse.Namespace) -> int:
     from rater_training.training import labelling
-    from rater_training.training.weights import PoolWeights
 
-    weights = PoolWeights(arguments.weights)
+    weights = labelling.open_weights(arguments.weights)
     if arguments.images is not None:
-        labelled = labelling.label_images(weights, _images(arguments.images))
+        images, ids = _array(arguments.images), _array(arguments.ids).tolist() if arguments.ids else None
+        lines = LabellingLines(weights.pool().rater_ids, len(images))
+        labelled = labelling.label_images(weights, images, ids, lines)
         labelled.save(arguments.out)
         print(f"{len(labelled.labels)} images, labelled by {len(labelled.rater_ids)} raters: {arguments.out}")
         return 0
@@ -131,16 +140,32 @@ def _label(arguments: argparse.Namespace) -> int:
         beam_labelling.label_dataset(*folders, options=arguments.for_beam)
     else:
         dataset = CleanDataset.load(arguments.arrays)
-        labelling.label_dataset(weights, dataset, arguments.out, lambda rater_id: print(rater_id, flush=True))
+        number = sum(len(dataset.splits[split]) for split in LABELLED_SPLITS)
+        lines = LabellingLines(weights.pool().rater_ids, number)
+        labelling.label_dataset(weights, dataset, arguments.out, lines)
     print(f"Rater predictions of the whole pool are in {arguments.out}")
     return 0
 
 
-def _images(path: str) -> np.ndarray:
+def _array(path: str) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise NoisyLabelsError(f"{path} is no .npy file of images: {error}") from error
+        raise NoisyLabelsError(f"{path} is no .npy file: {error}") from error
+
+
+def _ship(arguments: argparse.Namespace) -> int:
+    from rater_training.training.shipping import ship
+    from rater_training.training.weights import PoolWeights
+
+    pool = pools.get_pool(arguments.pool)
+    dataset = CleanDataset.load(arguments.arrays)
+    missing = ship(PoolWeights(arguments.weights), dataset, pool, arguments.into, record=arguments.record)
+    if missing:
+        print(f"Begun: {arguments.into} still lacks {', '.join(missing)}")
+    else:
+        print(f"The raters of the whole pool are in {arguments.into}")
+    return 0
 
 
 def _at_once() -> int:
@@ -169,6 +194,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays (CleanDataset.save)")
     train.add_argument("--pool", required=True, metavar="NAME", help="'digits/medium'; `list` shows all")
     train.add_argument("--out", required=True, metavar="FOLDER", help="artifact, new or begun: a begun one goes on")
+    train.add_argument(
+        "--begun",
+        metavar="FOLDER",
+        help="raters that `ship` has written there are not trained again but label again, if they were trained alike "
+        "on these arrays",
+    )
     training_options.add_options(train)
     several = train.add_argument_group(
         "several processes", "each is given the same command; process 0 writes, and waits for the others to come"
@@ -177,20 +208,33 @@ def _parser() -> argparse.ArgumentParser:
     several.add_argument("--coordinator", metavar="HOST:PORT", help="or say it: where process 0 listens")
     several.add_argument("--processes", type=training_options.positive, metavar="N", help="how many there are")
     several.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0")
-    not_with_beam = (*training_options.NOT_WITH_BEAM, "--distributed", "--coordinator", "--processes", "--process-id")
+    of_several = ("--distributed", "--coordinator", "--processes", "--process-id")
+    not_with_beam = ("--begun", *training_options.NOT_WITH_BEAM, *of_several)
     train.set_defaults(run=_train, not_with_beam=not_with_beam)
-    label = commands.add_parser("label", help="label with raters that `train --keep-weights` kept")
-    label.add_argument("--weights", required=True, metavar="FOLDER", help="the kept raters")
+    label = commands.add_parser("label", help="label with raters that `train --keep-weights` kept, or that are shipped")
+    label.add_argument("--weights", required=True, metavar="FOLDER", help="the raters")
     what = label.add_mutually_exclusive_group(required=True)
-    what.add_argument("--arrays", metavar="FOLDER", help="clean arrays that the raters were trained on")
+    what.add_argument("--arrays", metavar="FOLDER", help="clean arrays of the dataset that the raters are for")
     what.add_argument("--images", metavar="FILE", help=".npy of other images, [n, h, w, c] uint8, of the same size")
+    label.add_argument("--ids", metavar="FILE", help=".npy of text: what the images of --images are called")
     label.add_argument(
         "--out", required=True, metavar="PATH", help="the artifact's folder; with --images an .npz of labels and codes"
     )
     label.add_argument(
         "--beam", action="store_true", help=training_options.beam_help("500 images are an element; with --arrays")
     )
-    label.set_defaults(run=_label, not_with_beam=("--images",))
+    label.set_defaults(run=_label, not_with_beam=("--images", "--ids"))
+    ship = commands.add_parser("ship", help="make raters that were kept small enough to come with a dataset")
+    ship.add_argument("--weights", required=True, metavar="FOLDER", help="what `train --keep-weights` kept")
+    ship.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays that the raters were trained on")
+    ship.add_argument("--pool", required=True, metavar="NAME", help="of which pool they are")
+    ship.add_argument(
+        "--into", required=True, metavar="FOLDER", help="builders/DATASET/rater_weights/CONFIG, new or begun"
+    )
+    ship.add_argument(
+        "--record", action="store_true", help="store what they say of these arrays too: where labels are not shipped"
+    )
+    ship.set_defaults(run=_ship)
     listing = commands.add_parser("list", help="the pools")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.add_argument("--cost", action="store_true", help="with the floating-point operations of training each")
@@ -209,13 +253,18 @@ def _advice(error: str) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0, 2 if it failed, 130 if it was interrupted."""
-    own, for_beam = training_options.divided(sys.argv[1:] if argv is None else argv)
+    with guarded_output():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(argv: Sequence[str]) -> int:
+    own, for_beam = training_options.divided(argv)
     arguments = _parser().parse_args(own, argparse.Namespace(beam=False, not_with_beam=(), for_beam=for_beam))
     try:
         training_options.check_beam(arguments, arguments.for_beam, not_with_beam=arguments.not_with_beam)
         return arguments.run(arguments)
     except (NoisyLabelsError, ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; finished raters are stored, the same command goes on with the next", file=sys.stderr)

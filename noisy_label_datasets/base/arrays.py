@@ -5,24 +5,37 @@ dataset = CleanDataset.load("clean/cifar10_noisy")
 dataset.splits["clean_label_train"].images      # [n, h, w, c] uint8, memory-mapped
 """
 
-import contextlib
 import dataclasses
-import errno
 import hashlib
-import json
 import os
 import pathlib
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from noisy_label_datasets.base.splits import SPLITS, SplitPlan
+from noisy_label_datasets import schema
+from noisy_label_datasets.base.names import check_class_names, check_ids
+from noisy_label_datasets.base.splits import SPLIT_PLAN, SPLITS, SplitPlan
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.files import to_json
+from noisy_label_datasets.folders import read_whole, replacing
 
 FORMAT = "noisy_label_datasets/clean_dataset"
 FORMAT_VERSION = 1
+
+
+_IDENTITY: dict[str, schema.Schema] = {
+    "format": schema.Exactly(FORMAT),
+    "format_version": schema.Exactly(FORMAT_VERSION),
+}
+_DESCRIPTION = schema.Record(
+    {
+        **_IDENTITY,
+        **dict.fromkeys(("name", "version", "base_name", "base_version"), schema.Text()),
+        "class_names": schema.ListOf(schema.Text(), least=2),
+        "split_plan": SPLIT_PLAN,
+    }
+)
 
 
 class CleanDatasetError(NoisyLabelsError, ValueError):
@@ -51,6 +64,10 @@ class LabelledImages:
             raise CleanDatasetError(f"ids are [{n}] <U, given {self.ids.shape} {self.ids.dtype}")
         if self.labels.shape != (n,) or self.labels.dtype != np.int32:
             raise CleanDatasetError(f"labels are [{n}] int32, given {self.labels.shape} {self.labels.dtype}")
+        try:
+            check_ids(self.ids)
+        except ValueError as error:
+            raise CleanDatasetError(str(error)) from error
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -79,6 +96,10 @@ class CleanDataset:
     splits: Mapping[str, LabelledImages]
 
     def __post_init__(self) -> None:
+        try:
+            check_class_names(self.class_names)
+        except ValueError as error:
+            raise CleanDatasetError(f"{self.name}: {error}") from error
         if set(self.splits) != set(SPLITS):
             raise CleanDatasetError(f"{self.name}: splits are {list(SPLITS)}, given {sorted(self.splits)}")
         for split, examples in self.splits.items():
@@ -109,6 +130,8 @@ class CleanDataset:
     def save(self, folder: str | os.PathLike) -> None:
         """Writes the dataset to a folder, in place of what a folder of that name held; atomic.
 
+        A process that is writing the same folder is waited for.
+
         Raises:
           OSError: the folder cannot be written or the disk is full; nothing is left behind.
         """
@@ -136,24 +159,38 @@ class CleanDataset:
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "CleanDataset":
-        """Returns the dataset that `save` wrote; images are memory-mapped.
+        """Returns the dataset that `save` wrote, of one `save` whatever others do; images are memory-mapped.
 
         Raises:
           CleanDatasetError: there is none, or it is of another format version, cut short or inconsistent.
         """
         folder = pathlib.Path(folder)
+        return read_whole(folder, lambda: cls._read(folder))
+
+    @classmethod
+    def _read(cls, folder: pathlib.Path) -> "CleanDataset":
         try:
-            description = json.loads((folder / "dataset.json").read_bytes())
-            given = (description.get("format"), description.get("format_version"))
-            if given != (FORMAT, FORMAT_VERSION):
-                raise CleanDatasetError(f"format {given[0]} {given[1]}; this code reads {FORMAT} {FORMAT_VERSION}")
-            splits = {}
-            for split in SPLITS:
-                splits[split] = LabelledImages(
-                    ids=np.load(folder / f"{split}.ids.npy", allow_pickle=False),
-                    images=np.load(folder / f"{split}.images.npy", allow_pickle=False, mmap_mode="r"),
-                    labels=np.load(folder / f"{split}.labels.npy", allow_pickle=False),
+            description = schema.parse_json((folder / "dataset.json").read_bytes())
+            for form in (schema.Record(_IDENTITY), _DESCRIPTION):
+                schema.check(description, form)
+        except FileNotFoundError as error:
+            raise CleanDatasetError(f"no clean dataset in {folder}: dataset.json is not there") from error
+        except ValueError as error:
+            raise CleanDatasetError(f"{folder / 'dataset.json'} cannot be read: {error}") from error
+        arrays = {
+            split: {
+                field.name: _read_array(folder / f"{split}.{field.name}.npy")
+                for field in dataclasses.fields(LabelledImages)
+            }
+            for split in SPLITS
+        }
+        try:
+            splits = {
+                split: LabelledImages(
+                    ids=np.array(of_split["ids"]), images=of_split["images"], labels=np.array(of_split["labels"])
                 )
+                for split, of_split in arrays.items()
+            }
             return cls(
                 name=description["name"],
                 version=description["version"],
@@ -163,31 +200,15 @@ class CleanDataset:
                 split_plan=SplitPlan.from_json(description["split_plan"]),
                 splits=splits,
             )
-        except FileNotFoundError as error:
-            raise CleanDatasetError(f"no clean dataset in {folder}: {error.filename} is not there") from error
-        except (ValueError, KeyError, EOFError) as error:
+        except ValueError as error:
             raise CleanDatasetError(f"the clean dataset in {folder} cannot be read: {error}") from error
 
 
-@contextlib.contextmanager
-def replacing(folder: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
-    """Gives an empty folder that takes the place of `folder` when all went well, and is removed when not.
-
-    Raises:
-      OSError: the folder cannot be written or the disk is full; it says so of the dataset `name`.
-    """
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    replaced = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+def _read_array(path: pathlib.Path) -> np.ndarray:
+    """Returns an array, memory-mapped, so that a header which promises more than there is costs no memory."""
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if folder.exists():
-            folder.rename(replaced)
-        temporary.rename(folder)
-    except OSError as error:
-        # NumPy's own error of a full disk has no number.
-        what = f"cannot save {name}: {error.strerror or error}"
-        raise type(error)(error.errno or errno.EIO, what, str(folder)) from error
-    finally:
-        for leftover in (temporary, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)
+        return np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError as error:
+        raise CleanDatasetError(f"no clean dataset in {path.parent}: {path.name} is not there") from error
+    except Exception as error:  # of a damaged header half a dozen kinds
+        raise CleanDatasetError(f"{path} cannot be read: {type(error).__name__}: {error}") from error

@@ -20,6 +20,7 @@ import numpy as np
 from noisy_label_datasets.base.arrays import LabelledImages
 from noisy_label_datasets.base.errors import BaseDatasetError
 from noisy_label_datasets.base.examples import ExampleBatch
+from noisy_label_datasets.base.names import check_class_names
 
 BATCH_SIZE = 1024
 PART_SIZE = 16 * BATCH_SIZE  # examples that one worker reads at a stretch
@@ -67,6 +68,10 @@ class Base(Protocol):
         """Returns about how many bytes its examples are; raises as `batches`."""
         ...
 
+    def availability(self, data_dir: Any) -> str:
+        """Returns in a word or two whether it can be read as it is: "prepared"; reads and downloads nothing."""
+        ...
+
 
 @dataclasses.dataclass(frozen=True)
 class ArraysBase:
@@ -84,6 +89,9 @@ class ArraysBase:
     class_names: tuple[str, ...]
     image_shape: ImageShape
     load: Callable[[], Mapping[str, LabelledImages]]
+
+    def __post_init__(self) -> None:
+        _check_class_names(self)
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
         """See `Base`; images are encoded as PNG."""
@@ -103,6 +111,10 @@ class ArraysBase:
     def num_bytes(self, data_dir: Any) -> int:
         """See `Base`; before they are encoded."""
         return sum(examples.images.nbytes for examples in self.load().values())
+
+    def availability(self, data_dir: Any) -> str:
+        """See `Base`."""
+        return "in the package"
 
     def _part(self, base_split: str, start: int, stop: int) -> Iterator[ExampleBatch]:
         return self._read(self._load([base_split])[base_split], base_split, start, stop)
@@ -138,6 +150,8 @@ class TfdsBase:
         `mnist`: ids are made of the examples' content (see `content_ids`).
       image_key: the image feature.
       label_key: the clean label's feature.
+      ids_are_paths: whether ids are paths of files, which TFDS writes as the system does that prepared it: `\\` in them
+        is read as `/`.
     """
 
     name: str
@@ -147,7 +161,11 @@ class TfdsBase:
     id_key: str | None = "id"
     image_key: str = "image"
     label_key: str = "label"
+    ids_are_paths: bool = False
     extra_labels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_class_names(self)
 
     def batches(self, data_dir: Any, base_splits: Sequence[str]) -> Iterator[ExampleBatch]:
         """See `Base`; images are passed on as they are stored, not decoded."""
@@ -182,6 +200,12 @@ class TfdsBase:
 
         return int(prepared_builder(self.name, self.version, data_dir).info.dataset_size)
 
+    def availability(self, data_dir: Any) -> str:
+        """See `Base`."""
+        from noisy_label_datasets.base.tfds_base import find_prepared
+
+        return "prepared" if find_prepared(self.name, self.version, data_dir) is not None else "not prepared"
+
     @property
     def _keys(self) -> tuple[str, ...]:
         return (self.image_key, self.label_key, *self.extra_labels, *([self.id_key] if self.id_key else []))
@@ -194,6 +218,8 @@ class TfdsBase:
             images, labels = columns[self.image_key], columns[self.label_key]
             if self.id_key:
                 ids = [id_.decode() for id_ in columns[self.id_key]]
+                if self.ids_are_paths:
+                    ids = [id_.replace("\\", "/") for id_ in ids]
             else:
                 ids = content_ids(base_split, images, labels, self.image_shape[-1], seen)
             extra = {name: columns[name] for name in self.extra_labels}
@@ -216,6 +242,9 @@ class RelabelledBase:
     class_names: tuple[str, ...]
     relabel: Callable[[ExampleBatch], Sequence[int | None]]
     original_label: str
+
+    def __post_init__(self) -> None:
+        _check_class_names(self)
 
     @property
     def name(self) -> str:
@@ -245,6 +274,10 @@ class RelabelledBase:
         """See `Base`; of all examples of the base."""
         return self.base.num_bytes(data_dir)
 
+    def availability(self, data_dir: Any) -> str:
+        """See `Base`."""
+        return self.base.availability(data_dir)
+
     def _part(self, part: Part) -> Iterator[ExampleBatch]:
         return self._relabelled(part())
 
@@ -260,6 +293,15 @@ class RelabelledBase:
                 labels=[label for label in labels if label is not None],
                 extra_labels={name: [values[i] for i in taken] for name, values in originals.items()},
             )
+
+
+def _check_class_names(base: Base) -> None:
+    """Raises BaseDatasetError where classes of a base, or of its further labels, have names that would not survive."""
+    for label, names in {"label": base.class_names, **base.extra_labels}.items():
+        try:
+            check_class_names(names)
+        except ValueError as error:
+            raise BaseDatasetError(f"{label} of the base dataset {base.name}: {error}") from error
 
 
 def content_ids(

@@ -19,10 +19,15 @@ from typing import Any
 import numpy as np
 
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.schema import MapOf, Number, Record, Whole
 
 SPLITS = ("clean_label_train", "clean_label_valid", "noisy_label_train", "noisy_label_valid", "test")
 LABELLED_SPLITS = SPLITS[1:]
 """What the raters label: every split that they did not train on."""
+
+
+SPLIT_PLAN = Record({"fractions": MapOf(MapOf(Number(0, 1))), "seed": Whole()})
+"""What `SplitPlan.to_json` gives, as a schema."""
 
 
 class SplitPlanError(NoisyLabelsError, ValueError):
@@ -59,7 +64,7 @@ class SplitPlan:
         missing = [split for split in SPLITS if not any(split in shares for shares in ordered.values())]
         if missing:
             raise SplitPlanError(f"no base split gives {missing}; the plan is {ordered}")
-        if not isinstance(self.seed, int):
+        if type(self.seed) is not int:
             raise SplitPlanError(f"seed is a whole number, given {self.seed!r}")
         object.__setattr__(self, "fractions", ordered)
 

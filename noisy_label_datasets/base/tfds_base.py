@@ -1,5 +1,6 @@
 """A dataset of TFDS as a base: find it, or get it, and read it without decoding its images."""
 
+import pathlib
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,8 +12,21 @@ from tensorflow_datasets.core.download import resource
 from tensorflow_datasets.core.utils import file_utils
 
 from noisy_label_datasets.base.errors import BaseDatasetError
+from noisy_label_datasets.folders import sweep
+from noisy_label_datasets.lease import taking_turns
 
 CONNECT_SECONDS = 20
+
+
+def find_prepared(name: str, version: str, data_dir: Any) -> Any:
+    """Returns the folder (path object) of a prepared dataset; None where there is none. See `prepared_builder`."""
+    folders = [root / name / version for root in _roots(data_dir)]
+    return next((folder for folder in folders if (folder / "dataset_info.json").exists()), None)
+
+
+def _roots(data_dir: Any) -> list[Any]:
+    """Returns the folders in which datasets are looked for: `data_dir`, and where TFDS looks by itself."""
+    return list(dict.fromkeys(epath.Path(root) for root in (data_dir, *file_utils.list_data_dirs())))
 
 
 def prepared_builder(name: str, version: str, data_dir: Any) -> Any:
@@ -24,11 +38,9 @@ def prepared_builder(name: str, version: str, data_dir: Any) -> Any:
     Raises:
       BaseDatasetError: it is nowhere and cannot be downloaded, or TFDS has another version of it.
     """
-    roots = list(dict.fromkeys(epath.Path(root) for root in (data_dir, *file_utils.list_data_dirs())))
-    for root in roots:
-        folder = root / name / version
-        if (folder / "dataset_info.json").exists():
-            return tfds.builder_from_directory(folder)
+    if (folder := find_prepared(name, version, data_dir)) is not None:
+        return tfds.builder_from_directory(folder)
+    roots = _roots(data_dir)
     others = [
         f"{folder.name} (in {root})"
         for root in roots
@@ -52,10 +64,12 @@ def _prepare(name: str, version: str, data_dir: Any, wanted: str) -> Any:
     if unreachable := _unreachable_hosts(builder):
         raise BaseDatasetError(f"{wanted}. It cannot be downloaded: no answer from {', '.join(unreachable)}; {remedy}")
     try:
-        builder.download_and_prepare()
+        with taking_turns(builder.data_path):  # who comes second finds it prepared
+            sweep(pathlib.Path(builder.data_path))
+            builder.download_and_prepare()
     except requests.RequestException as error:
         raise BaseDatasetError(f"{wanted}. Its download failed ({error}); {remedy}") from error
-    return builder
+    return tfds.builder_from_directory(builder.data_path)
 
 
 def _unreachable_hosts(builder: Any) -> list[str]:

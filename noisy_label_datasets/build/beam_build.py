@@ -129,6 +129,7 @@ class BeamJoin:
       division: says which example is in which split.
       parts: the base, to be read in parallel.
       extra_names: of the base's further class labels.
+      may_lack: how many labelled ids the base may lack.
     """
 
     folder: Any
@@ -136,6 +137,7 @@ class BeamJoin:
     division: Division
     parts: Sequence[Part]
     extra_names: tuple[str, ...]
+    may_lack: int = 0
 
     @classmethod
     @contextlib.contextmanager
@@ -146,6 +148,7 @@ class BeamJoin:
         draws: Mapping[str, np.ndarray],
         parts: Sequence[Part],
         extra_names: Sequence[str],
+        may_lack: int = 0,
     ) -> Iterator["BeamJoin"]:
         """Writes what the workers need, and removes it in the end.
 
@@ -154,7 +157,7 @@ class BeamJoin:
           labels: to be joined.
           draws: labelled split -> [n], see `LabelTable`.
           parts: of the base.
-          extra_names: see the class.
+          extra_names, may_lack: see the class.
 
         Raises:
           OSError: the folder cannot be written or the disk is full.
@@ -163,7 +166,7 @@ class BeamJoin:
         try:
             for split in labels.ids:
                 LabelTable.write(folder, split, labels, draws[split])
-            yield cls(folder, tuple(labels.ids), labels.division, parts, tuple(extra_names))
+            yield cls(folder, tuple(labels.ids), labels.division, parts, tuple(extra_names), may_lack)
         finally:
             folder.rmtree()
 
@@ -180,11 +183,15 @@ class BeamJoin:
             | "LabelledSplits" >> beam.Create(self.labelled)
             | "LabelledIds" >> beam.FlatMap(_labelled_ids, folder=self.folder)
         )
-        of_ids = (
-            {"base": outputs[_IDS], "labels": labelled_ids}
-            | "ById" >> beam.CoGroupByKey()
-            | "IdFaults" >> beam.FlatMap(_id_faults, labelled=self.labelled)
-        )
+        by_id = {"base": outputs[_IDS], "labels": labelled_ids} | "ById" >> beam.CoGroupByKey()
+        of_ids = by_id | "IdFaults" >> beam.FlatMap(_id_faults, labelled=self.labelled)
+        if self.may_lack:
+            _ = (
+                by_id
+                | "Missing" >> beam.FlatMap(_missing_ids)
+                | "MissingIds" >> beam.combiners.ToList()
+                | "WriteMissing" >> beam.Map(_write_report, path=self._missing)
+            )
         _ = (
             (outputs[_FAULTS], of_ids)
             | "Faults" >> beam.Flatten()
@@ -194,13 +201,24 @@ class BeamJoin:
         )
         return {split: outputs[split] for split in SPLITS}
 
-    def check(self) -> None:
-        """Raises the JoinError of `join_by_id` if the finished pipeline found that labels and base do not fit."""
-        check_faults({what: Fault(*found) for what, found in json.loads(self._report.read_bytes())})
+    def check(self) -> dict[str, list[str]]:
+        """Returns the labelled ids, by split, that the base lacks; none but where it may lack some.
+
+        Raises:
+          JoinError: labels and base do not fit, as of `join_by_id`.
+        """
+        faults = {what: Fault(*found) for what, found in json.loads(self._report.read_bytes())}
+        check_faults(faults, may_lack=self.may_lack)
+        found = sorted(json.loads(self._missing.read_bytes())) if self.may_lack else []
+        return {split: [id_ for of_split, id_ in found if of_split == split] for split in self.labelled}
 
     @property
     def _report(self) -> Any:
         return self.folder / "report.json"
+
+    @property
+    def _missing(self) -> Any:
+        return self.folder / "missing.json"
 
 
 class _JoinParts(beam.DoFn):
@@ -254,6 +272,13 @@ def _id_faults(grouped: tuple[str, Mapping[str, Iterable[str]]], labelled: Seque
         yield NO_LABELS, id_
 
 
+def _missing_ids(grouped: tuple[str, Mapping[str, Iterable[str]]]) -> Iterator[tuple[str, str]]:
+    """Yields an id with the splits in which it has labels and the base does not have it."""
+    id_, splits = grouped
+    for split in set(splits["labels"]) - set(splits["base"]):
+        yield split, id_
+
+
 class _CountAndName(beam.CombineFn):
     """(number of faults, the first few in the order of the ids)."""
 
@@ -271,8 +296,8 @@ class _CountAndName(beam.CombineFn):
         return accumulator
 
 
-def _write_report(faults: list[tuple[str, tuple[int, list[str]]]], path: Any) -> None:
-    path.write_text(json.dumps(faults))
+def _write_report(found: list[Any], path: Any) -> None:
+    path.write_text(json.dumps(found))
 
 
 def local_runner_fits(num_bytes: int, dataset: str) -> bool:

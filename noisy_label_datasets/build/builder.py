@@ -14,21 +14,25 @@ import dataclasses
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
+from absl import logging
+from etils import epath
 
-from noisy_label_datasets.base.arrays import CleanDataset, replacing
+from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.bases import Base
 from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.folders import replacing, set_aside, sweep
 from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
+from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.noise.figures import noise_figures
 from noisy_label_datasets.registration import builder_class, import_builders, remember
 
@@ -50,12 +54,15 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
       SPLIT_PLAN: how the base is divided into the five splits.
       RATER_IMAGE_SIZE: (height, width) at which raters see the images, where these differ in size.
       BEAM: whether it is built with Apache Beam where nothing else is said: datasets of hundreds of thousands.
+      MAY_LACK: how many of the labelled ids the base may lack. Those that it does lack are counted in the metadata; an
+        id of the base without labels is an error always.
     """
 
     BASE: ClassVar[Base]
     SPLIT_PLAN: ClassVar[SplitPlan]
     RATER_IMAGE_SIZE: ClassVar[tuple[int, int] | None] = None
     BEAM: ClassVar[bool] = False
+    MAY_LACK: ClassVar[int] = 0
     # What makes TFDS hand on the folder; only published_* configs look there.
     MANUAL_DOWNLOAD_INSTRUCTIONS = MANUAL_DOWNLOAD_INSTRUCTIONS
 
@@ -76,12 +83,24 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
           **kwargs: see TFDS.
 
         Raises:
-          BuildError: there is no config of this name.
+          BuildError: there is no config of this name, or what is built cannot be opened.
         """
         # TFDS itself would name the configs that look alike, which are often none.
         if isinstance(config, str) and self.get_builder_config(config.partition(":")[0]) is None:
             raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
-        super().__init__(config=config, **kwargs)
+        try:
+            super().__init__(config=config, **kwargs)
+        except NoisyLabelsError:
+            raise
+        except Exception as error:  # TFDS has as many kinds as files that can be damaged
+            folder = getattr(self, "_data_dir", None)
+            if folder is None or not epath.Path(folder).exists():
+                raise
+            said = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise BuildError(
+                f"the dataset in {folder} cannot be opened ({said}); if it is damaged, remove that folder, and it is "
+                "built anew"
+            ) from error
         self._beam = beam
         self._original_state["beam"] = beam  # what TFDS makes a pickled builder anew of
 
@@ -106,6 +125,41 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             metadata=tfds.core.MetadataDict(),
         )
 
+    def download_and_prepare(
+        self, *, download_config: tfds.download.DownloadConfig | None = None, **kwargs: Any
+    ) -> None:
+        """As of every TFDS builder; while one process builds a dataset, others wait, and take what it has built.
+
+        Raises:
+          NoisyLabelsError: labels or base dataset are missing, damaged or do not fit each other.
+          BuildError: another process has built it meanwhile, but in another file format.
+          OSError: the folder cannot be written or the disk is full.
+        """
+        anew = download_config is not None and download_config.download_mode.overwrite_dataset
+        if self.is_prepared() and not anew:
+            super().download_and_prepare(download_config=download_config, **kwargs)
+            return
+        with taking_turns(self.data_path) as lease:
+            if self.is_prepared() and not anew:
+                self._take_what_is_there(kwargs.get("file_format"))
+                return
+            if lease is not None:
+                path = pathlib.Path(self.data_path)
+                sweep(path)
+                set_aside(path)  # as TFDS does, which takes a half-deleted dataset for a whole one if it is stopped
+            super().download_and_prepare(download_config=download_config, **kwargs)
+
+    def _take_what_is_there(self, file_format: Any) -> None:
+        wanted = self.info.file_format if file_format is None else tfds.core.FileFormat(file_format)
+        self.info.read_from_directory(self.data_dir)
+        there = tfds.builder_from_directory(self.data_dir).info.file_format
+        if there != wanted:
+            name = f"{self.name}/{self.builder_config.name}"
+            raise BuildError(
+                f"{name} was built by another process meanwhile, as {there.value}: "
+                f"`noisy-labels build {name} --file-format {wanted.value}` builds it anew"
+            )
+
     def label_context(self, manual_dir: Any = None) -> LabelContext:
         """Returns what the source of a config's labels is told; manual_dir: None for the place where TFDS has it."""
         return LabelContext(
@@ -126,8 +180,10 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         labels, draws = self._labels(dl_manager)
         spool = Spool()
-        for example in join_by_id(self._base_batches(), labels):
+        missing: dict[str, list[str]] = {}
+        for example in join_by_id(self._base_batches(), labels, may_lack=self.MAY_LACK, missing=missing):
             spool.add(example)
+        self._note_missing(labels, missing)
         return {split: self._generate_examples(split, spool, labels, draws.get(split)) for split in SPLITS}
 
     def _generate_examples(
@@ -177,7 +233,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         config = dataclasses.replace(download_config, beam_runner=runner, beam_options=options, ignore_duplicates=True)
         parts = self.BASE.parts(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
         with beam_build.BeamJoin.prepare(
-            self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels)
+            self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels), self.MAY_LACK
         ) as join:
             # TFDS makes a pipeline for a builder whose method takes one.
             def split_generators(dl_manager: Any, pipeline: Any) -> dict[str, Any]:
@@ -191,8 +247,21 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                 raise original from (error if isinstance(original, beam_build.BeamError) else None)
             finally:
                 del self._split_generators
-            join.check()
+            self._note_missing(labels, join.check())
         return splits
+
+    def _note_missing(self, labels: NoisyLabels, missing: Mapping[str, Sequence[str]]) -> None:
+        """Has the metadata say how many labelled ids the base lacks, and what the figures are without them."""
+        if not self.MAY_LACK:
+            return
+        counts = {split: len(ids) for split, ids in missing.items()}
+        self.info.metadata["missing_from_base"] = counts
+        if number := sum(counts.values()):
+            self.info.metadata["noise"] = noise_figures(labels.without(missing), self.BASE.class_names)
+            logging.warning(
+                "%s/%s: %d labelled ids are not in %s %s (at most %d may be missing)",
+                *(self.name, self.builder_config.name, number, self.BASE.name, self.BASE.version, self.MAY_LACK),
+            )
 
     def _uses_beam(self, download_config: tfds.download.DownloadConfig) -> bool:
         """Returns whether Beam builds: as said to the builder, else if a runner or options are named, else by BEAM."""

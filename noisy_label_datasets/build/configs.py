@@ -1,4 +1,4 @@
-"""The configs that a dataset offers, of one pool of raters a level.
+"""The configs that a dataset offers: one pool of raters per level of noise, and what is derived from it.
 
 BUILDER_CONFIGS = standard_configs(
     {"low": "Ten raters trained for long.", "medium": ..., "high": ...}, rates=(0.2, 0.3), published=True
@@ -24,10 +24,13 @@ class NoisyLabelConfig(tfds.core.BuilderConfig):
 
     Attributes:
       name: 'low'.
-      source: where its labels come from.
+      source: where its labels come from; its own description stands in where none is given.
     """
 
     source: LabelSource
+
+    def __post_init__(self) -> None:
+        self.description: str | None = self.description or _sentence(self.source)
 
 
 def standard_configs(
@@ -40,9 +43,9 @@ def standard_configs(
     """Returns the configs of a dataset.
 
     Args:
-      levels: level -> what its raters are like, in a sentence or two. For each there are the configs `<level>`,
-        `<level>_independent` and `<level>_class_conditional`.
-      rates: rater error rates r, for each of which there is a config `rate_<r>`, sampled from the raters of the first
+      levels: level of noise -> what its raters are like, in a sentence or two. For each there are the configs
+        `<level>`, `<level>_independent` and `<level>_class_conditional`.
+      rates: target error rates r, for each of which there is a config `rate_<r>`, sampled from the raters of the first
         level, which should be the best.
       published: whether the paper's authors released labels of these levels: `published_<level>`.
       studies: name -> description, of raters beyond the levels, which the paper has for one of its studies.
@@ -52,40 +55,31 @@ def standard_configs(
         for described in (levels, studies or {})
     )
     flips = [
-        NoisyLabelConfig(
-            name=f"{level}_{name}", description=f"{text}, as often as by raters {level}.", source=source(level)
-        )
+        NoisyLabelConfig(name=f"{level}_{name}", source=kind(level))
         for level in levels
-        for name, text, source in (
-            ("independent", "Labels flipped to any other class alike", IndependentFlips),
-            ("class_conditional", "Labels flipped with the raters' confusion matrices", ClassConditionalFlips),
-        )
+        for name, kind in (("independent", IndependentFlips), ("class_conditional", ClassConditionalFlips))
     ]
-    released = [
-        NoisyLabelConfig(
-            name=f"published_{level}",
-            description=f"The labels {level} that the paper's authors released.",
-            source=Published(level),
-        )
-        for level in levels
-        if published
-    ]
+    released = [NoisyLabelConfig(name=f"published_{level}", source=Published(level)) for level in levels if published]
     dials = [dial_config(rate, of=next(iter(levels))) for rate in rates]
     return [*raters, *flips, *released, *dials, *for_studies]
 
 
-def dial_config(rate: float, *, of: str = "low", knob: str = "error_odds") -> NoisyLabelConfig:
-    """Returns the config `rate_<rate>` of labels of any rater error rate.
+def dial_config(rate: float, *, of: str = "low", rescaling: str = "error_odds") -> NoisyLabelConfig:
+    """Returns the config `rate_<rate>` of labels at any target error rate.
 
     Args:
-      rate: wanted share of wrong labels.
-      of: the level whose raters' probabilities are sampled; unless it is 'low', the config's name begins with it.
-      knob: of `dial.KNOBS`; unless it is 'error_odds', the config's name ends with it.
+      rate: target share of wrong labels.
+      of: the config whose raters' probabilities are sampled; unless it is 'low', the config's name begins with it.
+      rescaling: of `dial.RESCALINGS`; unless it is 'error_odds', the config's name ends with it.
     """
     shown = f"rate_{rate:.2f}" if rate == round(rate, 2) else f"rate_{rate}"
     return NoisyLabelConfig(
-        name=("" if of == "low" else f"{of}_") + shown + ("" if knob == "error_odds" else f"_{knob}"),
-        description=f"Labels sampled from the probabilities of raters {of} so that {100 * rate:g} % are wrong"
-        + ("." if knob == "error_odds" else f", by {knob}."),
-        source=Dial(rate, of=of, knob=knob),
+        name=("" if of == "low" else f"{of}_") + shown + ("" if rescaling == "error_odds" else f"_{rescaling}"),
+        source=Dial(rate, of=of, rescaling=rescaling),
     )
+
+
+def _sentence(source: LabelSource) -> str:
+    """Returns a source's description as a sentence."""
+    text = source.describe()
+    return text[:1].upper() + text[1:].removesuffix(".") + "."

@@ -48,12 +48,25 @@ class JoinedExample:
     extra_labels: tuple[int, ...] = ()
 
 
-def join_by_id(batches: Iterable[ExampleBatch], labels: NoisyLabels) -> Iterator[JoinedExample]:
+def join_by_id(
+    batches: Iterable[ExampleBatch],
+    labels: NoisyLabels,
+    *,
+    may_lack: int = 0,
+    missing: dict[str, list[str]] | None = None,
+) -> Iterator[JoinedExample]:
     """Yields every example of the base, in the base's order.
+
+    Args:
+      batches: of the base.
+      labels: to be joined.
+      may_lack: how many labelled ids the base may lack.
+      missing: is filled with those that it lacks, by split.
 
     Raises:
       JoinError: after the last example, when everything is known: an id stands in the base twice, or in a labelled
-        split of only one side; or a clean label differs. The message counts the ids and names a few.
+        split of only one side (but for what may be lacking); or a clean label differs. The message counts the ids and
+        names a few.
     """
     rows = {split: {id_: row for row, id_ in enumerate(ids.tolist())} for split, ids in labels.ids.items()}
     clean = {split: clean_labels.tolist() for split, clean_labels in labels.clean_labels.items()}
@@ -75,9 +88,11 @@ def join_by_id(batches: Iterable[ExampleBatch], labels: NoisyLabels) -> Iterator
             elif row != UNLABELLED and clean[split][row] != label:
                 differing.append(other_label(id_, label, clean[split][row]))
             yield JoinedExample(split, id_, image, label, row, extra)
+    if missing is not None:
+        missing.update({split: list(of_split) for split, of_split in rows.items()})
     without_image = [id_ for ids in rows.values() for id_ in ids]
     found = {REPEATED: repeated, NO_LABELS: without_labels, NO_IMAGE: without_image, OTHER_LABEL: differing}
-    check_faults({what: Fault(len(names), names[:3]) for what, names in found.items()})
+    check_faults({what: Fault(len(names), names[:3]) for what, names in found.items()}, may_lack=may_lack)
 
 
 REPEATED = "ids stand in the base dataset more than once"
@@ -98,12 +113,19 @@ def other_label(id_: str, of_base: int, of_labels: int) -> str:
     return f"{id_} (base {of_base}, labels {of_labels})"
 
 
-def check_faults(faults: Mapping[str, Fault]) -> None:
-    """Raises a JoinError that counts the faults and names a few; faults: what is wrong -> with which."""
+def check_faults(faults: Mapping[str, Fault], *, may_lack: int = 0) -> None:
+    """Raises a JoinError that counts the faults and names a few.
+
+    Args:
+      faults: what is wrong -> with which.
+      may_lack: so many labelled ids that are not in the base are no fault.
+    """
+    allowed = {NO_IMAGE: may_lack}
     said = [
         f"{faults[what].number} {what}, such as {', '.join(faults[what].examples)}"
+        + (f" (at most {allowed[what]} may be missing)" if allowed.get(what) else "")
         for what in (REPEATED, NO_LABELS, NO_IMAGE, OTHER_LABEL)
-        if what in faults and faults[what].number
+        if what in faults and faults[what].number > allowed.get(what, 0)
     ]
     if said:
         raise JoinError(f"the noisy labels do not fit the base dataset: {'; '.join(said)}")

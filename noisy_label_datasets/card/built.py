@@ -11,7 +11,7 @@ import numpy as np
 from noisy_label_datasets.base.bases import decode_image
 from noisy_label_datasets.card.model import NoiseCard
 from noisy_label_datasets.human.table1 import Table1
-from noisy_label_datasets.info import NotBuiltError
+from noisy_label_datasets.info import NotBuiltError, full_name
 from noisy_label_datasets.noise.figures import MEASURED_SPLIT
 
 
@@ -27,7 +27,7 @@ def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
     """
     info = builder.info
     metadata = info.metadata or {}
-    name = f"{builder.name}/{builder.builder_config.name}"
+    name = full_name(builder)
     if "noise" not in metadata:
         raise NotBuiltError(f"{name} is not built in {builder.data_dir_root}: `noisy-labels build {name}` builds it")
     noise = metadata["noise"]

@@ -14,10 +14,12 @@ from types import FrameType
 from typing import NoReturn
 
 from noisy_label_datasets import training_options
+from noisy_label_datasets.cli.targets import check_data_dir
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.output import guarded_output, printable
 from noisy_label_datasets.version import __version__
 
-COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate", "export")
+COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate", "export", "labels")
 
 DESCRIPTION = """\
 Image-classification datasets whose noisy labels come from simulated raters: neural networks that were trained on the
@@ -63,7 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: the machine failed (disk, permissions, network). 2: what was asked for is wrong or cannot be had; the
     message says what is allowed. 130 or 143: interrupted or terminated; what was finished is kept.
     """
-    own, for_beam = _divided(sys.argv[1:] if argv is None else argv)
+    with guarded_output():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(argv: Sequence[str]) -> int:
+    own, for_beam = _divided(argv)
     args, unknown = parser().parse_known_args(own, argparse.Namespace(for_beam=for_beam))
     if unknown:
         takes = " ".join(args.parser.format_usage().split())
@@ -72,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A polite kill unwinds the stack too, so that no training process stays behind.
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        if (data_dir := getattr(args, "data_dir", None)) is not None:
+            check_data_dir(data_dir)
         _import_datasets(args.imports)
         args.run(args)
         sys.stdout.flush()
@@ -112,16 +121,21 @@ def _import_datasets(modules: str | None) -> None:
     """
     if modules is None:
         return
-    sys.path.insert(0, os.getcwd())
-    for module in modules.split(","):
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            raise NoisyLabelsError(f"--imports {module}: {error} (looked in {os.getcwd()} too)") from error
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        for module in modules.split(","):
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                raise NoisyLabelsError(f"--imports {module}: {error} (looked in {here} too)") from error
+    finally:  # what is imported from now on is not to be taken from a file that happens to lie here
+        sys.path.remove(here)
+        sys.path.append(here)
 
 
 def _complain(message: str, exit_code: int) -> int:
-    print(f"noisy-labels: {message}", file=sys.stderr)
+    print(f"noisy-labels: {printable(message)}", file=sys.stderr)
     return exit_code
 
 

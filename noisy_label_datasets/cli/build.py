@@ -5,12 +5,15 @@ built from other labels than those found now, or in another file format than the
 """
 
 import argparse
-import shutil
+import pathlib
 import sys
 from typing import TYPE_CHECKING
 
 from noisy_label_datasets.cli.tables import NOTHING, print_table
-from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder, full_name
+from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder
+from noisy_label_datasets.folders import set_aside
+from noisy_label_datasets.info import full_name, missing_from_base
+from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.registration import own_names
 
 if TYPE_CHECKING:
@@ -66,34 +69,45 @@ def build(
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     labels = builder.builder_config.source.load(builder.label_context())
+    if _is_as_wanted(builder, labels.sha256, file_format):
+        print(f"Built already: {builder.data_dir}")
+        return builder
     root, config = builder.data_dir_root, builder.builder_config
-    if builder.is_prepared():
-        built_format = builder.info.file_format.value
-        file_format = file_format or built_format
-        if builder.info.metadata["labels_sha256"] != labels.sha256:
-            print("It was built from other labels: it is built anew", flush=True)
-        elif file_format != built_format:
-            print(f"It was built as {built_format}: it is built anew as {file_format}", flush=True)
-        else:
-            print(f"Built already: {builder.data_dir}")
-            return builder
-    if builder.data_path.exists():
-        old = builder.data_path.with_name(f".{builder.version}.old")
-        builder.data_path.rename(old)  # first out of the way: a half-deleted dataset is not to be taken for a whole one
-        shutil.rmtree(old)
-    builder = type(builder)(config=config, data_dir=root, file_format=file_format, beam=beam)
-    download_config = tfds.download.DownloadConfig()
-    if beam_options:
-        from apache_beam.options.pipeline_options import PipelineOptions
+    with taking_turns(builder.data_path):
+        builder = type(builder)(config=config, data_dir=root)  # by now another process may have built it
+        if builder.is_prepared():
+            built_format = builder.info.file_format.value
+            file_format = file_format or built_format
+            if _is_as_wanted(builder, labels.sha256, file_format):
+                print(f"Built by another process meanwhile: {builder.data_dir}")
+                return builder
+            if builder.info.metadata["labels_sha256"] != labels.sha256:
+                print("It was built from other labels: it is built anew", flush=True)
+            else:
+                print(f"It was built as {built_format}: it is built anew as {file_format}", flush=True)
+            set_aside(pathlib.Path(builder.data_path))
+        builder = type(builder)(config=config, data_dir=root, file_format=file_format, beam=beam)
+        download_config = tfds.download.DownloadConfig()
+        if beam_options:
+            from apache_beam.options.pipeline_options import PipelineOptions
 
-        download_config.beam_options = PipelineOptions([f"--{option}" for option in beam_options.split(",")])
-    builder.download_and_prepare(download_config=download_config)
+            download_config.beam_options = PipelineOptions([f"--{option}" for option in beam_options.split(",")])
+        builder.download_and_prepare(download_config=download_config)
     return builder
+
+
+def _is_as_wanted(builder: "NoisyLabelBuilder", labels_sha256: str, file_format: str | None) -> bool:
+    """Returns whether a dataset is built, from these labels and in this file format (None: whichever)."""
+    return (
+        builder.is_prepared()
+        and builder.info.metadata["labels_sha256"] == labels_sha256
+        and file_format in (None, builder.info.file_format.value)
+    )
 
 
 def print_summary(builder: "NoisyLabelBuilder") -> None:
     """Prints size, rater error rate and first example of each split."""
-    from noisy_label_datasets.cli.reading import read_labels
+    from noisy_label_datasets.build.reading import read_labels
 
     names = builder.info.features["label"].names
     figures = builder.info.metadata["noise"]["splits"]
@@ -113,6 +127,8 @@ def print_summary(builder: "NoisyLabelBuilder") -> None:
         )
     print(f"\n{full_name(builder)} {builder.version} in {builder.data_dir}, and the first example of each split\n")
     print_table(("split", "examples", "error rate", "id", "label", "noisy_label", "noisy_labels"), rows)
+    if missing := missing_from_base(builder):
+        print(f"\n{missing}")
 
 
 def print_load_line(builder: "NoisyLabelBuilder", data_dir: str | None) -> None:

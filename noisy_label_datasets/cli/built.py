@@ -3,7 +3,8 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from noisy_label_datasets.cli.targets import check_dataset, find_builder, full_name
+from noisy_label_datasets.cli.targets import check_dataset, find_builder
+from noisy_label_datasets.info import NotBuiltError, full_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,6 @@ def built(target: str, data_dir: str | None) -> "list[NoisyLabelBuilder]":
       UnknownNameError: no such dataset or level.
       NotBuiltError: it is not built, or none of them is.
     """
-    from noisy_label_datasets.info import NotBuiltError
     from noisy_label_datasets.registration import builder_class
 
     dataset, _, level = target.partition("/")
@@ -59,16 +59,21 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
     """Returns the test labels of a built dataset."""
     import numpy as np
 
-    from noisy_label_datasets.cli.reading import read_labels
+    from noisy_label_datasets.build.reading import read_labels
     from noisy_label_datasets.labels.calibration import calibrated
-    from noisy_label_datasets.labels.sources import Raters
 
-    read, source = read_labels(builder, "test"), builder.builder_config.source
+    test = read_labels(builder, "test")
+    predictions = builder.builder_config.source.predictions(builder.label_context())
 
     def probabilities() -> "np.ndarray":
-        predictions, _ = source.predictions(builder.label_context())
+        assert predictions is not None  # PoolLabels has this function only where there are predictions
         row = {id_: i for i, id_ in enumerate(predictions.ids["test"].tolist())}
-        return calibrated(predictions, "test")[[row[id_] for id_ in read.ids]]
+        return calibrated(predictions, "test")[[row[id_] for id_ in test.ids]]
 
-    labels = (np.array(read.ids), read.labels, np.array(read.noisy_labels))
-    return PoolLabels(full_name(builder), *labels, probabilities if isinstance(source, Raters) else None)
+    return PoolLabels(
+        name=full_name(builder),
+        ids=np.array(test.ids),
+        labels=test.labels,
+        noisy_labels=np.array(test.noisy_labels),
+        probabilities=None if predictions is None else probabilities,
+    )

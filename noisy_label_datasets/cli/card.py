@@ -58,12 +58,11 @@ def run(args: argparse.Namespace) -> None:
 
 def show_card(builder: "NoisyLabelBuilder", human_labels: str | None = None) -> "NoiseCard":
     """Prints the noise card of a built dataset in the terminal, and returns it."""
-    from rich.console import Console
-
     from noisy_label_datasets.card.terminal import print_card
+    from noisy_label_datasets.output import console
 
     card = _card_of(builder, human_labels)
-    print_card(card, Console())
+    print_card(card, console())
     print()
     return card
 
@@ -75,8 +74,7 @@ def _card_of(builder: "NoisyLabelBuilder", human_labels: str | None) -> "NoiseCa
     from noisy_label_datasets.human import human_labels as people
     from noisy_label_datasets.human.table1 import compare
 
-    at_hand = human_labels or (people.cache_folder() / people.CIFAR10H.name).exists()
-    if builder.BASE.name != people.CIFAR10H_BASE or not at_hand:
+    if builder.BASE.name != people.CIFAR10H_BASE or not people.at_hand(human_labels):
         return noise_card(builder)
     test = labels_of_test(builder)
     human = people.load_cifar10h(human_labels)

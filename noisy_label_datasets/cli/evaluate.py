@@ -6,8 +6,8 @@
 For each built config, or folder of rater predictions: how far its labels lie from CIFAR-10H, beside independent and
 class-conditional flips of the same error rate and the figures that the paper prints. CIFAR-10H is fetched once (0.8
 MB). The paper corrects mislabelled test images before it computes error rates; --corrections does, from a list that is
-fetched too. With --rates, also labels that are sampled from a pool's probabilities, turned to these error rates by the
-knobs of the dial.
+fetched too. With --rates, also labels that are sampled from a pool's probabilities, rescaled in each of three ways so
+that they have these error rates.
 """
 
 import argparse
@@ -39,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="correct mislabelled test images first, by cifar10_mturk.json (default: fetched)",
     )
-    parser.add_argument(
-        "--rates", nargs="+", type=float, default=[], metavar="RATE", help="rater error rates to turn each pool to"
-    )
+    parser.add_argument("--rates", nargs="+", type=float, default=[], metavar="RATE", help="target error rates")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,14 +49,13 @@ def run(args: argparse.Namespace) -> None:
       HumanLabelsError: people's labels or the corrections cannot be had, are damaged, or are of other examples.
       NoisyLabelsError: a pool that is not there or not whole.
     """
-    from rich.console import Console
-
+    from noisy_label_datasets import output
     from noisy_label_datasets.card.terminal import table1_lines
     from noisy_label_datasets.human import ciln_bench, human_labels, table1
 
     people = human_labels.load_cifar10h(args.human_labels)
     pools = [pool for name in args.pools for pool in find_pools(name, args.data_dir)]
-    console = Console(highlight=False)
+    console = output.console(highlight=False)
     for number, pool in enumerate(pools):
         labels, counts = pool.labels, people.of(pool.ids)
         if args.corrections is not None:
@@ -94,7 +91,7 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
       NoisyLabelsError: the pool's labels are not its own, or a rate is none.
     """
     from noisy_label_datasets.card.model import decimal
-    from noisy_label_datasets.human.sweep import Figures, measure, sweep
+    from noisy_label_datasets.human.sweep import Figures, HumanLabelled, measure, sweep
 
     if rates and pool.probabilities is None:
         raise NoisyLabelsError(
@@ -119,18 +116,18 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
 
     add("as they are", measure(pool.noisy_labels, labels, counts))
     if pool.probabilities is not None and rates:
-        for turned in sweep(pool.probabilities(), pool.ids, labels, counts, rates):
-            if turned.figures is None:
-                shown.add_row(turned.knob, f"{turned.rate:.1%}", *["–"] * 7)
+        for rescaled in sweep(pool.probabilities(), HumanLabelled(pool.ids, labels, counts), rates):
+            if rescaled.figures is None:
+                shown.add_row(rescaled.rescaling, f"{rescaled.rate:.1%}", *["–"] * 7)
             else:
-                add(f"{turned.knob} {turned.setting:.2g}", turned.figures)
+                add(f"{rescaled.rescaling} {rescaled.setting:.2g}", rescaled.figures)
     return shown
 
 
 def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
     """Returns the four best raters, as they are and turned to some rates, beside the voters of CILN-Bench."""
     from noisy_label_datasets.human import ciln_bench
-    from noisy_label_datasets.human.sweep import sweep_four
+    from noisy_label_datasets.human.sweep import HumanLabelled, sweep_four
 
     shown = _table(
         ("four labels an image", "error", "ratio"),
@@ -144,11 +141,11 @@ def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", 
     best = ciln_bench.best(pool.noisy_labels, labels)
     add("as they are", ciln_bench.compare(pool.noisy_labels[:, best], labels, counts))
     if pool.probabilities is not None and rates:
-        for knob, rate, found in sweep_four(pool.probabilities(), pool.ids, labels, counts, rates):
-            if found is None:
-                shown.add_row(knob, f"{rate:.1%}", "–")
+        for rescaled in sweep_four(pool.probabilities(), HumanLabelled(pool.ids, labels, counts), rates):
+            if rescaled.comparison is None:
+                shown.add_row(rescaled.rescaling, f"{rescaled.rate:.1%}", "–")
             else:
-                add(knob, found)
+                add(rescaled.rescaling, rescaled.comparison)
     for name, ratio in ciln_bench.reported_ratios(labels, counts).items():
         shown.add_row(f"CILN-Bench, {name}", f"{ciln_bench.SETTINGS[name].error_rate:.1%}", f"{ratio:.3f}")
     return shown

@@ -10,8 +10,9 @@ is read with mlcroissant.Dataset("digits/croissant.json"). Needs the [export] ex
 import argparse
 import pathlib
 
-from noisy_label_datasets.cli.targets import add_data_dir, add_target, find_builder, full_name
+from noisy_label_datasets.cli.targets import add_data_dir, add_target, find_builder
 from noisy_label_datasets.export.folder import FORMATS
+from noisy_label_datasets.info import full_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

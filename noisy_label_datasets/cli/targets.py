@@ -42,6 +42,27 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_data_dir(folder: str | None) -> None:
+    """Raises NoisyLabelsError if a folder (None: the default) cannot be where TFDS keeps datasets, or be looked at."""
+    if folder is None:
+        folder = os.environ.get("TFDS_DATA_DIR", os.path.join(os.path.expanduser("~"), "tensorflow_datasets"))
+        if folder.startswith("~"):
+            raise NoisyLabelsError("there is no home folder to keep datasets in: name another with --data-dir")
+    if not folder:
+        raise NoisyLabelsError("--data-dir (or TFDS_DATA_DIR) is empty: name the folder where TFDS keeps datasets")
+    if "://" in folder:
+        from etils import epath
+
+        try:
+            epath.Path(folder).exists()
+        except Exception as error:  # each kind of store has its own
+            said = str(error).strip().partition("\n")[0]
+            raise NoisyLabelsError(
+                f"--data-dir {folder} cannot be reached ({type(error).__name__}: {said}); a folder of this machine is "
+                "named without `file://`, and a store of a cloud needs the package that reads it"
+            ) from error
+
+
 def add_file_format(parser: argparse.ArgumentParser) -> None:
     """Adds the option `--file-format`."""
     parser.add_argument(
@@ -70,6 +91,8 @@ def find_builder(target: str, *, data_dir: str | None, file_format: str | None =
       UnknownNameError: no such dataset, or no such level of it.
       NoisyLabelsError: no level is given.
     """
+    if data_dir is None:
+        check_data_dir(None)
     dataset, _, level = target.partition("/")
     check_dataset(dataset)
     allowed = levels(dataset)
@@ -80,8 +103,3 @@ def find_builder(target: str, *, data_dir: str | None, file_format: str | None =
     if level not in allowed:
         raise UnknownNameError(f"level of {dataset} called", level, allowed)
     return builder_class(dataset)(config=level, data_dir=data_dir, file_format=file_format)
-
-
-def full_name(builder: "NoisyLabelBuilder") -> str:
-    """Returns 'digits_noisy/medium'."""
-    return f"{builder.name}/{builder.builder_config.name}"

@@ -16,8 +16,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from noisy_label_datasets import training_options
-from noisy_label_datasets.cli.targets import UnknownNameError, add_data_dir, add_target, find_builder, full_name
+from noisy_label_datasets.cli.targets import UnknownNameError, add_data_dir, add_target, find_builder
 from noisy_label_datasets.cli.training_process import TrainingError, list_pools, train_pool
+from noisy_label_datasets.info import full_name
+from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR, is_finished
 
 if TYPE_CHECKING:
     from noisy_label_datasets.build.builder import NoisyLabelBuilder
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     options = training_options.to_arguments(args, args.for_beam)
     builder = find_builder(args.target, data_dir=args.data_dir)
     folder = train(builder, pool=args.pool, out=args.out, options=options)
-    if not (folder / "manifest.json").exists():  # with --only; the training process has said so
+    if not is_finished(folder):  # with --only; the training process has said so
         return
     print(f"\nThe labels are in {folder}")
     if args.out is None:
@@ -71,37 +73,25 @@ def train(
       pool: the name that was asked for, if any.
       out: where the predictions go, if not where building the dataset looks for them.
       options: of the training process.
+
+    Raises:
+      TrainingError: no raters that could be trained stand behind the labels, or training failed.
     """
-    level = level_of_raters(builder)
+    source = builder.builder_config.source
+    config = source.pool_to_train()
+    if config is None:
+        raise TrainingError(f"there are no raters of {full_name(builder)} to train: {source.describe()}")
     pools = list_pools()
-    chosen = choose_pool(pools, builder.name, level, pool)
+    chosen = choose_pool(pools, builder.name, config, pool)
     data_dir = pathlib.Path(builder.data_dir_root)
     arrays = data_dir / "clean_arrays" / builder.name / str(builder.version)
-    out = out or data_dir / "rater_predictions" / builder.name / level
+    out = out or data_dir / PREDICTIONS_DIR / builder.name / config
     print(f"Reading {builder.BASE.name} {builder.BASE.version}, whose clean half the raters are trained on", flush=True)
     # A pool of the user's own is not known here, and sees the images at the builder's size.
     size = next((tuple(known["image_size"]) for known in pools if known["name"] == chosen), None)
     builder.clean_dataset(arrays, image_size=size)
     train_pool(arrays=arrays, pool=chosen, out=out, options=options)
     return out
-
-
-def level_of_raters(builder: "NoisyLabelBuilder") -> str:
-    """Returns the level of the raters whose labels a config has, or from whose labels its own are made.
-
-    Raises:
-      TrainingError: no raters that could be trained stand behind the labels.
-    """
-    from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
-    from noisy_label_datasets.labels.sources import Raters
-
-    match builder.builder_config.source:
-        case Raters(level):
-            return level
-        case IndependentFlips(of=level) | ClassConditionalFlips(of=level) | Dial(of=level):
-            return level
-        case source:
-            raise TrainingError(f"there are no raters of {full_name(builder)} to train: its labels are {source}")
 
 
 def choose_pool(pools: list[Mapping[str, Any]], dataset: str, level: str, wanted: str | None) -> str:

@@ -36,7 +36,11 @@ def list_pools(*, cost: bool = False) -> list[Mapping[str, Any]]:
       TrainingError: the [training] extra is not installed, or the process failed.
     """
     process = subprocess.run(
-        _command("list", "--json", *(["--cost"] if cost else [])), stdout=subprocess.PIPE, text=True, check=False
+        _command("list", "--json", *(["--cost"] if cost else [])),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=_environment(),
+        check=False,
     )
     if process.returncode:
         raise TrainingError(f"`python -m rater_training list` failed with exit code {process.returncode} (see above)")
@@ -58,7 +62,7 @@ def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, 
     """
     command = _command("train", "--arrays", os.fspath(arrays), "--pool", pool, "--out", os.fspath(out), *options)
     sys.stdout.flush()
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, env=_environment())
     try:
         exit_code = process.wait()
     finally:
@@ -91,3 +95,18 @@ def _command(*arguments: str) -> list[str]:
     if missing := _missing():
         raise TrainingError(f"training raters needs {', '.join(missing)}, not installed here: {INSTALL}")
     return [sys.executable, "-m", "rater_training", *arguments]
+
+
+def _environment() -> dict[str, str]:
+    """Returns an environment in which `python -m` runs no file of the working directory in place of a module.
+
+    It passes it on to the processes that it starts itself.
+    """
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    package = importlib.util.find_spec("rater_training")
+    if package is not None and package.origin is not None:
+        root = os.path.dirname(os.path.dirname(package.origin))
+        if root in [os.path.abspath(folder) for folder in sys.path] and os.path.basename(root) != "site-packages":
+            # A clone that is not installed, found because it is the working directory.
+            environment["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return environment

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from noisy_label_datasets.card.built import noise_card
 from noisy_label_datasets.card.markdown import to_markdown
 from noisy_label_datasets.files import to_json
+from noisy_label_datasets.info import full_name
 
 if TYPE_CHECKING:
     from noisy_label_datasets.build.builder import NoisyLabelBuilder
@@ -17,7 +18,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 def dataset_card(builder: NoisyLabelBuilder) -> str:
     """Returns README.md for the folder of a built dataset: a YAML header, and prose."""
     info = builder.info
-    name = f"{builder.name}/{builder.builder_config.name}"
+    name = full_name(builder)
     examples = sum(split.num_examples for split in info.splits.values())
     header = {
         "pretty_name": name,

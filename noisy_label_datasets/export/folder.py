@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.info import full_name
 
 if TYPE_CHECKING:
     import datasets
@@ -56,7 +57,7 @@ def export(builder: NoisyLabelBuilder, folder: str | os.PathLike, export_format:
     from noisy_label_datasets.export.croissant import croissant_metadata
 
     folder = pathlib.Path(folder)
-    name = f"{builder.name}/{builder.builder_config.name}"
+    name = full_name(builder)
     if export_format not in FORMATS:
         raise ExportError(f"no export format {export_format!r}; there are {', '.join(FORMATS)}")
     if missing := [package for package in NEEDED if importlib.util.find_spec(package) is None]:
@@ -126,15 +127,10 @@ def _features(builder: NoisyLabelBuilder) -> datasets.Features:
 
 
 def _rows(builder: NoisyLabelBuilder, split: str, features: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    import tensorflow_datasets as tfds
+    from noisy_label_datasets.build.reading import stored_examples
 
-    decoders = {"image": tfds.decode.SkipDecoding()}
-    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
-        examples = builder.as_data_source(split, decoders=decoders)
-    else:
-        examples = tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))
     numbers = [name for name in features if name not in ("id", "image", "noisy_labels")]
-    for example in examples:
+    for example in stored_examples(builder, split):
         yield {
             "id": example["id"].decode(),
             "image": {"bytes": example["image"], "path": None},

@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import os
 import pathlib
-import urllib.error
-import urllib.request
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
 from noisy_label_datasets import files
+from noisy_label_datasets.download import PATIENCE, DownloadError, download
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.schema import ListOf, Record, Whole, read_json
+
+T = TypeVar("T")
 
 
 class HumanLabelsError(NoisyLabelsError):
@@ -47,6 +50,19 @@ CIFAR10H = RemoteFile(
     sha256="9b36b4550349af56c79083356312eb4af856cc5fd3caf1f669d40b9d0bbb69ff",
 )
 CIFAR10H_BASE = "cifar10"  # the TFDS dataset whose test set people labelled
+_CLASS = Whole(0, 9)
+_CORRECTIONS = ListOf(
+    Record(
+        {
+            "id": Whole(0, 9_999),
+            "given_original_label": _CLASS,
+            "our_guessed_label": _CLASS,
+            "mturk": Record({"guessed": Whole(0, 1000)}, others=Whole(0, 1000)),
+        }
+    ),
+    least=1,
+)
+_MOST_BYTES = 16 * 2**20  # of either file; they have 0.8 MB and less
 CORRECTIONS = RemoteFile(
     url=f"{_GITHUB}/cleanlab/label-errors/5457895eee26e49187de5c4d6617b9de6f172221/mturk/cifar10_mturk.json",
     sha256=None,  # checked by content instead, in `load_corrections`
@@ -88,10 +104,7 @@ def load_cifar10h(path: str | os.PathLike | None = None) -> HumanLabels:
     Raises:
         HumanLabelsError: it cannot be fetched, or its SHA-256 is not the published file's.
     """
-    data = _read(CIFAR10H, path)
-    if files.sha256(data) != CIFAR10H.sha256:
-        raise HumanLabelsError(f"{path or CIFAR10H.url} is not CIFAR-10H: its SHA-256 is not {CIFAR10H.sha256}")
-    counts = np.load(io.BytesIO(data), allow_pickle=False)
+    counts = _read(CIFAR10H, path, _parse_cifar10h)
     return HumanLabels(ids=np.array([f"test_{i:05d}" for i in range(len(counts))]), counts=counts)
 
 
@@ -113,42 +126,77 @@ def load_corrections(ids: np.ndarray, labels: np.ndarray, path: str | os.PathLik
     source = path or CORRECTIONS.url
     corrected = labels.copy()
     place = {id_: i for i, id_ in enumerate(ids.tolist())}
-    try:
-        for image in json.loads(_read(CORRECTIONS, path)):
-            at = place.get(f"test_{image['id']:05d}")
-            if at is None:  # these examples are a part of the test set
-                continue
-            if image["given_original_label"] != labels[at]:
-                raise HumanLabelsError(
-                    f"{source} says that {ids[at]} is labelled {image['given_original_label']}; it is {labels[at]} here"
-                )
-            answers = image["mturk"]
-            if answers["guessed"] > sum(answers.values()) / 2:
-                corrected[at] = image["our_guessed_label"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise HumanLabelsError(f"{source} is no list of corrections: {type(error).__name__} {error}") from error
+    for image in _read(CORRECTIONS, path, _parse_corrections):
+        at = place.get(f"test_{image['id']:05d}")
+        if at is None:  # these examples are a part of the test set
+            continue
+        if image["given_original_label"] != labels[at]:
+            raise HumanLabelsError(
+                f"{source} says that {ids[at]} is labelled {image['given_original_label']}; it is {labels[at]} here"
+            )
+        answers = image["mturk"]
+        if answers["guessed"] > sum(answers.values()) / 2:
+            corrected[at] = image["our_guessed_label"]
     return corrected
 
 
-def cache_folder() -> pathlib.Path:
-    """Where fetched files are kept: `noisy_label_datasets` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache)."""
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "noisy_label_datasets"
+def _parse_cifar10h(data: bytes) -> np.ndarray:
+    if files.sha256(data) != CIFAR10H.sha256:
+        raise ValueError(f"it is not CIFAR-10H: its SHA-256 is not {CIFAR10H.sha256}")
+    return np.load(io.BytesIO(data), allow_pickle=False)
 
 
-def _read(file: RemoteFile, path: str | os.PathLike | None) -> bytes:
-    """The bytes of a local copy, or of the cached one, fetched first if need be."""
-    local = pathlib.Path(path) if path else cache_folder() / file.name
-    if local.exists():
-        return local.read_bytes()
-    if path:
-        raise HumanLabelsError(f"{path} is not there; without it, {file.url} is fetched")
+def _parse_corrections(data: bytes) -> list[dict]:
     try:
-        with urllib.request.urlopen(file.url, timeout=60) as response:
-            data = response.read()
-    except (urllib.error.URLError, OSError) as error:
-        raise HumanLabelsError(
-            f"cannot fetch {file.url} ({error}); get it by hand and name its path, or try again"
-        ) from error
-    if file.sha256 in (None, files.sha256(data)):
-        files.write_atomically(local, data)
-    return data
+        return read_json(data, _CORRECTIONS)
+    except ValueError as error:
+        raise ValueError(f"it is no list of corrections: {error}") from error
+
+
+def cache_folder() -> pathlib.Path:
+    """Where fetched files are kept: `noisy_label_datasets` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache).
+
+    Raises:
+        HumanLabelsError: there is no home folder, nor does the variable name another.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if cache.startswith("~"):
+        raise HumanLabelsError("there is no home folder to keep what is fetched in: set XDG_CACHE_HOME, or name a file")
+    return pathlib.Path(cache) / "noisy_label_datasets"
+
+
+def at_hand(path: str | os.PathLike | None = None) -> bool:
+    """Returns whether people's labels can be had without fetching them: a file is named, or was fetched before."""
+    try:
+        return path is not None or (cache_folder() / CIFAR10H.name).exists()
+    except HumanLabelsError:
+        return False
+
+
+def _read(file: RemoteFile, path: str | os.PathLike | None, parse: Callable[[bytes], T]) -> T:
+    """Returns what is in a local copy, or in the cached one, which is fetched if it is missing or damaged.
+
+    parse: raises ValueError for the bytes of another file.
+    """
+    if path:
+        try:
+            return parse(pathlib.Path(path).read_bytes())
+        except FileNotFoundError as error:
+            raise HumanLabelsError(f"{path} is not there; without it, {file.url} is fetched") from error
+        except ValueError as error:
+            raise HumanLabelsError(f"{path} cannot be used: {error}") from error
+    cached = cache_folder() / file.name
+    damaged = ""
+    try:
+        return parse(cached.read_bytes())
+    except FileNotFoundError:
+        pass
+    except ValueError as error:
+        damaged = f"{cached}, fetched before, is damaged ({error}), and "
+    try:
+        download(
+            file.url, cached, most_bytes=_MOST_BYTES, check=lambda path: parse(path.read_bytes()), patience=PATIENCE
+        )
+    except DownloadError as error:
+        raise HumanLabelsError(f"{damaged}{error}; get it by hand and name its path, or try again") from error
+    return parse(cached.read_bytes())

@@ -1,8 +1,8 @@
-"""What becomes of a pool's labels along the dial: error, agreement, instance-dependence, distance to people.
+"""The labels of a pool at many target error rates: error, agreement, instance dependence, distance to human labels.
 
     figures = measure(noisy_labels, labels, human_counts)          # of any labels of the CIFAR-10 test set
-    for turned in sweep(probabilities, ids, labels, human_counts, rates=(0.2, 0.3)):
-        print(turned.knob, turned.rate, turned.figures)
+    for rescaled in sweep(probabilities, HumanLabelled(ids, labels, human_counts), rates=(0.2, 0.3)):
+        print(rescaled.rescaling, rescaled.rate, rescaled.figures)
 
 `noisy-labels evaluate --rates` prints it, and the tables of docs/measuring.md are made of it.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Figures:
         error_rate: share of wrong labels.
         alpha: Krippendorff's.
         vote_variance, flip_rate_variance, explained_by_class: see `instance_dependence`.
-        ratio: distance to people over that of independent flips, in the paper's way (`table1`).
+        ratio: distance to human labels over that of independent flips, in the paper's way (`table1`).
         proper_ratio: the same as proper distributions; None where there are none of this error rate.
         ratio_of_four: as `ratio`, with `ciln_bench.LABELS` labels an image; None where there are fewer raters.
     """
@@ -45,14 +46,50 @@ class Figures:
     ratio_of_four: Estimate | None
 
 
-@dataclasses.dataclass(frozen=True)
-class Turned:
-    """A pool at a setting of a knob (`dial.common`); it and `figures` are None where the knob cannot reach the rate."""
+class HumanLabelled(NamedTuple):
+    """Images that human annotators labelled, too.
 
-    knob: str
+    Attributes:
+        ids: [n]; labels are drawn at numbers that depend on them alone.
+        labels: [n] clean labels.
+        human_counts: [n, K] how often human annotators gave each class to each image.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    human_counts: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Rescaled:
+    """The figures of a pool at a target error rate.
+
+    Attributes:
+        rescaling: of `dial.RESCALINGS`.
+        rate: the target.
+        setting: of the rescaling (`dial.common`); None where it cannot reach the rate.
+        figures: of the labels at this setting; None as above.
+    """
+
+    rescaling: str
     rate: float
     setting: float | None
     figures: Figures | None
+
+
+@dataclasses.dataclass(frozen=True)
+class RescaledFour:
+    """The four best raters of a pool at a target error rate, compared in the way of CILN-Bench.
+
+    Attributes:
+        rescaling: of `dial.RESCALINGS`.
+        rate: the target.
+        comparison: with human annotators; None where the rescaling cannot reach the rate.
+    """
+
+    rescaling: str
+    rate: float
+    comparison: ciln_bench.Comparison | None
 
 
 def measure(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarray) -> Figures:
@@ -61,7 +98,7 @@ def measure(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     Args:
         noisy_labels: [n, R].
         labels: [n] clean labels.
-        human_counts: [n, K] how often people gave each class to each example.
+        human_counts: [n, K] how often human annotators gave each class to each example.
     """
     num_classes = human_counts.shape[1]
     found = instance_dependence(noisy_labels, labels, num_classes)
@@ -85,64 +122,70 @@ def measure(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
 
 def sweep(
     probabilities: np.ndarray,
-    ids: np.ndarray,
-    labels: np.ndarray,
-    human_counts: np.ndarray,
+    images: HumanLabelled,
     rates: Sequence[float],
-    knobs: Sequence[str] = tuple(dial.KNOBS),
-) -> Iterator[Turned]:
-    """Yields a pool turned to each rate by each knob.
+    rescalings: Sequence[str] = tuple(dial.RESCALINGS),
+) -> Iterator[Rescaled]:
+    """Yields the figures of a pool at each target rate by each rescaling.
 
     Args:
         probabilities: [n, R, K] of the raters.
-        ids: [n] of the examples; labels are drawn at numbers that hang on them alone.
-        labels: [n] clean labels.
-        human_counts: [n, K].
-        rates: rater error rates in (0, 1).
-        knobs: of `dial.KNOBS`.
+        images: the n images.
+        rates: target error rates in (0, 1).
+        rescalings: of `dial.RESCALINGS`.
 
     Raises:
-        DialError: a rate that is none, or a knob that there is not.
+        DialError: a rate that is none, or a rescaling that does not exist.
     """
-    for knob, rate, setting, drawn in _drawn(probabilities, ids, labels, rates, knobs):
-        if setting is None or drawn is None:
-            yield Turned(knob, rate, None, None)
+    for drawn in _drawn(probabilities, images, rates, rescalings):
+        if drawn.settings is None or drawn.noisy_labels is None:
+            yield Rescaled(drawn.rescaling, drawn.rate, None, None)
         else:
-            yield Turned(knob, rate, dial.common(setting), measure(drawn, labels, human_counts))
+            figures = measure(drawn.noisy_labels, images.labels, images.human_counts)
+            yield Rescaled(drawn.rescaling, drawn.rate, dial.common(drawn.settings), figures)
 
 
 def sweep_four(
     probabilities: np.ndarray,
-    ids: np.ndarray,
-    labels: np.ndarray,
-    human_counts: np.ndarray,
+    images: HumanLabelled,
     rates: Sequence[float],
-    knobs: Sequence[str] = tuple(dial.KNOBS),
-) -> Iterator[tuple[str, float, ciln_bench.Comparison | None]]:
-    """Yields knob, rate and comparison in the way of CILN-Bench of a pool's best raters, as many as that has voters.
+    rescalings: Sequence[str] = tuple(dial.RESCALINGS),
+) -> Iterator[RescaledFour]:
+    """Yields the comparison in the way of CILN-Bench of a pool's best raters, as many as that has voters.
 
-    Args and errors as those of `sweep`; None where the knob cannot reach the rate.
+    Arguments and errors are those of `sweep`.
     """
-    four = probabilities[:, ciln_bench.best(probabilities.argmax(axis=-1), labels)]
-    for knob, rate, _, drawn in _drawn(four, ids, labels, rates, knobs):
-        yield knob, rate, None if drawn is None else ciln_bench.compare(drawn, labels, human_counts)
+    four = probabilities[:, ciln_bench.best(probabilities.argmax(axis=-1), images.labels)]
+    for drawn in _drawn(four, images, rates, rescalings):
+        found = drawn.noisy_labels
+        comparison = None if found is None else ciln_bench.compare(found, images.labels, images.human_counts)
+        yield RescaledFour(drawn.rescaling, drawn.rate, comparison)
+
+
+class _Drawn(NamedTuple):
+    """Settings [R] and labels [n, R] at a target rate; None where the rescaling cannot reach the rate."""
+
+    rescaling: str
+    rate: float
+    settings: np.ndarray | None
+    noisy_labels: np.ndarray | None
 
 
 def _drawn(
-    probabilities: np.ndarray, ids: np.ndarray, labels: np.ndarray, rates: Sequence[float], knobs: Sequence[str]
-) -> Iterator[tuple[str, float, np.ndarray | None, np.ndarray | None]]:
-    """Yields knob, rate, settings [R] and labels [n, R]; None where the knob cannot reach the rate, as another can."""
+    probabilities: np.ndarray, images: HumanLabelled, rates: Sequence[float], rescalings: Sequence[str]
+) -> Iterator[_Drawn]:
     for rate in rates:
         if not 0 < rate < 1:
             raise dial.DialError(f"a rater error rate lies between 0 and 1, not {rate}")
-    for knob in knobs:
-        if knob not in dial.KNOBS:
-            raise dial.DialError(f"no knob {knob!r}; there are {', '.join(dial.KNOBS)}")
-    uniforms = uniforms_of_ids(ids, probabilities.shape[1], "dial")
-    for rate, knob in itertools.product(rates, knobs):
+    for rescaling in rescalings:
+        if rescaling not in dial.RESCALINGS:
+            raise dial.DialError(f"no rescaling {rescaling!r}; there are {', '.join(dial.RESCALINGS)}")
+    uniforms = uniforms_of_ids(images.ids, probabilities.shape[1], dial.SEED)
+    for rate, rescaling in itertools.product(rates, rescalings):
         try:
-            setting = dial.solve(knob, probabilities, labels, rate, uniforms)
-        except dial.DialError:
-            yield knob, rate, None, None
+            settings = dial.solve(rescaling, probabilities, images.labels, rate, uniforms)
+        except dial.DialError:  # another rescaling may reach it
+            yield _Drawn(rescaling, rate, None, None)
         else:
-            yield knob, rate, setting, dial.draw(knob, probabilities, labels, setting, uniforms)
+            noisy_labels = dial.draw(rescaling, probabilities, images.labels, settings, uniforms)
+            yield _Drawn(rescaling, rate, settings, noisy_labels)

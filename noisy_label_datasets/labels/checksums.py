@@ -7,12 +7,17 @@ The format is that of TFDS, four columns with tabs between: path, size in bytes,
 """
 
 import pathlib
+import re
 from typing import Any, NamedTuple
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR
 
 CHECKSUMS = "checksums.tsv"
+SHIPPED = ("*.npz", f"{PREDICTIONS_DIR}/**/*", "rater_weights/**/*")
+
+_LINE = re.compile(r"(?P<path>[^\t/\0][^\t\0]*)\t(?P<size>[0-9]{1,15})\t(?P<sha256>[0-9a-f]{64})\t[^\t]+")
 
 
 class ChecksumError(NoisyLabelsError, ValueError):
@@ -37,12 +42,16 @@ def read_checksums(builder_dir: Any) -> dict[str, Checksum]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
         raise ChecksumError(f"{path} is not there: the installation is incomplete") from error
-    checksums = {}
+    except ValueError as error:
+        raise ChecksumError(f"{path} is no text: {error}") from error
+    checksums: dict[str, Checksum] = {}
     for number, line in enumerate(lines, start=1):
-        columns = line.split("\t")
-        if len(columns) != 4 or not columns[1].isdecimal() or len(columns[2]) != 64:
-            raise ChecksumError(f"{path}, line {number}: not path, size, SHA-256 and file name: {line!r}")
-        checksums[columns[0]] = Checksum(int(columns[1]), columns[2])
+        match = _LINE.fullmatch(line)
+        if match is None or {".", ".."} & set(match["path"].split("/")):
+            raise ChecksumError(f"{path}, line {number}: not path, size, SHA-256 and file name: {line!r:.300}")
+        if match["path"] in checksums:
+            raise ChecksumError(f"{path}, line {number}: {match['path']} is listed a second time")
+        checksums[match["path"]] = Checksum(int(match["size"]), match["sha256"])
     return checksums
 
 
@@ -80,8 +89,8 @@ def verify_shipped_files(builder_dir: str | pathlib.Path) -> list[str]:
 
 
 def _shipped_files(builder_dir: pathlib.Path) -> list[str]:
-    """Data files beside a builder, as paths relative to it: arrays, and everything in rater_predictions/."""
-    found = [*builder_dir.glob("*.npz"), *builder_dir.glob("rater_predictions/**/*")]
+    """Data files beside a builder, as paths relative to it: arrays, labels and raters."""
+    found = [file for pattern in SHIPPED for file in builder_dir.glob(pattern)]
     return sorted(
         path.relative_to(builder_dir).as_posix()
         for path in found

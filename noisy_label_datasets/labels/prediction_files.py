@@ -3,20 +3,35 @@
     ExamplesFile    what was labelled, and for which dataset
     RaterFile       what one rater said, and what is known of the rater
 
-`read` raises PredictionsError naming the path and the fault.
+`read` raises PredictionsError naming the path and the fault. A rater's file has one of two forms:
+
+    format version 1    the codes of all classes
+    format version 2    the codes of the most probable classes, one for each of the others (see `kept_codes`)
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from noisy_label_datasets import files
+from noisy_label_datasets import files, schema
+from noisy_label_datasets.base.names import LONGEST_ID, check_class_names, check_ids
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.kept_codes import KEPT, all_codes, keep_most_probable
+from noisy_label_datasets.labels.prediction_schema import (
+    ALL_CLASSES,
+    HEADER,
+    MOST_EXAMPLES,
+    MOST_PROBABLE,
+    RATER,
+    RATER_FEATURES,
+)
 from noisy_label_datasets.labels.probability_codes import encode_probabilities
+
+_MOST_BYTES_PER_LABEL = 8
+_MOST_JSON_BYTES = 64 * 2**20
 
 
 class PredictionsError(NoisyLabelsError, ValueError):
@@ -38,6 +53,11 @@ class ExamplesFile:
     labels: Mapping[str, np.ndarray]
 
     def __post_init__(self) -> None:
+        try:
+            schema.check(self.header, HEADER)
+            check_class_names(self.header["class_names"])
+        except ValueError as error:
+            raise PredictionsError(f"what is labelled: {error}") from error
         if not set(self.ids) == set(self.labels) == set(LABELLED_SPLITS):
             raise PredictionsError(f"raters label the splits {list(LABELLED_SPLITS)}, given {sorted(self.ids)}")
         for split in LABELLED_SPLITS:
@@ -45,6 +65,10 @@ class ExamplesFile:
             if ids.ndim != 1 or ids.dtype.kind != "U" or labels.shape != ids.shape or not len(ids):
                 raise PredictionsError(f"{split} needs ids and as many labels, given {ids.shape} and {labels.shape}")
             _check_labels(labels, len(self.header["class_names"]), f"clean labels of {split}")
+            try:
+                check_ids(ids)
+            except ValueError as error:
+                raise PredictionsError(f"{split}: {error}") from error
         unique, counts = np.unique(np.concatenate(list(self.ids.values())), return_counts=True)
         if len(repeated := unique[counts > 1]):
             raise PredictionsError(f"{len(repeated)} ids stand there more than once, such as {repeated[:3].tolist()}")
@@ -62,15 +86,21 @@ class ExamplesFile:
         return files.pack_arrays(arrays)
 
     @classmethod
-    def read(cls, path: Any, data: bytes) -> "ExamplesFile":
-        arrays = _unpack(path, data)
+    def read(cls, path: Any, data: bytes, counts: Mapping[str, int] | None = None) -> "ExamplesFile":
+        """Returns the file; counts: number of examples of each labelled split, where it is known."""
+        most = {"header": _MOST_JSON_BYTES}
+        for split in LABELLED_SPLITS:
+            count = MOST_EXAMPLES if counts is None else counts[split]
+            most[f"{split}.ids"] = 4 * LONGEST_ID * count
+            most[f"{split}.labels"] = _MOST_BYTES_PER_LABEL * count
+        arrays = _unpack(path, data, most)
         try:
             return cls(
                 header=_json_of(arrays["header"]),
-                ids={split: np.char.decode(arrays[f"{split}.ids"], "utf-8") for split in LABELLED_SPLITS},
+                ids={split: _text(arrays[f"{split}.ids"], split) for split in LABELLED_SPLITS},
                 labels={split: arrays[f"{split}.labels"] for split in LABELLED_SPLITS},
             )
-        except (KeyError, ValueError, TypeError) as error:
+        except ValueError as error:
             raise PredictionsError(f"{path} is not as it has to be: {error}") from error
 
 
@@ -91,6 +121,10 @@ class RaterFile:
     codes: Mapping[str, np.ndarray]
 
     def __post_init__(self) -> None:
+        try:
+            schema.check(self.features, RATER_FEATURES, "features")
+        except schema.SchemaError as error:
+            raise PredictionsError(str(error)) from error
         for split in LABELLED_SPLITS:
             labels, codes = self.labels[split], self.codes[split]
             if codes.ndim != 2 or codes.dtype != np.uint8 or labels.shape != codes.shape[:1]:
@@ -111,27 +145,49 @@ class RaterFile:
             codes={split: encode_probabilities(p) for split, p in probabilities.items()},
         )
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self, version: int) -> bytes:
+        """Returns the file in a format version; 2 keeps only a part of the codes."""
         arrays = {"rater": _json_array({"fingerprint": self.fingerprint, "features": self.features})}
         for split in LABELLED_SPLITS:
-            arrays[f"{split}.labels"] = self.labels[split]
-            arrays[f"{split}.codes"] = self.codes[split]
+            labels, codes = self.labels[split], self.codes[split]
+            arrays[f"{split}.labels"] = labels
+            if version == MOST_PROBABLE:
+                others, kept = keep_most_probable(codes, labels)
+                arrays[f"{split}.others"], arrays[f"{split}.kept"] = others.T, kept.T  # columns compress better
+            else:
+                arrays[f"{split}.codes"] = codes
         return files.pack_arrays(arrays)
 
     @classmethod
-    def read(cls, path: Any, data: bytes, counts: Mapping[str, int], num_classes: int) -> "RaterFile":
+    def read(cls, path: Any, data: bytes, counts: Mapping[str, int], num_classes: int, version: int) -> "RaterFile":
         """Returns a rater's file, checked also against the number of examples of each split and of classes."""
-        arrays = _unpack(path, data)
+        most = {"rater": _MOST_JSON_BYTES}
+        for split, count in counts.items():
+            most[f"{split}.labels"] = _MOST_BYTES_PER_LABEL * count
+            if version == ALL_CLASSES:
+                most[f"{split}.codes"] = num_classes * count
+            else:
+                most[f"{split}.others"], most[f"{split}.kept"] = _MOST_BYTES_PER_LABEL * KEPT * count, KEPT * count
+        arrays = _unpack(path, data, most)
+
+        def codes(split: str) -> np.ndarray:
+            if version == ALL_CLASSES:
+                return arrays[f"{split}.codes"]
+            others, kept = arrays[f"{split}.others"].T, arrays[f"{split}.kept"].T
+            if kept.shape[-1:] != (KEPT,):
+                raise ValueError(f"{split} has codes {kept.shape}; they are [n, {KEPT}]")
+            return all_codes(arrays[f"{split}.labels"], others, kept, num_classes=num_classes)
+
         try:
             description = _json_of(arrays["rater"])
+            schema.check(description, RATER)
             read = cls(
                 fingerprint=description["fingerprint"],
                 features=description["features"],
                 labels={split: arrays[f"{split}.labels"] for split in LABELLED_SPLITS},
-                codes={split: arrays[f"{split}.codes"] for split in LABELLED_SPLITS},
+                codes={split: codes(split) for split in LABELLED_SPLITS},
             )
-            named = read.features["id"]
-        except (KeyError, ValueError, TypeError) as error:
+        except ValueError as error:
             raise PredictionsError(f"{path} is not as it has to be: {error}") from error
         for split, count in counts.items():
             if read.codes[split].shape != (count, num_classes):
@@ -139,8 +195,8 @@ class RaterFile:
                     f"{path} holds predictions {read.codes[split].shape} of {split}; the examples are {count}, "
                     f"the classes {num_classes}"
                 )
-        if named != path.stem:
-            raise PredictionsError(f"{path} is of rater {named!r}")
+        if read.features["id"] != path.stem:
+            raise PredictionsError(f"{path} is of rater {read.features['id']!r}")
         return read
 
 
@@ -163,14 +219,20 @@ def _json_array(value: Any) -> np.ndarray:
 
 
 def _json_of(array: np.ndarray) -> dict[str, Any]:
-    value = json.loads(array.tobytes())
+    value = schema.parse_json(array.tobytes())
     if not isinstance(value, dict):
-        raise ValueError(f"not a JSON object: {value!r}")
+        raise ValueError(f"not a JSON object: {value!r:.80}")
     return value
 
 
-def _unpack(path: Any, data: bytes) -> dict[str, np.ndarray]:
+def _text(ids: np.ndarray, split: str) -> np.ndarray:
+    if ids.dtype.kind != "S" or ids.ndim != 1:
+        raise ValueError(f"ids of {split} are [n] bytes, given {ids.shape} {ids.dtype}")
+    return np.char.decode(ids, "utf-8")
+
+
+def _unpack(path: Any, data: bytes, most_bytes: Mapping[str, int]) -> dict[str, np.ndarray]:
     try:
-        return files.unpack_arrays(data)
+        return files.unpack_arrays(data, most_bytes)
     except ValueError as error:
         raise PredictionsError(f"{path} was altered or cut short: {error}") from error

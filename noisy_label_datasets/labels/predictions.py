@@ -14,12 +14,14 @@ Files, none of them holding a pickle:
     raters/<rater id>.npz   what one rater said: `<split>.labels`, `<split>.codes` (see `probability_codes`), features
     manifest.json           everything else, with the SHA-256 of each of these files; written last
 
+Of more than twelve classes a rater's file holds `<split>.others` and `<split>.kept` in place of the codes, those of the
+five most probable classes (see `kept_codes`); such an artifact has format version 2, others have 1.
+
 A folder without a manifest is an unfinished pool: a `PredictionsWriter` goes on with it, `read_predictions` refuses it.
 The SHA-256 of the manifest stands for the whole artifact.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 import re
@@ -28,19 +30,25 @@ from typing import Any
 
 import numpy as np
 
-from noisy_label_datasets import files
+from noisy_label_datasets import files, schema
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SplitPlan
 from noisy_label_datasets.labels.prediction_files import ExamplesFile, PredictionsError, RaterFile
+from noisy_label_datasets.labels.prediction_schema import (
+    FORMAT,
+    IDENTITY,
+    RATER_ID,
+    format_version,
+)
+from noisy_label_datasets.labels.prediction_schema import (
+    MANIFEST as MANIFEST_SCHEMA,
+)
 from noisy_label_datasets.labels.probability_codes import decode_probabilities
 
 __all__ = ["PredictionsError", "PredictionsWriter", "RaterPredictions", "read_predictions"]
 
-FORMAT = "noisy_label_datasets/rater_predictions"
-FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+PREDICTIONS_DIR = "rater_predictions"  # of pools, in the user's folder of datasets as well as beside a builder
 EXAMPLES = "examples.npz"
-
-_RATER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +67,8 @@ class RaterPredictions:
       ids: split -> [n] <U.
       clean_labels: split -> [n] int32.
       noisy_labels: split -> [n, R] int32, the hard labels.
-      codes: split -> [n, R, K] uint8, the stored form of the probabilities.
+      codes: split -> [n, R, K] uint8, the stored form of the probabilities. Of more than twelve classes the most
+        probable five have their own, all others of an example one that they share.
       sha256: of the manifest, hence of all of it.
     """
 
@@ -86,6 +95,10 @@ class PredictionsWriter:
     """Writes an artifact to a local folder, a rater at a time; goes on with one that was begun.
 
     Several processes may write different raters of one pool to the same folder.
+
+    Attributes:
+      folder: of the artifact.
+      format_version: that it is written in, see `prediction_files`.
     """
 
     def __init__(
@@ -98,6 +111,7 @@ class PredictionsWriter:
         split_plan: SplitPlan,
         class_names: Sequence[str],
         examples: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        version: int | None = None,
     ) -> None:
         """Opens a folder, new or begun.
 
@@ -109,15 +123,21 @@ class PredictionsWriter:
           split_plan: how the base was divided.
           class_names: of the K classes.
           examples: labelled split -> (ids [n] of text, clean labels [n] of whole numbers in 0..K-1).
+          version: of the format, for a new folder; None: by the number of classes. A begun folder keeps its own.
 
         Raises:
           PredictionsError: the examples are faulty, or the folder was begun for something else.
           OSError: the folder cannot be written or the disk is full.
         """
         self.folder = pathlib.Path(folder)
+        path = self.folder / EXAMPLES
+        begun = ExamplesFile.read(path, path.read_bytes()) if path.exists() else None
+        self.format_version = format_version(len(class_names)) if version is None else version
+        if begun is not None:
+            self.format_version = begun.header["format_version"]
         header = {
             "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": self.format_version,
             "dataset": dataset,
             "level": level,
             "base": dict(base),
@@ -129,9 +149,8 @@ class PredictionsWriter:
             ids={split: np.asarray(ids, dtype=np.str_) for split, (ids, _) in examples.items()},
             labels={split: np.asarray(labels) for split, (_, labels) in examples.items()},
         )
-        path = self.folder / EXAMPLES
-        if path.exists():
-            _check_same(self.folder, ExamplesFile.read(path, path.read_bytes()), self._examples)
+        if begun is not None:
+            _check_same(self.folder, begun, self._examples)
         else:
             files.write_atomically(path, self._examples.to_bytes())
 
@@ -183,7 +202,8 @@ class PredictionsWriter:
         for split, given in checked.items():
             _check_probabilities(given, (counts[split], self._num_classes), f"rater {rater_id}, {split}")
         features = {**features, "id": rater_id}
-        data = RaterFile.of_probabilities(checked, fingerprint=fingerprint, features=features).to_bytes()
+        rater = RaterFile.of_probabilities(checked, fingerprint=fingerprint, features=features)
+        data = rater.to_bytes(self.format_version)
         # A finished pool that gets a rater anew is unfinished until its manifest is.
         (self.folder / MANIFEST).unlink(missing_ok=True)
         files.write_atomically(path, data)
@@ -232,11 +252,11 @@ class PredictionsWriter:
         return len(self._examples.header["class_names"])
 
     def _read_rater(self, path: pathlib.Path, data: bytes) -> RaterFile:
-        return RaterFile.read(path, data, self._examples.counts, self._num_classes)
+        return RaterFile.read(path, data, self._examples.counts, self._num_classes, self.format_version)
 
     def _rater_path(self, rater_id: str) -> pathlib.Path:
-        if not _RATER_ID.fullmatch(rater_id):
-            raise PredictionsError(f"rater id {rater_id!r} is no file name of the form {_RATER_ID.pattern}")
+        if not re.fullmatch(RATER_ID, rater_id):
+            raise PredictionsError(f"rater id {rater_id!r} is no file name of the form {RATER_ID}")
         return self.folder / "raters" / f"{rater_id}.npz"
 
 
@@ -266,6 +286,11 @@ def _check_probabilities(given: np.ndarray, shape: tuple[int, int], where: str) 
         raise PredictionsError(f"{where}: probabilities sum to 1 for each example; some given are off by {worst:.3g}")
 
 
+def is_finished(folder: Any) -> bool:
+    """Returns whether a folder, a path object, holds the predictions of a finished pool; reads no file."""
+    return (folder / MANIFEST).exists()
+
+
 def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None = None) -> RaterPredictions:
     """Returns the predictions of a finished pool, all files checked.
 
@@ -282,40 +307,42 @@ def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None =
     if expected_sha256 not in (None, digest):
         raise PredictionsError(f"{path / MANIFEST} was altered: its SHA-256 is {digest}, not {expected_sha256}")
     try:
-        manifest = json.loads(data)
-        given = (manifest.get("format"), manifest.get("format_version"))
-    except (ValueError, AttributeError) as error:
-        raise PredictionsError(f"{path / MANIFEST} is no manifest: {error}") from error
-    if given != (FORMAT, FORMAT_VERSION):
-        raise PredictionsError(
-            f"{path / MANIFEST} is {given[0]} version {given[1]}; this code reads {FORMAT} version {FORMAT_VERSION}"
-        )
-    try:
-        return _read_listed_files(path, manifest, digest)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PredictionsError(f"{path / MANIFEST} is incomplete: {type(error).__name__} {error}") from error
+        manifest = schema.parse_json(data)
+        schema.check(manifest, IDENTITY)
+        schema.check(manifest, MANIFEST_SCHEMA)
+    except schema.SchemaError as error:
+        raise PredictionsError(f"{path / MANIFEST} is no manifest that this code reads: {error}") from error
+    return _read_listed_files(path, manifest, digest)
 
 
 def _read_listed_files(path: Any, manifest: Mapping[str, Any], digest: str) -> RaterPredictions:
-    """Reads what a manifest of the right format lists."""
+    """Reads what a manifest of the right form lists."""
 
     def listed(name: str) -> bytes:
+        if name not in manifest["files"]:
+            raise PredictionsError(f"{path / MANIFEST} does not list the SHA-256 of {name}")
         data = _read(path / name)
         if files.sha256(data) != manifest["files"][name]:
             raise PredictionsError(f"{path / name} was altered or cut short: its SHA-256 is not what {MANIFEST} lists")
         return data
 
-    examples = ExamplesFile.read(path / EXAMPLES, listed(EXAMPLES))
-    contradictions = [key for key, value in examples.header.items() if manifest[key] != value]
+    examples = ExamplesFile.read(path / EXAMPLES, listed(EXAMPLES), manifest["counts"])
+    contradictions = [key for key, value in examples.header.items() if manifest.get(key) != value]
     if contradictions or manifest["counts"] != examples.counts:
         raise PredictionsError(f"{path / MANIFEST} contradicts {EXAMPLES} in {contradictions or 'counts'}")
-    if not manifest["raters"]:
-        raise PredictionsError(f"{path / MANIFEST} lists no rater")
-    num_classes = len(manifest["class_names"])
+    rater_ids = [features["id"] for features in manifest["raters"]]
+    if repeated := sorted({rater_id for rater_id in rater_ids if rater_ids.count(rater_id) > 1}):
+        raise PredictionsError(f"{path / MANIFEST} lists raters more than once: {', '.join(repeated)}")
     raters = []
     for features in manifest["raters"]:
         name = f"raters/{features['id']}.npz"
-        raters.append(RaterFile.read(path / name, listed(name), examples.counts, num_classes))
+        rater = RaterFile.read(
+            path / name, listed(name), examples.counts, len(manifest["class_names"]), manifest["format_version"]
+        )
+        if rater.features != features:
+            differing = [key for key in {**rater.features, **features} if rater.features.get(key) != features.get(key)]
+            raise PredictionsError(f"{path / MANIFEST} contradicts {name} in the features {', '.join(differing)}")
+        raters.append(rater)
     return RaterPredictions(
         dataset=manifest["dataset"],
         level=manifest["level"],

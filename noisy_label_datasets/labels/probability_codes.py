@@ -20,10 +20,25 @@ def encode_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """Returns probabilities [..., K], not negative and not all 0, as codes [..., K] uint8."""
     with np.errstate(divide="ignore"):  # log2(0) is clipped like every vanishing probability
         octaves = np.log2(probabilities.max(axis=-1, keepdims=True)) - np.log2(probabilities)
-    return np.minimum(np.rint(octaves * STEPS_PER_OCTAVE), 255).astype(np.uint8)
+    return _rounded(octaves)
 
 
 def decode_probabilities(codes: np.ndarray) -> np.ndarray:
     """Returns codes [..., K] uint8 as probabilities [..., K] float32, summing to 1 over K."""
-    relative = _RELATIVE[codes]
+    relative = decode_relative(codes)
     return relative / relative.sum(axis=-1, keepdims=True)
+
+
+def encode_relative(relative: np.ndarray) -> np.ndarray:
+    """Returns the codes [...] uint8 of probabilities over the most probable class's: [...] in 0..1."""
+    with np.errstate(divide="ignore"):
+        return _rounded(-np.log2(relative))
+
+
+def decode_relative(codes: np.ndarray) -> np.ndarray:
+    """Returns what codes [...] uint8 stand for: probabilities [...] float32 over the most probable class's."""
+    return _RELATIVE[codes]
+
+
+def _rounded(octaves: np.ndarray) -> np.ndarray:
+    return np.minimum(np.rint(octaves * STEPS_PER_OCTAVE), 255).astype(np.uint8)

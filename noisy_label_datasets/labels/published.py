@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 from noisy_label_datasets.base.bases import decode_image
+from noisy_label_datasets.base.names import check_ids
 from noisy_label_datasets.base.splits import SplitPlan, divide
 from noisy_label_datasets.labels import release
 from noisy_label_datasets.labels.predictions import PredictionsError
-from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, MissingLabelsError, NoisyLabels
+from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, LabelSource, MissingLabelsError, NoisyLabels
 
-PARTS = dict(zip(NOISY_SPLITS, ("train", "valid"), strict=True))
+PARTS = dict(zip(NOISY_SPLITS, release.PARTS, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ TASKS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Published:
+class Published(LabelSource):
     """The labels of a level of the release.
 
     Attributes:
@@ -63,14 +64,35 @@ class Published:
 
     level: str
 
-    def at_hand(self, context: LabelContext) -> bool:
-        """Returns whether the files are on this machine, so that `load` needs no network."""
-        return release.at_hand(_task(context).folder, self.level, context) is not None
+    def describe(self) -> str:
+        """See `LabelSource`."""
+        return f"the labels {self.level} that the paper's authors released"
+
+    def is_at_hand(self, context: LabelContext) -> bool:
+        """See `LabelSource`."""
+        task = TASKS.get(context.base["name"])
+        return task is not None and release.at_hand(task.folder, self.level, context) is not None
+
+    def absence(self) -> str:
+        """See `LabelSource`."""
+        return "published, not fetched"
+
+    def reads_base(self) -> bool:
+        """See `LabelSource`; the records are matched with the images."""
+        return True
 
     def load(self, context: LabelContext) -> NoisyLabels:
         """Returns the labels; see `LabelSource`. Downloads what is not on this machine."""
         task = _task(context)
         folder = release.at_hand(task.folder, self.level, context) or release.fetch(task.folder, self.level, context)
+        try:
+            return self._read(folder, task, context)
+        except PredictionsError as error:
+            if not release.was_fetched(folder):
+                raise
+            raise PredictionsError(f"{error}; remove {folder}, and it is fetched again") from error
+
+    def _read(self, folder: Any, task: Task, context: LabelContext) -> NoisyLabels:
         records = [_read(folder, part, task, len(context.class_names)) for part in PARTS.values()]
         rater_ids = records[0].rater_ids
         if set(records[1].rater_ids) != set(rater_ids):
@@ -146,21 +168,42 @@ def _read(folder: Any, part: str, task: Task, num_classes: int) -> _Records:
         if missing := sorted(name for name in needed if name not in features):
             raise PredictionsError(f"{folder}: a record of {part} has no feature {missing}; it has {sorted(features)}")
         try:
-            (key,) = features[task.key].bytes_list.value
-            labels.append(None if task.label_key is None else features[task.label_key].int64_list.value[0])
-            given = [rater_id.decode() for rater_id in features["rater_ids"].bytes_list.value]
-            votes = dict(zip(given, features["noisy_labels"].int64_list.value, strict=True))
-            rater_ids = rater_ids or tuple(given)
-            noisy_labels.append([votes[rater_id] for rater_id in rater_ids])
-        except (ValueError, IndexError, KeyError) as error:
+            key, label, votes = _record(features, task, num_classes)
+            rater_ids = rater_ids or tuple(votes)
+            if set(votes) != set(rater_ids):
+                raise ValueError(f"its raters are {list(votes)}, those of the first record {list(rater_ids)}")
+        except ValueError as error:
             raise PredictionsError(
-                f"{folder}: record {len(keys)} of {part} is not of the form of the release: {error!r}"
+                f"{folder}: record {len(keys)} of {part} is not of the form of the release: {error}"
             ) from error
-        keys.append(_digest(key) if task.by_pixels else key.decode())
-    read = np.array(noisy_labels, dtype=np.int32)
-    if not rater_ids or not 0 <= read.min() <= read.max() < num_classes:
-        raise PredictionsError(f"{folder}: {part} has no records, or labels that are not 0..{num_classes - 1}")
-    return _Records(keys, labels, read, rater_ids)
+        keys.append(key)
+        labels.append(label)
+        noisy_labels.append([votes[rater_id] for rater_id in rater_ids])
+    if not keys:
+        raise PredictionsError(f"{folder}: {part} has no records")
+    try:
+        check_ids(np.array(rater_ids))
+        if not task.by_pixels:
+            check_ids(np.array(keys))
+    except ValueError as error:
+        raise PredictionsError(f"{folder}: {part}: {error}") from error
+    return _Records(keys, labels, np.array(noisy_labels, dtype=np.int32), rater_ids)
+
+
+def _record(features: Mapping[str, Any], task: Task, num_classes: int) -> tuple[Any, int | None, dict[str, int]]:
+    """Returns key, clean label and rater id -> label of a record; raises ValueError for one of another form."""
+    (key,) = features[task.key].bytes_list.value
+    label = None
+    if task.label_key is not None:
+        (label,) = features[task.label_key].int64_list.value
+    raters = [rater_id.decode() for rater_id in features["rater_ids"].bytes_list.value]
+    votes = dict(zip(raters, features["noisy_labels"].int64_list.value, strict=True))
+    if not votes or len(votes) < len(raters):
+        raise ValueError(f"raters are there each once, given {raters}")
+    for given in (*votes.values(), *([] if label is None else [label])):
+        if not 0 <= given < num_classes:
+            raise ValueError(f"labels are 0..{num_classes - 1}, given {given}")
+    return (_digest(key) if task.by_pixels else key.decode()), label, votes
 
 
 def _identify(

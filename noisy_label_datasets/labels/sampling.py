@@ -10,7 +10,10 @@ import numpy as np
 
 from noisy_label_datasets.noise.noise_models import uniforms_of_ids
 
+SEED = "noisy_label"
+"""The seed of the draw: another value would change the noisy label of every example."""
+
 
 def sample_raters(ids: Sequence[str], num_raters: int) -> np.ndarray:
     """Returns the rater whose label each example gets: [n] int32 in 0..num_raters-1."""
-    return (uniforms_of_ids(ids, 1, seed="noisy_label")[:, 0] * num_raters).astype(np.int32)
+    return (uniforms_of_ids(ids, 1, seed=SEED)[:, 0] * num_raters).astype(np.int32)

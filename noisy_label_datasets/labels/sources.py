@@ -1,14 +1,15 @@
 """Where the noisy labels of a config come from.
 
-    source = Raters("low")              # what a pool of raters said
+    source = Raters("low")              # the labels of a pool of raters
     labels = source.load(context)       # NoisyLabels: by id, a split at a time
 
-Another kind of labels is another frozen dataclass with such a `load`; it can build on `Raters(...).load(context)`, or
-on `Raters(...).predictions(context)` where it needs the raters' probabilities.
+Another kind of labels is another frozen dataclass that derives from `LabelSource`: it defines `load`, and what else is
+not as the base class answers it. All commands ask a source through these methods and never what kind of source it is.
 """
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +19,14 @@ import numpy as np
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.checksums import read_checksums
-from noisy_label_datasets.labels.predictions import MANIFEST, PredictionsError, RaterPredictions, read_predictions
+from noisy_label_datasets.labels.predictions import (
+    MANIFEST,
+    PREDICTIONS_DIR,
+    PredictionsError,
+    RaterPredictions,
+    is_finished,
+    read_predictions,
+)
 
 if TYPE_CHECKING:
     from noisy_label_datasets.base.examples import ExampleBatch
@@ -100,10 +108,21 @@ class NoisyLabels:
                     f"{split}: {len(ids)} ids, {len(self.raters)} raters, but clean and noisy labels of shapes {shapes}"
                 )
 
+    def without(self, ids: Mapping[str, Sequence[str]]) -> NoisyLabels:
+        """Returns these labels without those of some examples; ids: split -> ids."""
+        kept = {split: ~np.isin(of_split, list(ids.get(split, ()))) for split, of_split in self.ids.items()}
+        return dataclasses.replace(
+            self,
+            ids={split: self.ids[split][rows] for split, rows in kept.items()},
+            clean_labels={split: self.clean_labels[split][rows] for split, rows in kept.items()},
+            noisy_labels={split: self.noisy_labels[split][rows] for split, rows in kept.items()},
+        )
 
-class LabelSource(Protocol):
+
+class LabelSource(abc.ABC):
     """Where labels come from: a frozen dataclass, so that it can be compared, shown and pickled."""
 
+    @abc.abstractmethod
     def load(self, context: LabelContext) -> NoisyLabels:
         """Returns the labels.
 
@@ -111,63 +130,134 @@ class LabelSource(Protocol):
           MissingLabelsError: there are none; the message says how to get them.
           PredictionsError: there are, but they are damaged or of another dataset.
         """
-        ...
 
+    def describe(self) -> str:
+        """Returns what these labels are, as a phrase: "labels flipped to any other class alike, ..."."""
+        return repr(self)
 
-@dataclasses.dataclass(frozen=True)
-class Raters:
-    """The hard labels of a pool of raters: trained on this machine if there are such, else shipped with the builder.
+    def depends_on(self) -> tuple[LabelSource, ...]:
+        """Returns the sources that these labels are made of when they are loaded; none: they are stored themselves."""
+        return ()
 
-    Attributes:
-      level: which pool: 'low'.
-    """
+    def pool_to_train(self) -> str | None:
+        """Returns the config whose raters have to be trained for these labels; None: there is nothing to train."""
+        return next((pool for source in self.depends_on() if (pool := source.pool_to_train()) is not None), None)
 
-    level: str
+    def is_at_hand(self, context: LabelContext) -> bool:
+        """Returns whether `load` finds everything on this machine; looks for files, and reads none of them."""
+        return all(source.is_at_hand(context) for source in self.depends_on())
 
-    def load(self, context: LabelContext) -> NoisyLabels:
-        """Returns the labels; see `LabelSource`."""
-        predictions, origin = self.predictions(context)
-        return NoisyLabels(
-            raters=predictions.raters,
-            division=predictions.split_plan,
-            ids=predictions.ids,
-            clean_labels=predictions.clean_labels,
-            noisy_labels=predictions.noisy_labels,
-            provenance=predictions.provenance,
-            origin=origin,
-            sha256=predictions.sha256,
-        )
+    def absence(self) -> str:
+        """Returns what is said of labels that are not at hand, in a word or two."""
+        return next((source.absence() for source in self.depends_on()), "missing")
 
-    def predictions(self, context: LabelContext) -> tuple[RaterPredictions, str]:
-        """Returns what the pool said, probabilities and all, and its origin ("trained" or "shipped").
+    def reads_base(self) -> bool:
+        """Returns whether `load` reads the base dataset, which takes time and may start a download."""
+        return any(source.reads_base() for source in self.depends_on())
+
+    def predictions(self, context: LabelContext) -> RaterPredictions | None:
+        """Returns class probabilities of the very raters whose labels these are, or None where there are none.
 
         Raises: as `load`.
         """
-        trained = context.data_dir / "rater_predictions" / context.dataset / self.level
-        shipped = context.builder_dir / "rater_predictions" / self.level
-        if (trained / MANIFEST).exists():
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredPredictions:
+    """The predictions of a pool, and where they were found.
+
+    Attributes:
+      predictions: what was stored.
+      origin: "trained" on this machine, or "shipped".
+    """
+
+    predictions: RaterPredictions
+    origin: str
+
+    def labels(self) -> NoisyLabels:
+        """Returns the hard labels."""
+        stored = self.predictions
+        return NoisyLabels(
+            raters=stored.raters,
+            division=stored.split_plan,
+            ids=stored.ids,
+            clean_labels=stored.clean_labels,
+            noisy_labels=stored.noisy_labels,
+            provenance=stored.provenance,
+            origin=self.origin,
+            sha256=stored.sha256,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Raters(LabelSource):
+    """The hard labels of a pool of raters: trained on this machine if there are such, else shipped with the builder.
+
+    Attributes:
+      pool: the config that is named after the pool: 'low'.
+    """
+
+    pool: str
+
+    def load(self, context: LabelContext) -> NoisyLabels:
+        """Returns the labels; see `LabelSource`."""
+        return self.stored(context).labels()
+
+    def describe(self) -> str:
+        """See `LabelSource`."""
+        return f"labels of the raters of {self.pool}"
+
+    def pool_to_train(self) -> str:
+        """See `LabelSource`."""
+        return self.pool
+
+    def is_at_hand(self, context: LabelContext) -> bool:
+        """See `LabelSource`."""
+        return any(is_finished(folder) for folder in self._folders(context))
+
+    def absence(self) -> str:
+        """See `LabelSource`."""
+        return "not trained yet"
+
+    def predictions(self, context: LabelContext) -> RaterPredictions:
+        """See `LabelSource`."""
+        return self.stored(context).predictions
+
+    def stored(self, context: LabelContext) -> StoredPredictions:
+        """Returns the predictions of the pool, probabilities and all, with their origin.
+
+        Raises: as `load`.
+        """
+        trained, shipped = self._folders(context)
+        if is_finished(trained):
             predictions, origin, folder = read_predictions(trained), "trained", trained
-        elif (shipped / MANIFEST).exists():
-            listed = read_checksums(context.builder_dir).get(f"rater_predictions/{self.level}/{MANIFEST}")
+        elif is_finished(shipped):
+            listed = read_checksums(context.builder_dir).get(f"{PREDICTIONS_DIR}/{self.pool}/{MANIFEST}")
             if listed is None:
                 raise PredictionsError(f"{shipped / MANIFEST} is not listed in checksums.tsv of its dataset")
             predictions, origin, folder = read_predictions(shipped, expected_sha256=listed.sha256), "shipped", shipped
         else:
-            name = f"{context.dataset}/{self.level}"
+            name = f"{context.dataset}/{self.pool}"
             unfinished = " (where an unfinished pool is)" if trained.exists() else ""
-            published = f"published_{self.level}"
+            published = f"published_{self.pool}"
             instead = f", or take those of the paper's authors: {context.dataset}/{published}"
             raise MissingLabelsError(
                 f"no rater predictions for {name}: looked in {trained}{unfinished} and {shipped}; "
                 f"train them with `noisy-labels train {name}`{instead if published in context.configs else ''}"
             )
         self._check_fits(predictions, context, folder)
-        return predictions, origin
+        return StoredPredictions(predictions, origin)
+
+    def _folders(self, context: LabelContext) -> tuple[Any, Any]:
+        """Returns where trained and where shipped predictions are looked for."""
+        trained = context.data_dir / PREDICTIONS_DIR / context.dataset / self.pool
+        return trained, context.builder_dir / PREDICTIONS_DIR / self.pool
 
     def _check_fits(self, predictions: RaterPredictions, context: LabelContext, folder: Any) -> None:
         for what, given, wanted in (
             ("dataset", predictions.dataset, context.dataset),
-            ("level", predictions.level, self.level),
+            ("level", predictions.level, self.pool),
             ("base dataset", dict(predictions.base), dict(context.base)),
             ("split plan", predictions.split_plan, context.split_plan),
             ("class names", predictions.class_names, context.class_names),

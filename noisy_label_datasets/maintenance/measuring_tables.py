@@ -12,7 +12,7 @@ import numpy as np
 
 from noisy_label_datasets import files
 from noisy_label_datasets.human import ciln_bench, human_labels, table1
-from noisy_label_datasets.human.sweep import Figures, measure, sweep, sweep_four
+from noisy_label_datasets.human.sweep import Figures, HumanLabelled, measure, sweep, sweep_four
 from noisy_label_datasets.labels.calibration import calibrated
 from noisy_label_datasets.labels.predictions import RaterPredictions, read_predictions
 from noisy_label_datasets.noise import dial, metrics
@@ -25,7 +25,8 @@ POOLS = REPOSITORY / "builders" / "cifar10_noisy" / "rater_predictions"
 BEGIN = "<!-- {name}: written by python -m noisy_label_datasets.maintenance.measuring_tables -->\n"
 END = "<!-- end of {name} -->\n"
 DIAL_RATES = (0.05, 0.13, 0.217, 0.3, 0.4, 0.524, 0.7)
-PEER_KNOBS = ("error_odds", "skill")
+PEER_RESCALINGS = ("error_odds", "skill")
+_PEER_TITLES = [f"`low`, `{rescaling}`" for rescaling in PEER_RESCALINGS]
 ALIKE = 7  # raters of a pool, in the comparison of like and unlike skill
 
 
@@ -57,27 +58,29 @@ def levels_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
 
 
 def dial_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
-    """The least noisy pool at the rates of the dial, by every knob."""
+    """The least noisy pool at the rates of the dial, by every rescaling."""
     low = pools["low"]
     ids, labels = low.ids["test"], low.clean_labels["test"]
-    lines = [_head("knob", *_TITLES, f"ratio of {ciln_bench.LABELS} labels")]
-    for turned in sweep(calibrated(low, "test"), ids, labels, counts, DIAL_RATES):
-        if turned.figures is None:
-            lines.append(f"| `{turned.knob}` | {turned.rate:.3f}: out of reach |{' |' * 6}\n")
+    lines = [_head("rescaling", *_TITLES, f"ratio of {ciln_bench.LABELS} labels")]
+    for rescaled in sweep(calibrated(low, "test"), HumanLabelled(ids, labels, counts), DIAL_RATES):
+        if rescaled.figures is None:
+            lines.append(f"| `{rescaled.rescaling}` | {rescaled.rate:.3f}: out of reach |{' |' * 6}\n")
             continue
-        assert turned.figures.ratio_of_four is not None
-        lines.append(f"| `{turned.knob}` | {_cells(turned.figures)} | {turned.figures.ratio_of_four.value:.3f} |\n")
+        assert rescaled.figures.ratio_of_four is not None
+        lines.append(
+            f"| `{rescaled.rescaling}` | {_cells(rescaled.figures)} | {rescaled.figures.ratio_of_four.value:.3f} |\n"
+        )
     return "".join(lines)
 
 
 def paper_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
-    """The least noisy pool turned to the error rates of the paper's pools, at its number of labels an image."""
+    """The least noisy pool at the error rates of the paper's pools, at its number of labels per image."""
     low = pools["low"]
-    ids, labels, probabilities = low.ids["test"], low.clean_labels["test"], calibrated(low, "test")
-    lines = [_head("level", "error rate", "the paper's ratio", *(f"`low`, `{knob}`" for knob in PEER_KNOBS))]
+    images, probabilities = HumanLabelled(low.ids["test"], low.clean_labels["test"], counts), calibrated(low, "test")
+    lines = [_head("level", "error rate", "the paper's ratio", *_PEER_TITLES)]
     for level in table1.LEVELS:
         rate = table1.PAPER_ERROR_RATES[level]
-        ours = [turned.figures for turned in sweep(probabilities, ids, labels, counts, (rate,), PEER_KNOBS)]
+        ours = [rescaled.figures for rescaled in sweep(probabilities, images, (rate,), PEER_RESCALINGS)]
         ratios = " | ".join(str(figures.ratio) for figures in ours if figures)
         lines.append(f"| {level} | {rate:.3f} | {table1.paper_ratio(level):.3f} | {ratios} |\n")
     return "".join(lines)
@@ -86,18 +89,18 @@ def paper_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
 def ciln_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     """The four best raters of the least noisy pool at the error rates that CILN-Bench reports, compared in its way."""
     low = pools["low"]
-    ids, labels, probabilities = low.ids["test"], low.clean_labels["test"], calibrated(low, "test")
-    theirs = ciln_bench.reported_ratios(labels, counts)
-    lines = [_head("setting", "error rate", "CILN-Bench's ratio", *(f"`low`, `{knob}`" for knob in PEER_KNOBS))]
+    images, probabilities = HumanLabelled(low.ids["test"], low.clean_labels["test"], counts), calibrated(low, "test")
+    theirs = ciln_bench.reported_ratios(images.labels, counts)
+    lines = [_head("setting", "error rate", "CILN-Bench's ratio", *_PEER_TITLES)]
     for name, reported in ciln_bench.SETTINGS.items():
-        found = sweep_four(probabilities, ids, labels, counts, (reported.error_rate,), PEER_KNOBS)
-        ours = " | ".join(str(comparison.ratio) for *_, comparison in found if comparison)
+        found = sweep_four(probabilities, images, (reported.error_rate,), PEER_RESCALINGS)
+        ours = " | ".join(str(rescaled.comparison.ratio) for rescaled in found if rescaled.comparison)
         lines.append(f"| {name} | {reported.error_rate:.3f} | {theirs[name]:.3f} | {ours} |\n")
     return "".join(lines)
 
 
 def agreement_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
-    """How people agree at their own error rate, ten labels an image, and how raters do that are turned to it."""
+    """How human annotators agree at their own error rate, ten labels per image, and how raters do at the same rate."""
     low = pools["low"]
     labels, probabilities = low.clean_labels["test"], calibrated(low, "test")
     raters = probabilities.shape[1]
@@ -105,12 +108,14 @@ def agreement_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> s
     drawn = np.stack([rng.multivariate_hypergeometric(votes, raters) for votes in counts])
     people = np.stack([np.repeat(np.arange(len(votes)), votes) for votes in drawn])
     rate = metrics.rater_error_rate(people, labels)
-    uniforms = uniforms_of_ids(low.ids["test"], raters, "dial")
-    lines = [_head("labels", "error rate", "α", "flip-rate variance", "images nobody errs on", "same wrong class")]
-    compared = {"people": people}
-    for knob in PEER_KNOBS:
-        setting = dial.solve(knob, probabilities, labels, rate, uniforms)
-        compared[f"`low`, `{knob}`"] = dial.draw(knob, probabilities, labels, setting, uniforms)
+    uniforms = uniforms_of_ids(low.ids["test"], raters, dial.SEED)
+    lines = [
+        _head("labels", "error rate", "α", "flip-rate variance", "images without a wrong label", "same wrong class")
+    ]
+    compared = {"human annotators": people}
+    for rescaling in PEER_RESCALINGS:
+        setting = dial.solve(rescaling, probabilities, labels, rate, uniforms)
+        compared[f"`low`, `{rescaling}`"] = dial.draw(rescaling, probabilities, labels, setting, uniforms)
     for name, noisy in compared.items():
         votes = np.stack([np.bincount(given, minlength=counts.shape[1]) for given in noisy])
         wrong = votes.copy()
@@ -136,9 +141,10 @@ def blends_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
         found = measure(blend, labels, counts)
         lines.append(f"| half `{first}`, half `{second}` | {_cells(found)} |\n")
         probabilities = calibrated(pools["low"], "test")
-        (turned,) = sweep(probabilities, ids, labels, counts, (found.error_rate,), knobs=("error_odds",))
-        assert turned.figures is not None
-        lines.append(f"| `low`, turned to its rate | {_cells(turned.figures)} |\n")
+        images = HumanLabelled(ids, labels, counts)
+        (rescaled,) = sweep(probabilities, images, (found.error_rate,), rescalings=("error_odds",))
+        assert rescaled.figures is not None
+        lines.append(f"| `low`, rescaled to its rate | {_cells(rescaled.figures)} |\n")
     return "".join(lines)
 
 
@@ -169,10 +175,10 @@ def diversity_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> s
     ):
         raters = of_low.shape[1]
         mean = np.repeat(probabilities.mean(axis=1, keepdims=True), raters, axis=1)
-        ids, labels = pools["low"].ids["test"], pools["low"].clean_labels["test"]
-        for turned in sweep(mean, ids, labels, counts, (0.13, 0.217, 0.524), knobs=("error_odds",)):
-            assert turned.figures is not None
-            lines.append(f"| {name}, sampled by `error_odds` | {_cells(turned.figures)} |\n")
+        images = HumanLabelled(pools["low"].ids["test"], pools["low"].clean_labels["test"], counts)
+        for rescaled in sweep(mean, images, (0.13, 0.217, 0.524), rescalings=("error_odds",)):
+            assert rescaled.figures is not None
+            lines.append(f"| {name}, sampled by `error_odds` | {_cells(rescaled.figures)} |\n")
     return "".join(lines)
 
 

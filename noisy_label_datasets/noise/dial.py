@@ -1,33 +1,34 @@
-"""A dial for noise: labels of any wanted rater error rate from the probabilities that a pool of raters left behind.
+"""The dial: noisy labels sampled from rescaled rater probabilities, so that a target error rate is met.
 
     probabilities = labels.calibration.calibrated(predictions, "noisy_label_train")
     setting = solve("error_odds", probabilities, labels, 0.30, uniforms)
     noisy_labels = draw("error_odds", probabilities, labels, setting, uniforms)      # 30 % of them are wrong
 
-A rater's label is made of what this rater thought of this image, turned up or down by one of three knobs:
+Each rater's label of an image is sampled from the class probabilities that this rater gave this image, after they have
+been rescaled. There are three rescalings; `solve` finds the setting at which the labels have the target error rate:
 
-    error_odds    the probability of every wrong class times a factor, then normalised. It is how people's labels are
-                  brought to an error rate (`noise_models.upsampled_errors`), reaches every rate, and leaves images that
-                  nobody doubts alone.
+    error_odds    the probability of every wrong class is multiplied by a factor, then all are normalised. Labels of
+                  human annotators are brought to an error rate in the same way (`noise_models.upsampled_errors`). It
+                  reaches every rate, and leaves images alone on which no rater is in doubt.
     temperature   all probabilities to the power 1 / temperature, then normalised: towards 0 the hard labels, towards
-                  infinity any class alike. It needs no clean label to draw, and cannot go below the error rate of the
-                  hard labels.
+                  infinity a uniform distribution. It needs no clean label to draw, and cannot go below the error rate
+                  of the hard labels.
 
-    skill         raters differ in skill as people do, and err where an image is too hard for them: where the odds that
-                  the pool gives a wrong class, times the rater's factor, are above 1. Which wrong class they name is
-                  sampled from what they themselves believe. The factors lie as far apart as `SPREAD` says; the better
-                  a rater, the smaller its own.
+    skill         raters differ in skill as human annotators do, and err where an image is too hard for them: where the
+                  odds that the pool gives a wrong class, times the rater's factor, are above 1. The wrong class is
+                  sampled from the rater's own probabilities. `SPREAD` says how far apart the factors are; the better
+                  a rater, the smaller its factor.
 
-`skill` is item response theory's view of raters (Rasch 1960; Embretson & Reise 2013), its chance taken away (Guttman
-1950): an image has a difficulty, a rater an ability, and the difference decides. What the first two knobs leave to
-chance, namely which of the raters err on an image that the pool is unsure of, here hangs on the rater. A `SPREAD` of 1
+`skill` is item response theory's view of raters (Rasch 1960; Embretson & Reise 2013) without its randomness (Guttman
+1950): an image has a difficulty, a rater an ability, and the difference decides. With the first two rescalings it is
+random which raters err on an image that the pool is unsure of; with `skill` it depends on the rater. A `SPREAD` of 1
 lets as many raters err on an image as the pool's probabilities say. `error_odds` samples raters who are all alike.
 
-At a factor or temperature of 1 the first two sample what the rater believes. Networks seldom mean the probabilities
-they give (those trained with label smoothing are too modest, others too sure), so these are calibrated first, by
-temperature scaling (Guo et al. 2017, "On calibration of modern neural networks"); that brings the labels nearer to
-people's. Labels are drawn at fixed `uniforms`: datasets of two rates differ in little more than their rates ask.
-docs/measuring.md compares the knobs with each other and with people.
+At a factor or temperature of 1 the first two sample from the rater's own probabilities. These are seldom calibrated:
+networks trained with label smoothing are underconfident, others overconfident. They are therefore calibrated first, by
+temperature scaling (Guo et al. 2017, "On calibration of modern neural networks"), which brings the labels nearer to
+those of human annotators. Labels are drawn at fixed `uniforms`, so that datasets of two rates differ in little more
+than their rates require. docs/measuring.md compares the rescalings with each other and with human annotators.
 """
 
 from __future__ import annotations
@@ -40,15 +41,18 @@ import numpy as np
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.noise import metrics, noise_models
 
+SEED = "dial"
+"""The seed of the draws (`uniforms_of_ids`). It is no text to be shown: another value would change every label."""
+
 # How far apart the raters' factors are for `skill`: their logarithms are quantiles of a logistic distribution of this
-# scale. At the error rate of people raters then agree as people do (docs/measuring.md, "Do they agree as people do?").
+# scale. At the error rate of human annotators raters then agree as these do (docs/measuring.md).
 SPREAD = 1.1
 _SHARPEST, _FLATTEST = 32.0, 1 / 32  # bounds of 1 / temperature
 _NEXT_TO_NOTHING = 1e-6
 
 
 class DialError(NoisyLabelsError):
-    """An error rate that a pool cannot give, or a knob that there is not."""
+    """An error rate that a pool cannot give, or a rescaling that does not exist."""
 
 
 def calibration(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -59,7 +63,7 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
         labels: [n] clean labels.
 
     Returns:
-        [R] float64 in 1/32 .. 32; below 1: this rater is too modest.
+        [R] float64 in 1/32 .. 32; below 1: this rater is underconfident.
     """
     logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float64)
     of_clean = np.take_along_axis(logs, labels[:, None, None], axis=-1)[..., 0].mean(axis=0)
@@ -98,52 +102,52 @@ def with_skill(probabilities: np.ndarray, labels: np.ndarray, factor: np.ndarray
     right = np.take_along_axis(pool, clean, axis=-1)
     np.put_along_axis(pool, clean, 0.0, axis=-1)
     errs = pool.sum(axis=-1, keepdims=True) * factor[:, None] > right  # [n, R, 1]
-    # A rater that is sure of the clean class names a wrong one that the pool thinks of.
+    # A rater that is certain of the clean class gives a wrong one to which the pool gives some probability.
     wrong = np.maximum(probabilities, _NEXT_TO_NOTHING * pool)
     np.put_along_axis(wrong, clean, 0.0, axis=-1)
-    turned = np.where(errs, wrong, 0).astype(probabilities.dtype)
-    np.put_along_axis(turned, clean, 1 - errs.astype(turned.dtype), axis=-1)
-    return turned
+    rescaled = np.where(errs, wrong, 0).astype(probabilities.dtype)
+    np.put_along_axis(rescaled, clean, 1 - errs.astype(rescaled.dtype), axis=-1)
+    return rescaled
 
 
 def abilities(probabilities: np.ndarray, labels: np.ndarray, spread: float) -> np.ndarray:
     """[R] binary logarithms of the raters' factors: quantiles of a logistic distribution, the lowest for the best."""
     of_clean = np.take_along_axis(probabilities, labels[:, None, None], axis=-1)[..., 0].mean(axis=0)
     quantiles = (np.arange(len(of_clean)) + 0.5) / len(of_clean)
-    found = np.empty(len(of_clean))
-    found[np.argsort(-of_clean, kind="stable")] = spread * np.log2(quantiles / (1 - quantiles))
-    return found
+    logarithms = np.empty(len(of_clean))
+    logarithms[np.argsort(-of_clean, kind="stable")] = spread * np.log2(quantiles / (1 - quantiles))
+    return logarithms
 
 
-class Knob(NamedTuple):
-    """A way to turn a pool.
+class Rescaling(NamedTuple):
+    """A way to rescale the probabilities of a pool.
 
     Attributes:
-        turn: probabilities [n, R, K], labels [n], settings [R] -> what labels are sampled from, not normalised.
+        rescale: probabilities [n, R, K], labels [n], settings [R] -> what labels are sampled from, not normalised.
         low, high: binary logarithms of the lowest and the highest setting.
-        spread: how far apart the raters' settings are where one rate is wanted for all; 0: the same for all.
+        spread: how far apart the raters' settings are where all have one target rate; 0: the same for all.
     """
 
-    turn: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    rescale: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     low: float
     high: float
     spread: float = 0.0
 
 
-KNOBS: Mapping[str, Knob] = {
-    "error_odds": Knob(with_error_odds, -40, 40),
-    "temperature": Knob(tempered, -7, 9),
-    "skill": Knob(with_skill, -40, 40, SPREAD),
+RESCALINGS: Mapping[str, Rescaling] = {
+    "error_odds": Rescaling(with_error_odds, -40, 40),
+    "temperature": Rescaling(tempered, -7, 9),
+    "skill": Rescaling(with_skill, -40, 40, SPREAD),
 }
 
 
 def draw(
-    knob: str, probabilities: np.ndarray, labels: np.ndarray, setting: float | np.ndarray, uniforms: np.ndarray
+    rescaling: str, probabilities: np.ndarray, labels: np.ndarray, setting: float | np.ndarray, uniforms: np.ndarray
 ) -> np.ndarray:
-    """Draws each rater's label at a setting of a knob.
+    """Draws each rater's label at a setting of a rescaling.
 
     Args:
-        knob: of `KNOBS`.
+        rescaling: of `RESCALINGS`.
         probabilities: [n, R, K] float, each rater's distribution over the classes.
         labels: [n] clean labels.
         setting: above 0; one for the pool, or [R], one a rater.
@@ -153,19 +157,19 @@ def draw(
         [n, R] int32.
     """
     settings = np.broadcast_to(np.asarray(setting, dtype=np.float64), probabilities.shape[1:2])
-    return noise_models.sample_labels(_knob(knob).turn(probabilities, labels, settings), uniforms)
+    return noise_models.sample_labels(_rescaling(rescaling).rescale(probabilities, labels, settings), uniforms)
 
 
 def solve(
-    knob: str, probabilities: np.ndarray, labels: np.ndarray, rate: float | Sequence[float], uniforms: np.ndarray
+    rescaling: str, probabilities: np.ndarray, labels: np.ndarray, rate: float | Sequence[float], uniforms: np.ndarray
 ) -> np.ndarray:
-    """The setting at which the labels that are really drawn have the wanted error rate.
+    """The setting at which the labels that are really drawn have the target error rate.
 
     Args:
-        knob: of `KNOBS`.
+        rescaling: of `RESCALINGS`.
         probabilities: [n, R, K].
         labels: [n] clean labels.
-        rate: wanted share of wrong labels: of all of them, which gives one setting for the pool and keeps good raters
+        rate: target share of wrong labels: of all of them, which gives one setting for the pool and keeps good raters
             better than bad ones; or R rates, one a rater, which gives a setting for each.
         uniforms: [n, R] in [0, 1), those that the labels will be drawn at.
 
@@ -173,39 +177,40 @@ def solve(
         [R] float64 settings; for a single rate all equal, but for `skill` (`abilities`).
 
     Raises:
-        DialError: a rate that the knob cannot reach with these probabilities.
+        DialError: a rate that the rescaling cannot reach with these probabilities.
     """
     num_raters = probabilities.shape[1]
-    wanted = np.asarray(rate, dtype=np.float64)
-    if wanted.shape not in ((), (num_raters,)):
-        raise DialError(f"a dial takes one error rate or one for each of the {num_raters} raters, not {wanted.shape}")
+    target = np.asarray(rate, dtype=np.float64)
+    if target.shape not in ((), (num_raters,)):
+        raise DialError(f"a dial takes one error rate or one for each of the {num_raters} raters, not {target.shape}")
 
-    spread = abilities(probabilities, labels, _knob(knob).spread) if not wanted.ndim else np.zeros(num_raters)
+    used = _rescaling(rescaling)
+    spread = abilities(probabilities, labels, used.spread) if not target.ndim else np.zeros(num_raters)
 
     def realised(log_setting: np.ndarray) -> np.ndarray:
-        noisy_labels = draw(knob, probabilities, labels, np.exp2(log_setting + spread), uniforms)
-        if wanted.ndim:
+        noisy_labels = draw(rescaling, probabilities, labels, np.exp2(log_setting + spread), uniforms)
+        if target.ndim:
             return metrics.error_rate_by_rater(noisy_labels, labels)
         return np.asarray(metrics.rater_error_rate(noisy_labels, labels))
 
-    low, high = (np.full(wanted.shape, end, dtype=np.float64) for end in (_knob(knob).low, _knob(knob).high))
+    low, high = (np.full(target.shape, end, dtype=np.float64) for end in (used.low, used.high))
     lowest, highest = realised(low), realised(high)
-    if (wanted < lowest).any() or (wanted > highest).any():
+    if (target < lowest).any() or (target > highest).any():
         reach = ", ".join(f"{a:.3f} .. {b:.3f}" for a, b in zip(lowest.flat, highest.flat, strict=True))
-        raise DialError(f"a rater error rate of {rate} is out of this pool's reach by {knob}: {reach}")
+        raise DialError(f"a rater error rate of {rate} is out of this pool's reach by {rescaling}: {reach}")
     for _ in range(18):  # 0.0003 of an octave, hence less than 0.0001 of a rate
         middle = (low + high) / 2
-        below = realised(middle) < wanted
+        below = realised(middle) < target
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.exp2((low + high) / 2 + spread)
 
 
 def common(settings: np.ndarray) -> float:
-    """The one number that settings [R] of `solve` hang on: their geometric mean, which abilities do not move."""
+    """The one number that settings [R] of `solve` depend on: their geometric mean, which abilities do not move."""
     return float(np.exp(np.log(settings).mean()))
 
 
-def _knob(name: str) -> Knob:
-    if name not in KNOBS:
-        raise DialError(f"no knob {name!r}; there are {', '.join(KNOBS)}")
-    return KNOBS[name]
+def _rescaling(name: str) -> Rescaling:
+    if name not in RESCALINGS:
+        raise DialError(f"no rescaling {name!r}; there are {', '.join(RESCALINGS)}")
+    return RESCALINGS[name]

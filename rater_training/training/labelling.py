@@ -1,6 +1,6 @@
 """Labels from raters that were trained before: of their dataset's splits, or of any images of the same size.
 
-    weights = PoolWeights("predictions/cifar10_noisy/high/weights")
+    weights = open_weights("predictions/cifar10_noisy/high/weights")           # kept by a training, or shipped
     label_dataset(weights, CleanDataset.load(folder), "predictions/again")     # the same bytes as after training
     labelled = label_images(weights, images)                                   # labels [n, R], codes [n, R, K]
 
@@ -11,29 +11,31 @@ files.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from noisy_label_datasets import files
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
-from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.predictions import PredictionsWriter
 from noisy_label_datasets.labels.probability_codes import decode_probabilities, encode_probabilities
 from rater_training.engine.trained import TrainedRater
+from rater_training.training.kept import KeptPool, KeptRater, LabellingError, SavedRaters
 from rater_training.training.one_rater import label
 from rater_training.training.pool_folder import open_writer
-from rater_training.training.weights import KeptPool, KeptRater, PoolWeights
+from rater_training.training.progress import LabellingLines
+from rater_training.training.shipped import ShippedWeights
+from rater_training.training.weights import PoolWeights
 
 LABELS_FORMAT = "noisy_label_datasets/labels"
-LABELS_FORMAT_VERSION = 1
-
-
-class LabellingError(NoisyLabelsError):
-    """Images that these raters cannot label."""
+LABELS_FORMAT_VERSION = 2  # 1 had no ids
+# Between two signs of progress. A multiple of what `TrainedRater.logits` gives a network at a time, so that cutting a
+# split into pieces changes no bit.
+_PIECE = 2500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,21 +47,24 @@ class LabelledImages:
       class_names: of the K classes.
       labels: [n, R] int32, the hard labels.
       codes: [n, R, K] uint8, the probabilities in the form of `noisy_label_datasets.labels.probability_codes`.
+      ids: [n] <U, what the images are called; their places where nothing was said.
     """
 
     rater_ids: tuple[str, ...]
     class_names: tuple[str, ...]
     labels: np.ndarray
     codes: np.ndarray
+    ids: np.ndarray
 
     def probabilities(self) -> np.ndarray:
         """Returns the class probabilities [n, R, K] float32, summing to 1 over K."""
         return decode_probabilities(self.codes)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes an .npz archive of `labels`, `codes`, and as text `rater_ids` and `class_names`; atomic, no pickle."""
+        """Writes an .npz archive of `labels`, `codes`, and as text `ids`, `rater_ids` and `class_names`; atomic."""
         arrays = {
             "format": np.array([LABELS_FORMAT, str(LABELS_FORMAT_VERSION)]),
+            "ids": self.ids,
             "rater_ids": np.array(self.rater_ids),
             "class_names": np.array(self.class_names),
             "labels": self.labels,
@@ -68,85 +73,125 @@ class LabelledImages:
         files.write_atomically(pathlib.Path(path), files.pack_arrays(arrays))
 
 
+def open_weights(folder: str | os.PathLike) -> SavedRaters:
+    """Returns the raters in a folder, in whichever of the two forms they are there.
+
+    Raises:
+      WeightsError: there are none, or only a part of a pool.
+    """
+    path = pathlib.Path(folder)
+    kept = (path / "raters").is_dir() and any(each.is_dir() for each in (path / "raters").iterdir())
+    shipped = (path / "raters").is_dir() and any((path / "raters").glob("*.npz"))
+    return ShippedWeights(path) if shipped and not kept else PoolWeights(path)
+
+
 def label_dataset(
-    weights: PoolWeights,
-    dataset: CleanDataset,
-    out: str | os.PathLike,
-    on_rater: Callable[[str], None] = lambda rater_id: None,
+    weights: SavedRaters, dataset: CleanDataset, out: str | os.PathLike, lines: LabellingLines | None = None
 ) -> None:
     """Writes the rater-prediction artifact of a pool whose raters were kept.
 
     Args:
       weights: the raters.
-      dataset: what they were trained on and what they label.
-      out: folder of the artifact, new or begun.
-      on_rater: is told the id of each rater that is stored.
+      dataset: what they label; raters kept by a training have to be trained on it.
+      out: folder of the artifact, new or begun: raters that are stored do not label again.
+      lines: say how it is coming along.
 
     Raises:
       WeightsError: the pool is unfinished, or weights cannot be read.
-      LabellingError: the raters were trained on other data.
+      LabellingError: the raters are not for this dataset, or were trained on other data.
       PredictionsError: `out` holds something else.
     """
     kept = weights.pool()
-    fingerprint = dataset.fingerprint()
+    kept.check_fits(dataset)
+    data_fingerprint = dataset.fingerprint()
+    fingerprints = {i: weights.rater(i).labels_fingerprint(data_fingerprint) for i in kept.rater_ids}
     writer = open_writer(dataset, kept.level, out)
+    lines = lines or LabellingLines((), 0, quiet=True)
     for rater_id in kept.rater_ids:
-        rater = weights.rater(rater_id)
-        check_trained_on(rater, fingerprint)
-        if not writer.has_rater(rater_id, rater.fingerprint):
-            trained = weights.load(rater_id)
-            store(
-                writer,
-                rater,
-                {split: label_with(rater, trained, dataset.splits[split].images) for split in LABELLED_SPLITS},
-            )
-        on_rater(rater_id)
+        if writer.has_rater(rater_id, fingerprints[rater_id]):
+            lines.finished(rater_id, "stored already")
+            continue
+        rater, trained = weights.rater(rater_id), weights.load(rater_id)
+        probabilities = {
+            split: label_with(rater, trained, dataset.splits[split].images, functools.partial(lines.labelled, rater_id))
+            for split in LABELLED_SPLITS
+        }
+        store(writer, rater, probabilities, dataset, data_fingerprint)
+        lines.finished(rater_id, "stored")
     finish(writer, kept)
 
 
-def label_images(weights: PoolWeights, images: np.ndarray) -> LabelledImages:
+def label_images(
+    weights: SavedRaters, images: np.ndarray, ids: Sequence[str] | None = None, lines: LabellingLines | None = None
+) -> LabelledImages:
     """Returns what the raters of a pool say of images that they have not seen.
 
     Args:
       weights: the raters.
       images: [n, h, w, c] uint8, of the size that the raters were trained on; may be memory-mapped.
+      ids: [n] what the images are called; None: their places.
+      lines: say how it is coming along.
 
     Raises:
       WeightsError: the pool is unfinished, or weights cannot be read.
-      LabellingError: images of another shape or dtype, or none.
+      LabellingError: images of another shape or dtype, or none; ids that are not as many.
     """
     kept = weights.pool()
+    lines = lines or LabellingLines((), 0, quiet=True)
     if images.ndim != 4 or images.dtype != np.uint8 or not len(images) or images.shape[1:] != kept.image_shape:
         raise LabellingError(
             f"images have shape {images.shape} and dtype {images.dtype}; these raters label "
             f"[n, {', '.join(map(str, kept.image_shape))}] uint8, n of 1 or more"
         )
+    named = np.array([f"{i}" for i in range(len(images))] if ids is None else list(ids), dtype=np.str_)
+    if len(named) != len(images):
+        raise LabellingError(f"{len(images)} images, but {len(named)} ids")
     labels, codes = [], []
     for rater_id in kept.rater_ids:
-        probabilities = label_with(weights.rater(rater_id), weights.load(rater_id), images).astype(np.float32)
+        rater, trained = weights.rater(rater_id), weights.load(rater_id)
+        said = label_with(rater, trained, images, functools.partial(lines.labelled, rater_id))
+        probabilities = said.astype(np.float32)
         labels.append(probabilities.argmax(axis=1).astype(np.int32))
         codes.append(encode_probabilities(probabilities))
-    return LabelledImages(kept.rater_ids, kept.class_names, np.stack(labels, axis=1), np.stack(codes, axis=1))
+        lines.finished(rater_id, "done")
+    return LabelledImages(kept.rater_ids, kept.class_names, np.stack(labels, axis=1), np.stack(codes, axis=1), named)
 
 
-def label_with(rater: KeptRater, trained: TrainedRater, images: np.ndarray) -> np.ndarray:
-    """Returns a kept rater's class probabilities [n, K] float64 of images [n, h, w, c] uint8."""
-    return label(trained, images, with_flip=rater.config.label_with_flip)
+def label_with(
+    rater: KeptRater,
+    trained: TrainedRater,
+    images: np.ndarray,
+    on_images: Callable[[int], None] = lambda number: None,
+) -> np.ndarray:
+    """Returns a kept rater's class probabilities [n, K] float64.
+
+    Args:
+      rater, trained: what is known of it, and its network.
+      images: [n, h, w, c] uint8.
+      on_images: is told from time to time how many more are labelled.
+    """
+    pieces = []
+    for start in range(0, len(images), _PIECE):
+        piece = images[start : start + _PIECE]
+        pieces.append(label(trained, piece, with_flip=rater.config.label_with_flip))
+        on_images(len(piece))
+    return np.concatenate(pieces)
 
 
-def check_trained_on(rater: KeptRater, data_fingerprint: str) -> None:
-    """Raises LabellingError if a rater was trained on other data; its features would not be true of these."""
-    if rater.fingerprint != rater.config.fingerprint(data_fingerprint):
-        raise LabellingError(
-            f"rater {rater.config.id} was trained on other arrays than these (fingerprints differ); "
-            "images that no rater was trained for are labelled by `python -m rater_training label --images`"
-        )
-
-
-def store(writer: PredictionsWriter, rater: KeptRater, probabilities: Mapping[str, np.ndarray]) -> None:
-    """Stores what a kept rater says, split -> [n, K], with what is known of it."""
+def store(
+    writer: PredictionsWriter,
+    rater: KeptRater,
+    probabilities: Mapping[str, np.ndarray],
+    dataset: CleanDataset,
+    data_fingerprint: str,
+) -> None:
+    """Stores what a kept rater says of a dataset, split -> [n, K], with what is known of it."""
+    valid = "clean_label_valid"
     writer.write_rater(
-        rater.config.id, fingerprint=rater.fingerprint, probabilities=probabilities, features=rater.features
+        rater.config.id,
+        fingerprint=rater.labels_fingerprint(data_fingerprint),
+        probabilities=probabilities,
+        features=rater.features_with(probabilities[valid], dataset.splits[valid].labels),
     )
 
 

@@ -124,7 +124,7 @@ class PoolFolder:
             return False
         if not stored:
             raise PoolError(f"pool {pool.name}: every rater failed: {'; '.join(failures.values())}")
-        provenance = _provenance(pool, note)
+        provenance = provenance_of(pool, note)
         if not (writer.folder / MANIFEST).exists() or failures:
             writer.finish(stored, failures=failures, provenance=provenance)
         if (writer.folder / _WEIGHTS).exists():
@@ -170,7 +170,8 @@ def check_pool(dataset: CleanDataset, pool: PoolConfig) -> None:
         raise PoolError(f"pool {pool.name} is for (dataset, image shape, classes) {wanted}; these arrays are {given}")
 
 
-def _provenance(pool: PoolConfig, note: str) -> Mapping[str, Any]:
+def provenance_of(pool: PoolConfig, note: str) -> Mapping[str, Any]:
+    """Returns what the manifest says of how a pool was trained; note: what a reader should know besides."""
     return {
         "pool": dataclasses.asdict(pool),
         "trained_on": "clean_label_train",

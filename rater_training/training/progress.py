@@ -4,8 +4,11 @@ train_pool(dataset, pool, out, ProgressLines(pool))
 """
 
 import time
+from collections.abc import Sequence
 
 from rater_training.config import PoolConfig, RaterConfig
+
+_EVERY = 5.0  # seconds between two lines of labelling
 
 
 class ProgressLines:
@@ -48,3 +51,44 @@ class Silent:
 
     def finished(self, rater: RaterConfig, message: str, *, trained: bool) -> None:
         pass
+
+
+class LabellingLines:
+    """Prints how raters that are trained already get on with their images, a line every few seconds."""
+
+    def __init__(self, rater_ids: Sequence[str], images: int, *, quiet: bool = False) -> None:
+        """Starts the clock.
+
+        Args:
+          rater_ids: who labels, in order.
+          images: how many each of them labels.
+          quiet: print nothing.
+        """
+        self._heads = {id_: f"[{i + 1}/{len(rater_ids)}] {id_}" for i, id_ in enumerate(rater_ids)}
+        self._images, self._raters, self._quiet = images, len(rater_ids), quiet
+        self._began = self._printed = time.monotonic()
+        self._labelled: dict[str, int] = {}
+        self._stored_before = 0
+
+    def labelled(self, rater_id: str, number: int) -> None:
+        """Counts images that a rater has labelled; prints where it is and what is left, unless it did so just now."""
+        self._labelled[rater_id] = self._labelled.get(rater_id, 0) + number
+        now = time.monotonic()
+        if self._quiet or now - self._printed < _EVERY:
+            return
+        self._printed = now
+        done = sum(self._labelled.values())
+        wanted = self._images * (self._raters - self._stored_before)
+        left = (now - self._began) * (wanted - done) / done
+        print(
+            f"{self._heads[rater_id]}  {self._labelled[rater_id]:,} of {self._images:,} images  "
+            f"about {left / 60:.0f} min left for all raters",
+            flush=True,
+        )
+
+    def finished(self, rater_id: str, message: str) -> None:
+        """Prints how it ended for a rater."""
+        if rater_id not in self._labelled:
+            self._stored_before += 1
+        if not self._quiet:
+            print(f"{self._heads[rater_id]}  {message}", flush=True)

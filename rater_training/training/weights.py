@@ -23,62 +23,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
-from flax import nnx
 
 from noisy_label_datasets import files
-from noisy_label_datasets.errors import NoisyLabelsError
-from rater_training import architectures
-from rater_training.config import Augmentation, PoolConfig, RaterConfig
+from noisy_label_datasets.labels.shipped_raters import WeightsError
+from rater_training.config import PoolConfig, RaterConfig
 from rater_training.engine.checkpoints import ONE_AT_A_TIME
 from rater_training.engine.trained import Normalization, TrainedRater
+from rater_training.training.kept import (
+    KeptPool,
+    KeptRater,
+    abstract_network,
+    by_path,
+    config_of,
+    shape_of,
+)
 
 FORMAT = "noisy_label_datasets/rater_weights"
 FORMAT_VERSION = 1
 _POOL = "pool.json"
-
-
-class WeightsError(NoisyLabelsError):
-    """Weights that are not there, of another format version, or that cannot be read."""
-
-
-@dataclasses.dataclass(frozen=True)
-class KeptRater:
-    """What is known of a rater that was kept.
-
-    Attributes:
-      config: how it was trained.
-      fingerprint: of its configuration and of the data that it was trained on.
-      features: what the rater-prediction artifact says of it.
-    """
-
-    config: RaterConfig
-    fingerprint: str
-    features: Mapping[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class KeptPool:
-    """What is known of a pool whose raters were kept.
-
-    Attributes:
-      dataset, level: what it labels.
-      image_shape: (height, width, channels).
-      class_names: of the K classes.
-      rater_ids: in the order of the pool, without those that failed.
-      failures: rater id -> why the pool goes without it.
-      provenance: as in the manifest of the artifact.
-    """
-
-    dataset: str
-    level: str
-    image_shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
-    rater_ids: tuple[str, ...]
-    failures: Mapping[str, str]
-    provenance: Mapping[str, Any]
 
 
 class PoolWeights:
@@ -126,7 +90,7 @@ class PoolWeights:
             "history": [list(entry) for entry in trained.history],
             "wall_seconds": trained.wall_seconds,
         }
-        arrays = _by_path({"params": trained.params, "statistics": trained.statistics})
+        arrays = by_path({"params": trained.params, "statistics": trained.statistics})
         with ONE_AT_A_TIME, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
             checkpointer.save(
                 self._path(config.id),
@@ -141,7 +105,7 @@ class PoolWeights:
           WeightsError: it is not kept, of another format version, or cannot be read.
         """
         about = self._about(rater_id)
-        return KeptRater(_config(about), about["fingerprint"], about["features"])
+        return KeptRater(config_of(about["rater"]), about["fingerprint"], about["features"])
 
     def load(self, rater_id: str) -> TrainedRater:
         """Returns a rater's network, on this process's first device.
@@ -150,12 +114,13 @@ class PoolWeights:
           WeightsError: it is not kept, of another format version, or cannot be read.
         """
         about = self._about(rater_id)
-        graphdef, params, statistics = _abstract(_config(about), about["image_shape"], about["num_classes"])
+        graphdef, params, statistics = abstract_network(
+            config_of(about["rater"]), about["image_shape"], about["num_classes"]
+        )
         state = {"params": params, "statistics": statistics}
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         wanted = {
-            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
-            for name, leaf in _by_path(state).items()
+            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device) for name, leaf in by_path(state).items()
         }
         arrays = self._restore(rater_id, arrays=ocp.args.StandardRestore(wanted)).arrays
         restored = jax.tree.unflatten(jax.tree.structure(state), [arrays[name] for name in wanted])
@@ -215,7 +180,7 @@ class PoolWeights:
         return KeptPool(
             dataset=description["dataset"],
             level=description["level"],
-            image_shape=_shape(description["image_shape"]),
+            image_shape=shape_of(description["image_shape"]),
             class_names=tuple(description["class_names"]),
             rater_ids=tuple(description["raters"]),
             failures=description["failures"],
@@ -239,38 +204,6 @@ class PoolWeights:
                 return checkpointer.restore(path, ocp.args.Composite(**items))
         except (OSError, ValueError, KeyError) as error:
             raise WeightsError(f"the weights in {path} cannot be read: {error}") from error
-
-
-def _config(about: Mapping[str, Any]) -> RaterConfig:
-    fields = {**about["rater"], "augmentation": Augmentation(**about["rater"]["augmentation"])}
-    return RaterConfig(**fields)
-
-
-def _shape(values: Sequence[int]) -> tuple[int, int, int]:
-    height, width, channels = values
-    return height, width, channels
-
-
-def _abstract(config: RaterConfig, image_shape: Sequence[int], num_classes: int) -> tuple[Any, Any, Any]:
-    """Returns the graph definition of a rater's network, and its parameters and statistics as shapes."""
-
-    def make() -> nnx.Module:
-        return architectures.create(
-            config.architecture,
-            num_classes=num_classes,
-            image_shape=_shape(image_shape),
-            width=config.width,
-            dtype=jnp.dtype(config.dtype),
-            rngs=nnx.Rngs(params=config.seed, dropout=config.seed),
-        )
-
-    return nnx.split(nnx.eval_shape(make), nnx.Param, ...)
-
-
-def _by_path(tree: Any) -> dict[str, Any]:
-    """Returns the leaves of a tree by their path in it, 'params.body.layers.0.kernel', in the tree's order."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def _check_version(path: pathlib.Path, description: Mapping[str, Any]) -> None:

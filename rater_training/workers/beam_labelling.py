@@ -24,8 +24,8 @@ from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunIn
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from rater_training.engine.trained import TrainedRater
 from rater_training.training import labelling
+from rater_training.training.kept import KeptRater
 from rater_training.training.pool_folder import open_writer
-from rater_training.training.weights import KeptRater, PoolWeights
 from rater_training.workers import beam_pool
 
 # As many as `engine.TrainedRater.logits` gives a network at a time. Blocks of as many make every batch the same,
@@ -43,21 +43,27 @@ class LoadedPool:
 
 
 class RaterPoolHandler(ModelHandler[np.ndarray, np.ndarray, LoadedPool]):
-    """Runs all raters of a pool on a block of images: [b, h, w, c] uint8 -> probabilities [b, R, K] float32.
+    """Runs raters of a pool on a block of images: [b, h, w, c] uint8 -> probabilities [b, R, K] float32.
 
     A block is a batch already, of up to BLOCK images, so RunInference is asked to form no batches of blocks.
     """
 
-    def __init__(self, weights: str) -> None:
-        """Prepares the handler; `weights` is a folder of `PoolWeights`, the same on every worker."""
+    def __init__(self, weights: str, rater_ids: Sequence[str] | None = None) -> None:
+        """Prepares the handler.
+
+        Args:
+          weights: a folder of raters, the same on every worker.
+          rater_ids: which of them are asked; None: all of the pool.
+        """
         super().__init__(min_batch_size=1, max_batch_size=1)
-        self._weights = weights
+        self._weights, self._rater_ids = weights, rater_ids
 
     def load_model(self) -> LoadedPool:
         """Returns the raters, on this worker's first device."""
         beam_pool.silence_orbax()
-        weights = PoolWeights(self._weights)
-        return LoadedPool(tuple((weights.rater(i), weights.load(i)) for i in weights.pool().rater_ids))
+        weights = labelling.open_weights(self._weights)
+        rater_ids = weights.pool().rater_ids if self._rater_ids is None else self._rater_ids
+        return LoadedPool(tuple((weights.rater(i), weights.load(i)) for i in rater_ids))
 
     def run_inference(
         self, batch: Sequence[np.ndarray], model: LoadedPool, inference_args: dict[str, Any] | None = None
@@ -80,7 +86,7 @@ def label_dataset(weights: str, arrays: str, out: str, *, options: Sequence[str]
     """Writes the rater-prediction artifact of a pool whose raters were kept, on the workers of a Beam runner.
 
     Args:
-      weights: folder of `PoolWeights`, the same on every worker; a worker holds all raters of the pool in memory.
+      weights: folder of kept or shipped raters, the same on every worker, which holds all that are asked in memory.
       arrays: folder of the clean arrays, the same on every worker, which reads from it what it labels.
       out: folder of the artifact, the same on every worker; one worker at a time holds what one rater says of all
         examples, 4 bytes a class and example.
@@ -90,12 +96,16 @@ def label_dataset(weights: str, arrays: str, out: str, *, options: Sequence[str]
       BeamError: Beam does not take an option, or the pipeline failed.
       WeightsError, LabellingError, PredictionsError: as `labelling.label_dataset`.
     """
-    kept = PoolWeights(weights).pool()
-    dataset = beam_pool.load_arrays(arrays)
-    fingerprint = dataset.fingerprint()
-    for rater_id in kept.rater_ids:
-        labelling.check_trained_on(PoolWeights(weights).rater(rater_id), fingerprint)
-    open_writer(dataset, kept.level, out)  # writes the examples once, and not a worker each
+    saved, dataset = labelling.open_weights(weights), beam_pool.load_arrays(arrays)
+    kept = saved.pool()
+    kept.check_fits(dataset)
+    data_fingerprint = beam_pool.fingerprint_of(arrays)
+    fingerprints = {i: saved.rater(i).labels_fingerprint(data_fingerprint) for i in kept.rater_ids}
+    writer = open_writer(dataset, kept.level, out)  # writes the examples once, and not a worker each
+    rater_ids = [i for i in kept.rater_ids if not writer.has_rater(i, fingerprints[i])]
+    if not rater_ids:
+        labelling.finish(writer, kept)
+        return
     blocks: list[Block] = [
         (split, start) for split in LABELLED_SPLITS for start in range(0, len(dataset.splits[split]), BLOCK)
     ]
@@ -105,8 +115,8 @@ def label_dataset(weights: str, arrays: str, out: str, *, options: Sequence[str]
             pipeline
             | "Blocks" >> beam.Create(blocks)
             | "Read" >> beam.Map(functools.partial(_read, arrays=arrays))
-            | "Label" >> RunInference(KeyedModelHandler(RaterPoolHandler(weights)))
-            | "By rater" >> beam.FlatMap(functools.partial(_by_rater, rater_ids=kept.rater_ids))
+            | "Label" >> RunInference(KeyedModelHandler(RaterPoolHandler(weights, rater_ids)))
+            | "By rater" >> beam.FlatMap(functools.partial(_by_rater, rater_ids=rater_ids))
             | "Of a rater" >> beam.GroupByKey()
             | "Store" >> beam.Map(functools.partial(_store, weights=weights, arrays=arrays, out=out))
             | "All" >> beam.combiners.ToList()
@@ -131,18 +141,19 @@ def _by_rater(
 def _store(said: tuple[str, Iterable[tuple[Block, np.ndarray]]], weights: str, arrays: str, out: str) -> str:
     """Stores what one rater says, block by block in any order."""
     rater_id, blocks = said
-    dataset, kept = beam_pool.load_arrays(arrays), PoolWeights(weights).pool()
+    dataset, saved = beam_pool.load_arrays(arrays), labelling.open_weights(weights)
+    kept = saved.pool()
     probabilities = {
         split: np.zeros((len(dataset.splits[split]), len(kept.class_names)), np.float32) for split in LABELLED_SPLITS
     }
     for (split, start), values in blocks:
         probabilities[split][start : start + len(values)] = values
     writer = open_writer(dataset, kept.level, out)
-    labelling.store(writer, PoolWeights(weights).rater(rater_id), probabilities)
+    labelling.store(writer, saved.rater(rater_id), probabilities, dataset, beam_pool.fingerprint_of(arrays))
     return rater_id
 
 
 def _finish(stored: Sequence[str], weights: str, arrays: str, out: str) -> None:
     """Writes the manifest; waits, as an element of the pipeline, for all that is stored."""
-    kept = PoolWeights(weights).pool()
+    kept = labelling.open_weights(weights).pool()
     labelling.finish(open_writer(beam_pool.load_arrays(arrays), kept.level, out), kept)

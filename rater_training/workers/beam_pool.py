@@ -10,8 +10,9 @@ worth nothing more than the time it took:
 *   A rater that is stored is not trained again, whoever is given it.
 *   A worker that dies costs its rater the steps since the last checkpoint. The runner gives the rater to another
     worker, or, if the runner has given up, the same command does when it is given again.
-*   Runners may try one rater twice at the same time. The second attempt waits for the first (`lease`), and finds the
-    rater stored, or goes on from the checkpoint of an attempt that shows no sign of life.
+*   Runners may try one rater twice at the same time. The second attempt waits for the first
+    (`noisy_label_datasets.lease`), and finds the rater stored, or goes on from the checkpoint of an attempt that shows
+    no sign of life.
 
 At the end one worker finishes the artifact as `rater_training.training.pool.train_pool` does.
 """
@@ -29,13 +30,13 @@ from typing import Any
 
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.lease import Lease
 from rater_training.config import PoolConfig, RaterConfig
 from rater_training.engine import loop
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.training import one_rater
 from rater_training.training.pool_folder import PoolFolder, check_pool, open_writer
 from rater_training.training.progress import ProgressLines
-from rater_training.workers.lease import Lease
 
 INSTALL = "pip install 'apache-beam>=2.65'"
 # Beam's own default runner starts by downloading another one.
@@ -126,7 +127,7 @@ def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
         attempts = _attempts(folder.checkpoints / f"{rater.id}.attempts", lease.worker)
         checkpoints = Checkpoints(
             folder.checkpoints / rater.id,
-            rater.fingerprint(_fingerprint(work.arrays)),
+            rater.fingerprint(fingerprint_of(work.arrays)),
             every_seconds=work.checkpoint_seconds,
         )
         try:
@@ -215,7 +216,8 @@ def load_arrays(folder: str) -> CleanDataset:
 
 
 @functools.cache
-def _fingerprint(folder: str) -> str:
+def fingerprint_of(folder: str) -> str:
+    """Returns the fingerprint of a clean dataset, computed once a process."""
     return load_arrays(folder).fingerprint()
 
 
@@ -224,7 +226,7 @@ def _open_folder(work: Work) -> PoolFolder:
         load_arrays(work.arrays),
         work.pool,
         work.out,
-        data_fingerprint=_fingerprint(work.arrays),
+        data_fingerprint=fingerprint_of(work.arrays),
         keep_weights=work.keep_weights,
     )
 

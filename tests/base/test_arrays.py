@@ -1,6 +1,8 @@
 """Clean datasets on disk: what was saved comes back, and nothing half-written does."""
 
 import dataclasses
+import io
+import json
 
 import numpy as np
 import pytest
@@ -129,7 +131,7 @@ def damage_split_swapped(folder):
         (damage_nothing_there, "no clean dataset in .*dataset.json is not there"),
         (damage_cut_short, "cannot be read"),
         (damage_file_missing, "test.labels.npy is not there"),
-        (damage_other_version, "clean_dataset 2; this code reads .*clean_dataset 1"),
+        (damage_other_version, r"dataset\.json cannot be read: format_version is 2, not 1"),
         (damage_split_swapped, "labels are .* int32"),
     ],
 )
@@ -139,6 +141,82 @@ def test_a_damaged_folder_is_an_error_that_names_it(dataset, tmp_path, damage, m
     with pytest.raises(CleanDatasetError, match=message) as caught:
         CleanDataset.load(tmp_path / "clean")
     assert str(tmp_path / "clean") in str(caught.value)
+
+
+def rewrite(folder, **changes):
+    description = json.loads((folder / "dataset.json").read_bytes())
+    (folder / "dataset.json").write_text(json.dumps({**description, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": True}, "format_version is True, not 1"),
+        ({"format_version": 1.0}, r"format_version is 1\.0, not 1"),
+        ({"name": None}, "name is None, not text"),
+        ({"class_names": 3}, "class_names is 3, not a list"),
+        ({"class_names": ["a", "b", 3]}, r"class_names\[2\] is 3, not text"),
+        ({"class_names": ["a", "b", "a\nb"]}, "class 2 has the name 'a\\\\nb'"),
+        ({"split_plan": []}, "split_plan is a list of 0, not an object"),
+        ({"split_plan": {"fractions": {"all": {"test": "1"}}, "seed": 0}}, "split_plan.fractions.all.test is '1'"),
+        ({"split_plan": {"fractions": {"all": {"test": 10**400}}, "seed": 0}}, "beyond 64 bits"),
+        ({"split_plan": {"fractions": {"all": {"test": 1.0}}, "seed": 0}}, "no base split gives"),
+        ({"version": "\ud800"}, "surrogate"),
+    ],
+)
+def test_a_damaged_description(dataset, tmp_path, changes, message):
+    dataset.save(tmp_path)
+    rewrite(tmp_path, **changes)
+    with pytest.raises(CleanDatasetError, match=message):
+        CleanDataset.load(tmp_path)
+
+
+def header(shape, descr="|u1"):
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": descr, "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("dataset.json", b"null"),
+        ("dataset.json", b"[" * 100_000),
+        ("test.images.npy", b""),
+        ("test.images.npy", header((2**50, 5, 4, 3))),
+        ("test.images.npy", header((6, 5, 4, 3))),
+        ("test.labels.npy", header((2**60,), "<i4") + bytes(24)),
+        ("test.labels.npy", header((6,), "|O")),
+        ("test.labels.npy", b"PK\x03\x04"),
+        ("test.ids.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': [[[[[[["),
+        ("test.ids.npy", header((6,), "<U1") + np.arange(6, dtype="<u4").tobytes()),
+        ("test.ids.npy", header((6,), "<U1") + np.full(6, 0x110000, "<u4").tobytes()),
+    ],
+)
+def test_a_damaged_file_is_an_error_that_names_the_folder(dataset, tmp_path, name, data):
+    dataset.save(tmp_path)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(CleanDatasetError) as caught:
+        CleanDataset.load(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "test.ids.npy", "test.labels.npy", "test.images.npy"])
+def test_altered_bytes_are_an_error_or_another_dataset_of_the_same_form(dataset, tmp_path, name):
+    dataset.save(tmp_path)
+    whole = (tmp_path / name).read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in rng.integers(0, min(len(data), 400), rng.integers(1, 4)):
+            data[place] = rng.integers(256)
+        (tmp_path / name).write_bytes(data)
+        try:
+            read = CleanDataset.load(tmp_path)
+        except CleanDatasetError:
+            continue
+        assert read.splits["test"].images.shape == (6, 5, 4, 3)
+        read.fingerprint()
 
 
 def test_faulty_arrays(dataset):

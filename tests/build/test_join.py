@@ -102,6 +102,14 @@ def test_labels_without_image():
         list(join_by_id(batches(smaller), labels_of(BASE)))
 
 
+def test_labels_without_image_where_some_may_be_missing():
+    lost = of_split("noisy_label_valid")
+    smaller = {**BASE, "train": [id_ for id_ in BASE["train"] if id_ != lost]}
+    missing = {}
+    assert len(list(join_by_id(batches(smaller), labels_of(BASE), may_lack=1, missing=missing))) == 139
+    assert {split: ids for split, ids in missing.items() if ids} == {"noisy_label_valid": [lost]}
+
+
 def test_image_without_labels():
     lost = of_split("test")
     smaller = {**BASE, "test": [id_ for id_ in BASE["test"] if id_ != lost]}

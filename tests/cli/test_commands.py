@@ -1,5 +1,7 @@
 """The subcommands on `digits_noisy`, with labels of raters that guess."""
 
+import contextlib
+import io
 import json
 import shutil
 import subprocess
@@ -208,3 +210,50 @@ def test_files_that_cannot_grow_leave_nothing_behind(data_dir, capsys):
     assert "Traceback" not in process.stderr
     assert list((data_dir / NAME).iterdir()) == []
     run(capsys, "build", NAME, "--data-dir", data_dir)
+
+
+HOSTILE = "\x1b[2Jcat\r\x9b31m\u202e家"
+
+
+def output_of(encoding: str, *arguments) -> str:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    with contextlib.redirect_stdout(stream):
+        assert cli.main([str(argument) for argument in arguments]) == 0
+        stream.flush()
+    return stream.buffer.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_names_reach_the_terminal_as_text_whatever_its_encoding(built, encoding, monkeypatch):
+    monkeypatch.setattr("noisy_label_datasets.cli.list.training_is_installed", lambda: False)  # pools take long to list
+    folder = find_builder(NAME, data_dir=str(built)).data_path
+    metadata = json.loads((folder / "metadata.json").read_text())
+    metadata["raters"][0]["id"] = HOSTILE + "[/] rater"
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    names = folder / "label.labels.txt"
+    names.write_text(names.read_text().replace("0\n", HOSTILE.replace("\r", "") + "\n", 1))
+    card = output_of(encoding, "card", NAME, "--data-dir", built)
+    assert "\\x1b[2Jcat" in card
+    for command in ("list", f"build {NAME}"):
+        card += output_of(encoding, *command.split(), "--data-dir", built)
+    assert not set("\x1b\r\x9b\u202e") & set(card)
+
+
+def test_verify_goes_on_after_what_it_cannot_read(built, capsys):
+    folder = find_builder(NAME, data_dir=str(built)).data_path
+    for split in ("test", "noisy_label_valid"):
+        path = next(folder.glob(f"*-{split}.tfrecord*"))
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+    (built / "digits_noisy" / "low" / folder.name).mkdir(parents=True)
+    (built / "digits_noisy" / "low" / folder.name / "dataset_info.json").write_text("[")
+    out, err = run(capsys, "verify", "digits_noisy", "--data-dir", built, exit_code=2)
+    faults = [line for line in out.splitlines() if line.startswith("FAULT")]
+    assert len(faults) == 2
+    assert "digits_noisy/low, dataset" in faults[0]
+    assert str(built / "digits_noisy" / "low") in faults[0]
+    assert f"test of {NAME} in {folder} cannot be read (DataLossError" in faults[1]
+    assert "noisy_label_valid of" in faults[1]
+    assert "digits_noisy/rate_0.30" in out or "digits_noisy/high" in out  # what comes after
+    assert "2 things are not what they should be" in err

@@ -68,7 +68,7 @@ def test_prints_table1_beside_the_papers(given, capsys):
     assert f"{expected.ratios['paper']}" in printed
     assert "0.180 ± 0.005" in printed  # what the paper prints for its low level
     error = metrics.rater_error_rate(read.noisy_labels["test"], read.clean_labels["test"])
-    rows = [line for line in printed.splitlines() if line.startswith(("as they are", *dial.KNOBS))]
+    rows = [line for line in printed.splitlines() if line.startswith(("as they are", *dial.RESCALINGS))]
     rates = [float(row.split("%")[0].split()[-1]) for row in rows]
     assert rates[:7] == pytest.approx([100 * error, *[30] * 3, *[85] * 3], abs=0.2)
     # The second table: four of the five raters, and what is reported beside them.

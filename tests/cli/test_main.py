@@ -45,6 +45,7 @@ def test_version():
 @pytest.mark.parametrize(
     ("raised", "exit_code", "said"),
     [
+        (NoisyLabelsError("no rater \x1b[2Jx"), 2, "noisy-labels: error: no rater \\x1b[2Jx\n"),
         (NoisyLabelsError("no such level"), 2, "noisy-labels: error: no such level\n"),
         (OSError(28, "No space left on device", "/full/disk"), 1, "No space left on device: '/full/disk'"),
         (KeyboardInterrupt(), 130, "resumes where this one stopped"),
@@ -59,3 +60,39 @@ def test_expected_errors_have_an_exit_code_and_no_traceback(monkeypatch, capsys,
     captured = capsys.readouterr()
     assert said in captured.err
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("", "is empty"),
+        ("file:///tmp/datasets", "cannot be reached (KeyError"),
+        ("nowhere://bucket/datasets", "nowhere://bucket/datasets cannot be reached"),
+    ],
+)
+@pytest.mark.parametrize("command", ["build digits_noisy/medium", "card digits_noisy", "verify digits_noisy/medium"])
+def test_a_data_dir_that_cannot_be_is_refused_in_one_line(capsys, monkeypatch, tmp_path, command, folder, said):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([*command.split(), "--data-dir", folder]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_home_folder_another_has_to_be_named(capsys, monkeypatch):
+    monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert cli.main(["build", "digits_noisy/medium"]) == 2
+    assert "name another with --data-dir" in capsys.readouterr().err
+
+
+def test_modules_of_the_working_directory_are_found_and_hide_nothing_else(capsys, monkeypatch, tmp_path):
+    (tmp_path / "my_datasets_of_no_name.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setattr("noisy_label_datasets.cli.list.run", lambda args: None)
+    assert cli.main(["--imports", "my_datasets_of_no_name", "list"]) == 0
+    assert sys.path[-1] == str(tmp_path)
+    assert cli.main(["--imports", "my_datasets_of_no_other_name", "list"]) == 2
+    assert "No module named 'my_datasets_of_no_other_name'" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 
 from noisy_label_datasets.cli import training_process
 from noisy_label_datasets.cli.targets import UnknownNameError, find_builder
-from noisy_label_datasets.cli.train import choose_pool, level_of_raters
+from noisy_label_datasets.cli.train import choose_pool, train
 from noisy_label_datasets.cli.training_process import TrainingError, train_pool
 
 POOLS = [
@@ -83,10 +83,27 @@ def test_no_training_stays_behind(sent, exit_code):
 
 
 @pytest.mark.parametrize("config", ["low", "low_independent", "low_class_conditional", "rate_0.30"])
-def test_labels_made_from_raters_need_those_raters(config):
-    assert level_of_raters(find_builder(f"cifar10_noisy/{config}", data_dir=None)) == "low"
+def test_labels_derived_from_raters_need_those_raters(config):
+    assert find_builder(f"cifar10_noisy/{config}", data_dir=None).builder_config.source.pool_to_train() == "low"
 
 
 def test_published_labels_have_no_raters_to_train():
-    with pytest.raises(TrainingError, match=r"no raters of cifar10_noisy/published_low to train"):
-        level_of_raters(find_builder("cifar10_noisy/published_low", data_dir=None))
+    builder = find_builder("cifar10_noisy/published_low", data_dir=None)
+    with pytest.raises(TrainingError, match=r"no raters of cifar10_noisy/published_low to train: the labels low that"):
+        train(builder, pool=None)
+
+
+def test_no_file_of_the_working_directory_runs_in_place_of_a_module(tmp_path, monkeypatch):
+    for name in ("argparse.py", "json.py", "numpy.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert training_process.list_pools()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pool_of_the_working_directory_is_found(tmp_path, monkeypatch, capfd):
+    (tmp_path / "my_pools.py").write_text("POOL = 3")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TrainingError):
+        train_pool(arrays="arrays", pool="my_pools:POOL", out="out")
+    assert "my_pools:POOL is a int, not a PoolConfig" in capfd.readouterr().err

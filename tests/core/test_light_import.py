@@ -18,7 +18,10 @@ def run(code: str) -> str:
     ("code", "loaded"),
     [
         ("import noisy_label_datasets", []),
-        ("from noisy_label_datasets import arrays, predictions, splits", ["numpy"]),
+        (
+            "from noisy_label_datasets.base import arrays, splits; from noisy_label_datasets.labels import predictions",
+            ["numpy"],
+        ),
         ("import noisy_label_datasets, tensorflow_datasets", ["numpy", "tensorflow_datasets"]),
     ],
 )

@@ -94,7 +94,7 @@ def run_on_all(out, coordinator=None, processes=None, process_id=None):
 
 def start(function, *arguments, devices=1):
     """Starts a process that calls a function of this module."""
-    code = f"from tests.training import test_devices; test_devices.{function}{arguments!r}"
+    code = f"from tests.engine import test_devices; test_devices.{function}{arguments!r}"
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),

@@ -152,7 +152,7 @@ def test_a_pool_trained_together_is_the_pool_trained_alone(tmp_path):
 
 
 _KILLED = """
-from tests.training import test_members
+from tests.engine import test_members
 test_members.train_slowly({folder!r})
 """
 

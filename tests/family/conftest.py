@@ -130,6 +130,12 @@ def base_examples() -> dict:
 
 
 @pytest.fixture(scope="session")
+def made_up_cats_vs_dogs() -> type:
+    """The builder of the made-up Cats vs Dogs, for those who want other examples in it."""
+    return MadeUpCatsVsDogs
+
+
+@pytest.fixture(scope="session")
 def bases(tmp_path_factory):
     """A folder with the bases, in array_record, which is read without TensorFlow."""
     folder = tmp_path_factory.mktemp("bases")

@@ -83,9 +83,9 @@ def test_any_rate_by_a_config_object(data_dir, rate):
 
 
 def test_names_of_dials_do_not_collide():
-    configs = [dial_config(0.3), dial_config(0.3, of="medium"), dial_config(0.301), dial_config(0.3, knob="skill")]
+    configs = [dial_config(0.3), dial_config(0.3, of="medium"), dial_config(0.301), dial_config(0.3, rescaling="skill")]
     assert [config.name for config in configs] == ["rate_0.30", "medium_rate_0.30", "rate_0.301", "rate_0.30_skill"]
-    assert configs[3].source == Dial(0.3, knob="skill")
+    assert configs[3].source == Dial(0.3, rescaling="skill")
 
 
 @pytest.mark.parametrize("config", ["medium", "medium_independent", "medium_class_conditional"])

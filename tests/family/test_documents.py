@@ -42,3 +42,7 @@ export_dir = pathlib.Path("exported")
 """
     printed = run(places + code_of("using-the-datasets.md"), tmp_path).splitlines()
     assert any(re.fullmatch(r"0\.\d+", line) and abs(float(line) - 0.37) < 0.002 for line in printed)  # the dial's rate
+
+
+def test_labels_without_tfds(tmp_path):
+    run(code_of("labels-without-tfds.md"), tmp_path)

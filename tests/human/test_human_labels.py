@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from noisy_label_datasets import files
+from noisy_label_datasets.download import Patience
 from noisy_label_datasets.human import human_labels
 from noisy_label_datasets.human.human_labels import HumanLabelsError
 
@@ -25,6 +26,7 @@ def upstream(tmp_path, monkeypatch):
     served.mkdir()
     (served / "counts.npy").write_bytes(buffer.getvalue())
     requests = []
+    monkeypatch.setattr(human_labels, "PATIENCE", Patience(silence=1, total=2, tries=2, pause=0.01))
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args):
@@ -61,13 +63,43 @@ def test_joined_by_id():
         human.of(np.array(["a", "d"]))
 
 
-def test_altered_upstream_is_refused_and_not_kept(upstream):
+def test_altered_upstream_is_refused_and_not_kept(upstream, tmp_path):
     served, requests = upstream
     (served / "counts.npy").write_bytes(b"something else")
-    for _ in range(2):
-        with pytest.raises(HumanLabelsError, match="is not CIFAR-10H"):
-            human_labels.load_cifar10h()
+    with pytest.raises(HumanLabelsError, match=r"counts\.npy, in 2 tries: .* it is not CIFAR-10H: .*by hand"):
+        human_labels.load_cifar10h()
     assert len(requests) == 2
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_a_damaged_cached_file_is_replaced(upstream, tmp_path):
+    human_labels.load_cifar10h()
+    (cached,) = (tmp_path / "cache").rglob("counts.npy")
+    cached.write_bytes(cached.read_bytes()[:-1])
+    np.testing.assert_array_equal(human_labels.load_cifar10h().counts, COUNTS)
+    np.testing.assert_array_equal(np.load(cached), COUNTS)
+
+
+def test_a_damaged_cached_file_is_named_where_no_other_can_be_had(upstream, tmp_path):
+    served, _ = upstream
+    human_labels.load_cifar10h()
+    (cached,) = (tmp_path / "cache").rglob("counts.npy")
+    cached.write_bytes(b"x")
+    (served / "counts.npy").unlink()
+    with pytest.raises(HumanLabelsError, match=rf"^{cached}, fetched before, is damaged .*cannot fetch .*answers 404"):
+        human_labels.load_cifar10h()
+
+
+def test_a_portals_page_is_not_kept_as_corrections(upstream, tmp_path, monkeypatch):
+    """It was stored before it was parsed, and served for ever after."""
+    served, _ = upstream
+    url = human_labels.CIFAR10H.url.replace("counts.npy", "mturk.json")
+    monkeypatch.setattr(human_labels, "CORRECTIONS", human_labels.RemoteFile(url, None))
+    (served / "mturk.json").write_text("<html>Please accept our terms</html>")
+    with pytest.raises(HumanLabelsError, match=r"cannot fetch .*mturk\.json.*no list of corrections: not JSON"):
+        human_labels.load_corrections(IDS, LABELS)
+    (served / "mturk.json").write_text(json.dumps([entry(7, 5, 3, guessed=3)]))
+    assert human_labels.load_corrections(IDS, LABELS).tolist() == [3, 3, 1, 0]
 
 
 def test_no_network_says_what_to_do(upstream, monkeypatch):
@@ -124,8 +156,14 @@ def test_only_labels_that_most_people_reject_are_corrected(corrections):
     ("entries", "message"),
     [
         ([entry(2, 8, 5, guessed=5)], "test_00002 is labelled 8; it is 3 here"),
-        ([{"id": 2}], "no list of corrections: KeyError"),
-        ("text", "no list of corrections"),
+        ([{"id": 2}], r"no list of corrections: \[0\]\.given_original_label is missing"),
+        ("text", "no list of corrections: it is 'text', not a list"),
+        ([], "no list of corrections: it is a list of 0"),
+        (None, "no list of corrections"),
+        ([None], r"\[0\] is None, not an object"),
+        ([entry(2, 3, 10, guessed=5)], r"\[0\]\.our_guessed_label is 10, not a whole number from 0 to 9"),
+        ([entry(2, 3, 5, guessed="5")], r"\[0\]\.mturk\.guessed is '5'"),
+        ([entry(2, 3, 5, guessed=5, both=10**400)], "beyond 64 bits"),
     ],
 )
 def test_corrections_of_other_labels_or_form_are_refused(corrections, entries, message):

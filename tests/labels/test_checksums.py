@@ -61,6 +61,30 @@ def test_every_kind_of_difference_is_named(builder_dir):
         assert fault in str(caught.value)
 
 
+HASH = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"shapes.npz\t6\tabc\tshapes.npz\n", "line 1: not path, size, SHA-256"),
+        (f"a\t6\t{HASH}\ta\n\n".encode(), "line 2: not path"),
+        (f"a\t²\t{HASH}\ta\n".encode(), "line 1: not path"),
+        (f"a\t{'9' * 5000}\t{HASH}\ta\n".encode(), "line 1: not path"),
+        (f"a\t6\t{'z' * 64}\ta\n".encode(), "line 1: not path"),
+        (f"/etc/passwd\t6\t{HASH}\ta\n".encode(), "line 1: not path"),
+        (f"b/../../a\t6\t{HASH}\ta\n".encode(), "line 1: not path"),
+        (f"a\t6\t{HASH}\ta\na\t7\t{HASH}\ta\n".encode(), "line 2: a is listed a second time"),
+        (b"\xff\xfe", "is no text"),
+    ],
+)
+def test_damaged_lists(builder_dir, text, message):
+    (builder_dir / "checksums.tsv").write_bytes(text)
+    with pytest.raises(ChecksumError, match=rf"checksums\.tsv.*{message}") as caught:
+        read_checksums(builder_dir)
+    assert len(str(caught.value)) < 600
+
+
 def test_unreadable_lists(builder_dir):
     (builder_dir / "checksums.tsv").write_text("shapes.npz\t6\tabc\tshapes.npz\n")
     with pytest.raises(ChecksumError, match=r"checksums\.tsv, line 1: not path, size, SHA-256"):

@@ -76,10 +76,10 @@ def test_only_class_conditional_flips_keep_the_confusion(context, pool):
 
 
 @pytest.mark.parametrize(
-    ("rate", "knob"), [(0.05, "error_odds"), (0.4, "temperature"), (0.6, "error_odds"), (0.2, "skill")]
+    ("rate", "rescaling"), [(0.05, "error_odds"), (0.4, "temperature"), (0.6, "error_odds"), (0.2, "skill")]
 )
-def test_the_dial_meets_its_rate_on_every_split(context, rate, knob):
-    labels = Dial(rate, knob=knob).load(context)
+def test_the_dial_meets_its_rate_on_every_split(context, rate, rescaling):
+    labels = Dial(rate, rescaling=rescaling).load(context)
     assert metrics.rater_error_rate(*train(labels)) == pytest.approx(rate, abs=0.002)
     for split in LABELLED_SPLITS:  # the others up to the luck of 3,000 draws
         realised = metrics.rater_error_rate(labels.noisy_labels[split], labels.clean_labels[split])
@@ -110,8 +110,8 @@ def test_loading_twice_gives_the_same_labels(context):
 
 def test_what_is_no_dial(context):
     with pytest.raises(DialError, match=r"0\.01 is out of this pool's reach"):
-        Dial(0.01, knob="temperature").load(context)
+        Dial(0.01, rescaling="temperature").load(context)
     with pytest.raises(DialError, match="between 0 and 1, not 30"):
         Dial(30)
-    with pytest.raises(DialError, match="no knob"):
-        Dial(0.3, knob="volume")
+    with pytest.raises(DialError, match="no rescaling"):
+        Dial(0.3, rescaling="volume")

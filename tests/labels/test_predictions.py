@@ -189,8 +189,9 @@ def spoil(value):
         ({"probabilities": spoil(2.0)}, "sum to 1"),
         ({"probabilities": {**probabilities(RATERS[0]), "test": np.ones((7, 4)) / 4}}, r"\(7, 3\), given \(7, 4\)"),
         ({"probabilities": {"test": probabilities(RATERS[0])["test"]}}, "splits are"),
-        ({"features": {"loss": float("nan")}}, "features have to be JSON"),
-        ({"features": {"loss": np.float32(1)}}, "features have to be JSON"),
+        ({"features": {"loss": float("nan")}}, r"features\.loss is nan, not a number of 0 or more"),
+        ({"features": {"loss": np.float32(1)}}, r"features\.loss is np\.float32\(1\.0\), not a number"),
+        ({"features": {"mood": float("nan")}}, "features have to be JSON"),
         ({"rater_id": "../escape"}, "no file name"),
     ],
 )
@@ -238,7 +239,7 @@ def damage_examples_cut_short(folder):
 
 
 def damage_other_version(folder):
-    edit_manifest(folder, format_version=2)
+    edit_manifest(folder, format_version=3)
 
 
 def damage_manifest_not_json(folder):
@@ -265,10 +266,10 @@ def damage_manifest_of_another_dataset(folder):
         (damage_rater_altered, r"01-vgg\.npz was altered or cut short"),
         (damage_raters_swapped, r"01-vgg\.npz is of rater '00-resnet'"),
         (damage_examples_cut_short, r"examples\.npz was altered or cut short"),
-        (damage_other_version, r"manifest\.json is .* version 2; this code reads .* version 1"),
+        (damage_other_version, r"manifest\.json is no manifest that .*: format_version is 3, not 1 or 2"),
         (damage_manifest_not_json, r"manifest\.json is no manifest"),
-        (damage_no_raters, r"manifest\.json lists no rater"),
-        (damage_too_few_hashes, r"manifest\.json is incomplete: KeyError 'examples.npz'"),
+        (damage_no_raters, r"manifest\.json .*raters is a list of 0, not a list of 1 or more"),
+        (damage_too_few_hashes, r"manifest\.json does not list the SHA-256 of examples\.npz"),
         (damage_manifest_of_another_dataset, r"manifest\.json contradicts examples\.npz in \['dataset'\]"),
     ],
 )

@@ -1,6 +1,7 @@
 """Where a config's labels are looked for, and what is believed of what is found."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SplitPlan
+from noisy_label_datasets.cli.targets import find_builder
 from noisy_label_datasets.labels.checksums import write_checksums
+from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
 from noisy_label_datasets.labels.predictions import PredictionsError, PredictionsWriter
 from noisy_label_datasets.labels.sources import LabelContext, MissingLabelsError, NoisyLabels, Raters
 
@@ -80,9 +83,9 @@ def test_shipped_labels(context, shipped):
     assert labels.division == PLAN
     assert set(labels.ids) == set(LABELLED_SPLITS)
     assert labels.noisy_labels["test"].tolist() == [[0, 0], [0, 0], [1, 1]]
-    predictions, origin = Raters("low").predictions(context)
-    assert origin == "shipped"
-    np.testing.assert_allclose(predictions.probabilities("test")[0], [[0.9, 0.1]] * 2, atol=0.0145)
+    stored = Raters("low").stored(context)
+    assert stored.origin == "shipped"
+    np.testing.assert_allclose(stored.predictions.probabilities("test")[0], [[0.9, 0.1]] * 2, atol=0.0145)
 
 
 def test_what_was_trained_here_comes_first(context, shipped, trained):
@@ -155,3 +158,25 @@ def test_labels_of_only_the_noisy_splits_are_enough(context, trained):
     noisy = ("noisy_label_train", "noisy_label_valid")
     kept = {name: {s: getattr(labels, name)[s] for s in noisy} for name in ("ids", "clean_labels", "noisy_labels")}
     assert isinstance(dataclasses.replace(labels, **kept), NoisyLabels)
+
+
+# SHA-256 of the labels that each source drew for `digits_noisy` when it was first released. Whoever changes one changes
+# datasets that others have built.
+DRAWN = {
+    Raters("low"): "0d705a6a352ff5a0c568b3ffab9666c2645eb259d76f4c61bd743b845dee6cdf",
+    IndependentFlips("low"): "e2d92dd2fb6e84be6b47807a05ddf9803f59cbbb76e99aaea6952110f3d2645d",
+    ClassConditionalFlips("medium"): "a386edb9c045304b49c9e65fc6b9dd0fe4cbe19a10fc2c88f28f46199c52ddad",
+    Dial(0.3): "110267a2fbf0e6cd3076e097782e29639026a2562476f2e1f57a9544c435f9f9",
+    Dial(0.4, of="medium", rescaling="temperature"): "f78ecd99182b421cc4bfa2dada1aef8fa983f601e627705e6daa849c439dbada",
+    Dial(0.2, rescaling="skill"): "2f82c34b3ebddfde548233f42b626509e62f1379483c96ded77e84f01c9c95ff",
+}
+
+
+@pytest.mark.parametrize("source", DRAWN, ids=repr)
+def test_the_drawn_labels_of_digits_stay_what_they_are(source, tmp_path):
+    labels = source.load(find_builder("digits_noisy/low", data_dir=tmp_path).label_context())
+    digest = hashlib.sha256()
+    for split in sorted(labels.noisy_labels):
+        digest.update(split.encode())
+        digest.update(labels.noisy_labels[split].astype("<i4").tobytes())
+    assert digest.hexdigest() == DRAWN[source]

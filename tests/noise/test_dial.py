@@ -1,4 +1,4 @@
-"""The dial for noise: it reaches the rate, by every knob, and stays instance-dependent."""
+"""The dial for noise: it reaches the rate, by every rescaling, and stays instance-dependent."""
 
 import numpy as np
 import pytest
@@ -21,38 +21,41 @@ def pool():
 
 
 @pytest.mark.parametrize(
-    ("knob", "rate"),
+    ("rescaling", "rate"),
     [("error_odds", 0.01), ("error_odds", 0.2), ("error_odds", 0.9)]
     + [("temperature", rate) for rate in (0.08, 0.35, 0.79)]
     + [("skill", rate) for rate in (0.01, 0.2, 0.9)],
 )
-def test_the_realised_rate_is_the_wanted_one(pool, knob, rate):
+def test_the_realised_rate_is_the_wanted_one(pool, rescaling, rate):
     probabilities, labels, uniforms = pool
-    setting = dial.solve(knob, probabilities, labels, rate, uniforms)
+    setting = dial.solve(rescaling, probabilities, labels, rate, uniforms)
     assert setting.shape == (R,)
-    noisy = dial.draw(knob, probabilities, labels, setting, uniforms)
+    noisy = dial.draw(rescaling, probabilities, labels, setting, uniforms)
     assert metrics.rater_error_rate(noisy, labels) == pytest.approx(rate, abs=3e-4)
     # And on labels drawn anew, up to the luck of the draw (a standard error is at most 0.0015).
-    again = dial.draw(knob, probabilities, labels, setting, np.random.default_rng(1).random((N, R)))
+    again = dial.draw(rescaling, probabilities, labels, setting, np.random.default_rng(1).random((N, R)))
     assert metrics.rater_error_rate(again, labels) == pytest.approx(rate, abs=6e-3)
 
 
-@pytest.mark.parametrize("knob", dial.KNOBS)
-def test_one_setting_keeps_the_order_of_the_raters_and_one_each_sets_their_rates(pool, knob):
+@pytest.mark.parametrize("rescaling", dial.RESCALINGS)
+def test_one_setting_keeps_the_order_of_the_raters_and_one_each_sets_their_rates(pool, rescaling):
     probabilities, labels, uniforms = pool
     own = metrics.error_rate_by_rater(probabilities.argmax(axis=-1), labels)
-    setting = dial.solve(knob, probabilities, labels, 0.2, uniforms)
-    noisy = dial.draw(knob, probabilities, labels, setting, uniforms)
+    setting = dial.solve(rescaling, probabilities, labels, 0.2, uniforms)
+    noisy = dial.draw(rescaling, probabilities, labels, setting, uniforms)
     assert np.argsort(metrics.error_rate_by_rater(noisy, labels)).tolist() == np.argsort(own).tolist()
     wanted = [0.2, 0.3, 0.15, 0.4, 0.1, 0.25]
-    noisy = dial.draw(knob, probabilities, labels, dial.solve(knob, probabilities, labels, wanted, uniforms), uniforms)
+    setting = dial.solve(rescaling, probabilities, labels, wanted, uniforms)
+    noisy = dial.draw(
+        rescaling, probabilities, labels, dial.solve(rescaling, probabilities, labels, wanted, uniforms), uniforms
+    )
     np.testing.assert_allclose(metrics.error_rate_by_rater(noisy, labels), wanted, atol=3e-4)
 
 
-@pytest.mark.parametrize("knob", ["error_odds", "temperature"])
-def test_at_one_the_labels_are_what_the_raters_believe(pool, knob):
+@pytest.mark.parametrize("rescaling", ["error_odds", "temperature"])
+def test_at_one_the_labels_are_what_the_raters_believe(pool, rescaling):
     probabilities, labels, uniforms = pool
-    noisy = dial.draw(knob, probabilities, labels, 1.0, uniforms)
+    noisy = dial.draw(rescaling, probabilities, labels, 1.0, uniforms)
     np.testing.assert_array_equal(noisy, noise_models.sample_labels(probabilities, uniforms))
 
 
@@ -109,12 +112,12 @@ def test_with_skill_a_rater_that_is_sure_names_what_the_others_think_of():
     assert noisy.tolist() == [[1, 1]]
 
 
-@pytest.mark.parametrize("knob", dial.KNOBS)
-def test_the_noise_hangs_on_the_image_all_along_the_dial(pool, knob):
+@pytest.mark.parametrize("rescaling", dial.RESCALINGS)
+def test_the_noise_hangs_on_the_image_all_along_the_dial(pool, rescaling):
     probabilities, labels, uniforms = pool
     for rate in (0.1, 0.3, 0.6):
-        setting = dial.solve(knob, probabilities, labels, rate, uniforms)
-        found = instance_dependence(dial.draw(knob, probabilities, labels, setting, uniforms), labels, K)
+        setting = dial.solve(rescaling, probabilities, labels, rate, uniforms)
+        found = instance_dependence(dial.draw(rescaling, probabilities, labels, setting, uniforms), labels, K)
         assert found.explained_by_class < 0.05
         # As a share of the most that it could be at this rate: images that all raters or none get wrong.
         assert found.flip_rate_variance / (rate * (1 - rate)) > 0.02
@@ -129,7 +132,7 @@ def test_errors_say_what_is_in_reach(pool):
         dial.solve("temperature", probabilities, labels, [0.2] * 5 + [0.9], uniforms)
     with pytest.raises(dial.DialError, match="each of the 6 raters"):
         dial.solve("error_odds", probabilities, labels, [0.2, 0.3], uniforms)
-    with pytest.raises(dial.DialError, match="no knob 'volume'; there are error_odds, temperature, skill"):
+    with pytest.raises(dial.DialError, match="no rescaling 'volume'; there are error_odds, temperature, skill"):
         dial.solve("volume", probabilities, labels, 0.2, uniforms)
 
 

@@ -19,8 +19,13 @@ MAX_WHEEL_BYTES = 15e6
 def source(tmp_path_factory) -> pathlib.Path:
     """A copy of the repository, so that building neither litters it nor finds what an earlier build left in it."""
     copy = tmp_path_factory.mktemp("source") / "repository"
-    unwanted = shutil.ignore_patterns(".git", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".venv", "venv")
-    shutil.copytree(REPOSITORY, copy, symlinks=True, ignore=unwanted)
+    unwanted = shutil.ignore_patterns(".git", "dist", "*.egg-info", "__pycache__", ".*_cache", ".venv", "venv")
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        left_by_setuptools = {"build"} if pathlib.Path(folder) == REPOSITORY else set()
+        return unwanted(folder, names) | left_by_setuptools
+
+    shutil.copytree(REPOSITORY, copy, symlinks=True, ignore=ignored)
     return copy
 
 

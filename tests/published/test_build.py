@@ -5,7 +5,7 @@ import tensorflow_datasets as tfds
 
 import noisy_label_datasets
 from noisy_label_datasets.base.splits import SPLITS
-from noisy_label_datasets.cli.verify import faults_of_built
+from noisy_label_datasets.build.verification import faults_of_built
 from noisy_label_datasets.registration import builder_class
 from tests.published.made_up import ALIKE, RATERS, cifar_like, record, votes, write
 

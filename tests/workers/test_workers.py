@@ -15,11 +15,12 @@ import pytest
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.files import unpack_arrays
 from noisy_label_datasets.labels.predictions import read_predictions
+from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training.__main__ import main
 from rater_training.training import labelling
 from rater_training.training.pool import train_pool
 from rater_training.training.progress import ProgressLines
-from rater_training.training.weights import PoolWeights, WeightsError
+from rater_training.training.weights import PoolWeights
 from rater_training.workers import beam_labelling, beam_pool
 from tests.training.tiny import pool_of, rater, tiny_dataset
 

@@ -1,0 +1,127 @@
+"""From raters that a training kept to raters that are shipped, and back to a training that goes on.
+
+    missing = ship(PoolWeights("predictions/medium/weights"), dataset, get_pool("pcam/medium_compact"), into)
+    take_begun(into, dataset, get_pool("pcam/medium_compact"), "predictions/elsewhere")
+
+A pool is converted a rater at a time, in whatever state its training is; what is there already stays as it is, byte for
+byte. `take_begun` has the raters of a begun pool label again, so that a training elsewhere goes on with the next.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import numpy as np
+
+from noisy_label_datasets.base.arrays import CleanDataset
+from noisy_label_datasets.base.splits import LABELLED_SPLITS
+from noisy_label_datasets.labels import shipped_raters
+from rater_training.config import PoolConfig
+from rater_training.training import labelling
+from rater_training.training.pool_folder import PoolFolder, open_writer, provenance_of
+from rater_training.training.shipped import ShippedWeights
+from rater_training.training.weights import PoolWeights
+
+# Labels compared with those of the full weights, from the beginning of each split.
+COMPARED = 2000
+_COMPARED_SPLIT = "noisy_label_train"
+
+
+def ship(
+    weights: PoolWeights,
+    dataset: CleanDataset,
+    pool: PoolConfig,
+    into: str | os.PathLike,
+    *,
+    record: bool = False,
+) -> list[str]:
+    """Converts the raters of a pool that are kept, and says how many of their labels stay what they were.
+
+    Args:
+      weights: what a training keeps or kept; some or all raters of the pool.
+      dataset: what they were trained on.
+      pool: of which they are.
+      into: `builders/<dataset>/rater_weights/<config>`, new or begun.
+      record: whether what the converted raters say of the dataset is stored in `recorded`.
+
+    Returns:
+      The ids of the raters that are still missing; if none is, pool.json is written.
+
+    Raises:
+      WeightsError: kept weights that cannot be read, or that hold numbers that are not finite.
+      OSError: the folder cannot be written or the disk is full.
+    """
+    shipped, data_fingerprint = ShippedWeights(into), dataset.fingerprint()
+    writer = open_writer(dataset, pool.level, shipped.folder / shipped_raters.RECORDED) if record else None
+    missing = []
+    for config in pool.raters:
+        fingerprint = config.fingerprint(data_fingerprint)
+        if not shipped.has_rater(config.id, fingerprint):
+            if not weights.has_rater(config.id, fingerprint):
+                missing.append(config.id)
+                continue
+            rater = weights.rater(config.id)
+            trained = weights.load(config.id)
+            shipped.save_rater(rater, trained, image_shape=pool.image_shape, num_classes=pool.num_classes)
+            images = dataset.splits[_COMPARED_SPLIT].images[:COMPARED]
+            before = labelling.label_with(rater, trained, images).argmax(axis=1)
+            after = labelling.label_with(rater, shipped.load(config.id), images).argmax(axis=1)
+            size = shipped.path(config.id).stat().st_size
+            print(
+                f"{config.id}  {size / 1e3:.0f} kB, {int(np.sum(before == after)):,} of {len(images):,} labels "
+                f"({np.mean(before == after):.2%}) are those of the full weights",
+                flush=True,
+            )
+        small = shipped.rater(config.id)
+        if writer is not None and not writer.has_rater(config.id, small.labels_fingerprint(data_fingerprint)):
+            trained = shipped.load(config.id)
+            said = {s: labelling.label_with(small, trained, dataset.splits[s].images) for s in LABELLED_SPLITS}
+            labelling.store(writer, small, said, dataset, data_fingerprint)
+    if not missing:
+        shipped_raters.write_shipped_pool(
+            shipped.folder,
+            dataset=dataset.name,
+            level=pool.level,
+            base={"name": dataset.base_name, "version": dataset.base_version},
+            split_plan=dataset.split_plan,
+            class_names=dataset.class_names,
+            image_shape=pool.image_shape,
+            rater_ids=[config.id for config in pool.raters],
+            failures={},
+            provenance=provenance_of(pool, "weights of one byte each, with a scale per output channel"),
+        )
+        if writer is not None:
+            labelling.finish(writer, shipped.pool())
+    return missing
+
+
+def take_begun(
+    begun: str | os.PathLike,
+    dataset: CleanDataset,
+    pool: PoolConfig,
+    out: str | os.PathLike,
+    *,
+    keep_weights: bool = False,
+) -> None:
+    """Stores, in the folder of a training, what the raters of a begun pool say, so that they are not trained again.
+
+    Only raters of the configuration and of the data that are wanted count; others are trained.
+
+    Args:
+      begun: where `ship` has written some raters.
+      dataset: the five clean splits.
+      pool: that is to be trained.
+      out: the folder of its training.
+      keep_weights: keep their networks beside the predictions too.
+    """
+    shipped, data_fingerprint = ShippedWeights(pathlib.Path(begun)), dataset.fingerprint()
+    folder = PoolFolder(dataset, pool, out, data_fingerprint=data_fingerprint, keep_weights=keep_weights)
+    for config in pool.raters:
+        if folder.has_rater(config) or not shipped.has_rater(config.id, config.fingerprint(data_fingerprint)):
+            continue
+        rater, trained = shipped.rater(config.id), shipped.load(config.id)
+        said = {s: labelling.label_with(rater, trained, dataset.splits[s].images) for s in LABELLED_SPLITS}
+        valid = "clean_label_valid"
+        folder.write_rater(config, said, rater.features_with(said[valid], dataset.splits[valid].labels), trained)
+        print(f"{config.id}  taken from {begun}", flush=True)

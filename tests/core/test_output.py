@@ -1,0 +1,57 @@
+"""What reaches a terminal: no control characters but the command's own, and nothing that its encoding lacks."""
+
+import io
+import sys
+
+import pytest
+from rich.table import Table
+
+from noisy_label_datasets.output import console, encodable, guarded_output, printable
+
+HOSTILE = "\x1b[2Jcat\x07\x9b31m\rdog\u202e\ud800"
+
+
+def written(encoding: str, write) -> str:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    stdout, sys.stdout = sys.stdout, stream
+    try:
+        with guarded_output():
+            write()
+        stream.flush()
+    finally:
+        sys.stdout = stdout
+    return stream.buffer.getvalue().decode(encoding)
+
+
+def test_control_characters_are_written_out():
+    assert printable("cat\n\tdog é 家 👩‍🚀") == "cat\n\tdog é 家 👩‍🚀"
+    assert printable(HOSTILE) == "\\x1b[2Jcat\\x07\\x9b31m\\rdog\\u202e\\ud800"
+
+
+def test_characters_that_an_encoding_lacks():
+    assert encodable("10.5 % – ±0.1 家", "utf-8") == "10.5 % – ±0.1 家"
+    assert encodable("10.5 % – ±0.1 家", "latin-1") == "10.5 % - ±0.1 \\u5bb6"
+    assert encodable("10.5 % – ±0.1 家", "ascii") == "10.5 % - ~0.1 \\u5bb6"
+    assert encodable("家", None) == "家"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "cp1252", "utf-16"])
+def test_printed_text_can_be_anything(encoding):
+    out = written(encoding, lambda: print("a – b", HOSTILE))
+    assert "\x1b" not in out
+    assert "\\x1b[2Jcat" in out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_tables_keep_their_own_colours_and_no_others(encoding):
+    def write():
+        table = Table("name", "red")
+        table.add_row(HOSTILE, "[red]█[/]")
+        console(force_terminal=True, color_system="standard", width=80).print(table)
+
+    out = written(encoding, write)
+    assert "\\x1b[2Jcat" in out
+    assert "\x1b[31m" in out  # the table's own
+    assert "\x1b[2J" not in out
+    assert "\r" not in out
+    assert ("█" in out) == (encoding == "utf-8")
