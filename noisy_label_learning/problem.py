@@ -63,7 +63,7 @@ class NoisyExamples:
         drawn = np.take_along_axis(self.noisy_labels, self.rater[:, None].astype(np.intp), axis=1)[:, 0]
         if (drawn != self.noisy_label).any():
             raise LearningError(
-                f"{np.count_nonzero(drawn != self.noisy_label)} noisy labels are not those of the rater they are said of"
+                f"{np.count_nonzero(drawn != self.noisy_label)} noisy labels are not those of their rater"
             )
 
     def __len__(self) -> int:

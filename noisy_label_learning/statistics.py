@@ -68,10 +68,8 @@ def summary(values: Sequence[float] | np.ndarray) -> Summary:
     std = float(values.std(ddof=1))
     error = std / math.sqrt(count)
     half_width = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1)) * error
-    if error == 0:
-        p_value = 1.0 if mean == 0 else 0.0
-    else:
-        p_value = float(2 * stats.t.sf(abs(mean) / error, count - 1))
+    statistic = abs(mean) / error if error else 0.0 if mean == 0 else math.inf
+    p_value = float(2 * stats.t.sf(statistic, count - 1))
     return Summary(mean, std, half_width, count, p_value)
 
 

@@ -187,21 +187,22 @@ FINDINGS: tuple[Finding, ...] = (
     Finding(
         "many_classes_easier",
         "4.2",
-        "With a hundred classes most algorithms are more accurate under the raters' noise than under independent flips
-        of " "the same rate.",
+        "With a hundred classes most algorithms are more accurate under the raters' noise than under independent flips "
+        "of the same rate.",
         _raters_minus_independent(_MANY),
     ),
     Finding(
         "two_classes_harder",
         "4.2",
-        "With two classes most algorithms are less accurate under the raters' noise than under independent flips.",
+        "With two classes most algorithms are less accurate under the raters' noise than under independent "
+        "flips of the same rate.",
         lambda table: [{s: -v for s, v in d.items()} for d in _raters_minus_independent(_TWO)(table)],
     ),
     Finding(
         "smaller_gains",
         "4.2",
-        "With ten classes and with a hundred the techniques usually gain less over cross-entropy under the raters'
-        noise " "than under independent flips.",
+        "With ten classes and with a hundred the techniques usually gain less over cross-entropy under the "
+        "raters' noise than under independent flips.",
         _gains_smaller_under_raters((*_TEN, *_MANY)),
     ),
     *(

@@ -18,7 +18,30 @@ from noisy_label_learning.runs.record import LAST, SELECTED, Record
 from noisy_label_learning.statistics import Summary
 
 SHOWN_SELECTIONS = (SELECTED, LAST)
-_CSV_COLUMNS = ["selection", "dataset", "level", "noise", "corrector", "algorithm", "settings", "seeds", "accuracy", "std", "half_width", "gain", "gain_half_width", "adjusted_p", "baseline", "clean_labels", "label_error_before", "label_error_targets", "diverged", "cpu_seconds", "paper", "paper_std"]
+_CSV_COLUMNS = (
+    "selection",
+    "dataset",
+    "level",
+    "noise",
+    "corrector",
+    "algorithm",
+    "settings",
+    "seeds",
+    "accuracy",
+    "std",
+    "half_width",
+    "gain",
+    "gain_half_width",
+    "adjusted_p",
+    "baseline",
+    "clean_labels",
+    "label_error_before",
+    "label_error_targets",
+    "diverged",
+    "cpu_seconds",
+    "paper",
+    "paper_std",
+)
 
 
 def markdown(records: Sequence[Record], *, selection: str = SELECTED) -> str:

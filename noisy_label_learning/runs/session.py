@@ -129,8 +129,8 @@ class Session:
             shape = (len(self.problem.data.train), self.problem.data.num_classes)
             if found.probabilities.shape != shape or not np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5):
                 raise LearningError(
-                    f"corrector {config.corrector.name} returned {found.probabilities.shape}; wanted {list(shape)} with "
-                    "rows that sum to 1"
+                    f"corrector {config.corrector.name} returned {found.probabilities.shape}; wanted {list(shape)} "
+                    "with rows that sum to 1"
                 )
             self._corrected[key] = found
         return self._corrected[key]
