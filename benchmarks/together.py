@@ -20,7 +20,8 @@ from documents import machine, report
 
 from noisy_label_datasets.training_options import positive
 from rater_training.config import RaterConfig
-from rater_training.engine import loop, members
+from rater_training.engine import raters as training
+from rater_training.engine.trained import TrainedRater
 
 
 def seconds_a_step(train: Callable[[], object], steps: int) -> float:
@@ -65,16 +66,16 @@ def compare(args: argparse.Namespace, say: Callable[[str], None]) -> None:
         )
         raters = [dataclasses.replace(first, id=str(i), seed=i) for i in range(args.members)]
 
-        def train(rater: RaterConfig) -> loop.TrainedRater:
-            return loop.train(rater, images, labels, num_classes=10, streamed=False)
+        def train(rater: RaterConfig) -> TrainedRater:
+            return training.train(rater, images, labels, num_classes=10, streamed=False)
 
-        def beside(raters: list[RaterConfig] = raters, train: Callable = train) -> list[loop.TrainedRater]:
+        def beside(raters: list[RaterConfig] = raters, train: Callable = train) -> list[TrainedRater]:
             with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as executor:
                 return list(executor.map(train, raters))
 
         alone = seconds_a_step(lambda raters=raters, train=train: [train(rater) for rater in raters], args.steps)
         ways = {"beside one another": beside}
-        ways["together"] = lambda raters=raters: list(members.train_together(raters, images, labels, num_classes=10))
+        ways["together"] = lambda raters=raters: list(training.train_vmapped(raters, images, labels, num_classes=10))
         say(f"{architecture:20} one after the other  {alone:8.4f} s a step")
         for name, way in ways.items():
             seconds = seconds_a_step(way, args.steps)

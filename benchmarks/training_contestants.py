@@ -67,11 +67,12 @@ Turn = Callable[[bool], dict[str, float]]
 
 
 def engine(task: Task) -> Turn:
-    """`rater_training.engine.loop.train`, or raters together, the first call (which may compile) not counted."""
+    """`rater_training.engine.raters.train`, or raters together, the first call (which may compile) not counted."""
     from rater_training import architectures
     from rater_training.config import Augmentation, RaterConfig
-    from rater_training.engine import loop as training
-    from rater_training.engine import members
+    from rater_training.engine import compiled, loop
+    from rater_training.engine import raters as training
+    from rater_training.engine.examples import Examples
 
     in_form = functools.partial(architectures.ARCHITECTURES[task.network], form=task.form)
     architectures.ARCHITECTURES["contestant"] = in_form
@@ -86,7 +87,7 @@ def engine(task: Task) -> Turn:
         dtype=task.dtype,
     )
     ready = dataclasses.replace(rater, augmentation=Augmentation(crop_padding=0, flip=False))
-    draw = training.draw
+    draw = compiled.draw
 
     def draw_or_first(images: Any, chosen: Any, key: Any, augmentation: Augmentation) -> Any:
         return images[: len(chosen)] if augmentation == ready.augmentation else draw(images, chosen, key, augmentation)
@@ -108,14 +109,14 @@ def engine(task: Task) -> Turn:
                 if rater is group[0]:
                     on_progress(step, loss)
 
-            list(members.train_together(group, images, labels, num_classes=CLASSES, on_progress=on_group))
+            list(training.train_vmapped(group, images, labels, num_classes=CLASSES, on_progress=on_group))
         taken = {name: calls[-1][name] - calls[0][name] for name in calls[0]}
         return {**taken, "steps": taken["steps"] * task.together}
 
     # One step is warm-up, and the others follow in as few calls as the engine makes. Every turn starts from one state.
-    mock.patch.object(training, "FIRST_STEPS", 1).start()
-    mock.patch.object(training, "draw", draw_or_first).start()
-    start = training.initial_state(rater, images, num_classes=CLASSES)
+    mock.patch.object(loop, "FIRST_STEPS", 1).start()
+    mock.patch.object(compiled, "draw", draw_or_first).start()
+    start = training.initial_state(rater, Examples({}, images), num_classes=CLASSES)
     mock.patch.object(training, "initial_state", return_value=start).start()
     return turn
 

@@ -7,7 +7,7 @@
 
 Contestants, each in a process of its own so that their thread pools are apart, one training while the others wait:
 
-    engine   `rater_training.engine.loop.train`: images on the device, input and step in one compiled loop
+    engine   `rater_training.engine.raters.train`: images on the device, input and step in one compiled loop
     keras    `keras.applications` and `fit` on Keras' JAX backend, its input from tf.data
     flax     a loop in plain Flax NNX with optax, its input from the same tf.data pipeline
     torch    only when asked for, as PyTorch is none of this package's requirements: a PyTorch loop, channels last,

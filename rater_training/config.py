@@ -45,6 +45,9 @@ class Augmentation:
         _require(self.crop_padding >= 0, "crop_padding", self.crop_padding, "0 or more pixels")
 
 
+NO_AUGMENTATION = Augmentation(crop_padding=0, flip=False)
+
+
 @dataclasses.dataclass(frozen=True)
 class RaterConfig:
     """One rater: a network and how it is trained.

@@ -256,9 +256,11 @@ def _network(inputs: np.ndarray, targets: np.ndarray, units: int, decay: float, 
     """Returns the fitted network, inputs [l, columns] -> probabilities [l, K] that are never 0."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits  # scikit-learn's own
 
     network = MLPClassifier((units,), solver="lbfgs", alpha=decay, max_iter=150, random_state=seed, activation="relu")
-    with warnings.catch_warnings():
+    # Threads take longer to meet than products of this size take, and would make rounding depend on their number.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred and fifty steps are early stopping enough
         network.fit(inputs, targets)
 

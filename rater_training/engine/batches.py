@@ -1,10 +1,12 @@
-"""What a step sees: which images, how cropped, which mirrored. All of it follows from the rater's key and the step.
+"""What a step sees: which images, how cropped, which flipped. All of it follows from the run's key and the step.
 
 chosen = order_of(key, epoch, n)[start : start + batch_size]
 pixels = draw(images, chosen, augmentation_key(key, step), augmentation)
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,31 +15,56 @@ import numpy as np
 from rater_training.config import Augmentation
 
 
-def resident(images: np.ndarray, labels: np.ndarray, padding: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what a device keeps: images framed by `padding` zeros, [n, h + 2 p, w + 2 p, c], and labels [n] int32."""
-    framed = np.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    return framed, labels.astype(np.int32)
+class Batch(NamedTuple):
+    """What a step is given of the training examples.
+
+    Attributes:
+      images: [b, h, w, c] float32, cropped, flipped and normalized; None where there are no images.
+      arrays: the rows [b, ...] of every array of `Examples.arrays`, in the same pytree.
+      indices: [b] int32: which examples these are.
+      key: of this step's random numbers, other than those of order and augmentation.
+      step: [] int32: steps done before this one.
+      epoch: [] int32: passes over the examples done before this one.
+    """
+
+    images: Any
+    arrays: Any
+    indices: jax.Array
+    key: jax.Array
+    step: jax.Array
+    epoch: jax.Array
+
+
+def padded(images: np.ndarray, padding: int) -> np.ndarray:
+    """Returns images with `padding` zeros on each side, [n, h + 2 p, w + 2 p, c]: what a device keeps."""
+    return np.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
 
 def order_of(key: jax.Array, epoch: jax.Array, n: int) -> jax.Array:
-    """Returns the order [n] in which the rater of this key sees n images in an epoch."""
+    """Returns the order [n] in which the run of this key sees n examples in an epoch."""
     order_key, _ = jax.random.split(key)
     return jax.random.permutation(jax.random.fold_in(order_key, epoch), n)
 
 
 def augmentation_key(key: jax.Array, step: jax.Array) -> jax.Array:
-    """Returns the key of a step's random crops and mirror images."""
+    """Returns the key of a step's random crops and flips."""
     _, of_all_steps = jax.random.split(key)
     return jax.random.fold_in(of_all_steps, step)
 
 
+def step_key(key: jax.Array, step: jax.Array) -> jax.Array:
+    """Returns the key of a step's other random numbers, such as a dropout mask or mixing weights."""
+    # 0 and 1 are what `jax.random.split` makes the keys of order and augmentation from.
+    return jax.random.fold_in(jax.random.fold_in(key, 2), step)
+
+
 def draw(images: jax.Array, chosen: jax.Array, key: jax.Array, augmentation: Augmentation) -> jax.Array:
-    """Returns the chosen images, cropped and mirrored at random, in one gather.
+    """Returns the chosen images, cropped and flipped at random, in one gather.
 
     Args:
-      images: [n, h + 2 p, w + 2 p, c], framed by p = `augmentation.crop_padding` pixels.
+      images: [n, h + 2 p, w + 2 p, c], padded by p = `augmentation.crop_padding` pixels.
       chosen: [b] indices.
-      key: of the random offsets and mirrorings.
+      key: of the random offsets and flips.
       augmentation: what to draw.
 
     Returns:
@@ -57,12 +84,12 @@ def draw_each(images: jax.Array, key: jax.Array, augmentation: Augmentation) -> 
 
 
 def _windows(images: jax.Array, count: int, key: jax.Array, augmentation: Augmentation) -> tuple[jax.Array, jax.Array]:
-    """Returns the rows [count, h] and columns [count, w] of random crops of framed images, mirrored at random."""
+    """Returns the rows [count, h] and columns [count, w] of random crops of padded images, flipped at random."""
     padding = augmentation.crop_padding
     height, width = images.shape[1] - 2 * padding, images.shape[2] - 2 * padding
     crop_key, flip_key = jax.random.split(key)
     offsets = jax.random.randint(crop_key, (2, count, 1), 0, 2 * padding + 1)
-    mirrored = jax.random.bernoulli(flip_key, 0.5, (count, 1)) & augmentation.flip
+    flipped = jax.random.bernoulli(flip_key, 0.5, (count, 1)) & augmentation.flip
     columns = jnp.arange(width)[None]
-    columns = offsets[1] + jnp.where(mirrored, columns[:, ::-1], columns)
+    columns = offsets[1] + jnp.where(flipped, columns[:, ::-1], columns)
     return offsets[0] + jnp.arange(height)[None], columns

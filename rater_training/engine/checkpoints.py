@@ -1,7 +1,7 @@
 """Checkpoints of a rater in training (orbax), so that a killed run loses a minute and not a rater.
 
     checkpoints = Checkpoints(folder, fingerprint)
-    found = checkpoints.restore(state)              # (state, history) of NumPy arrays, or None
+    saved = checkpoints.restore(state)              # `Saved`, or None
     checkpoints.save(state, step=1000, history=history)
     checkpoints.remove()                            # once the rater's predictions are stored
 
@@ -12,6 +12,7 @@ train together, process 0 keeps them and the others take the state from it, so n
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -36,6 +37,21 @@ class CheckpointError(NoisyLabelsError):
     """A checkpoint that belongs to another rater, or that cannot be read."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds.
+
+    Attributes:
+      state: a tree of NumPy arrays.
+      history: (step, mean loss) pairs.
+      curve: (step, JSON) pairs of the evaluations between calls.
+    """
+
+    state: Any
+    history: tuple[tuple[int, float], ...]
+    curve: tuple[tuple[int, Any], ...]
+
+
 class Checkpoints:
     """The checkpoints of one rater.
 
@@ -55,8 +71,8 @@ class Checkpoints:
         """Returns the steps of which there are checkpoints, rising."""
         return sorted(self._open().all_steps()) if self.folder.exists() else []
 
-    def restore(self, state: Any, step: int | None = None) -> tuple[Any, list[tuple[int, float]]] | None:
-        """Returns the state (of NumPy arrays) and the loss history of a checkpoint, or None if there is none.
+    def restore(self, state: Any, step: int | None = None) -> Saved | None:
+        """Returns what a checkpoint holds, or None if there is none.
 
         Args:
           state: a tree of arrays of the shapes and dtypes that the checkpoint has to have.
@@ -68,7 +84,7 @@ class Checkpoints:
         with ONE_AT_A_TIME:
             return self._restore(state, step)
 
-    def _restore(self, state: Any, step: int | None) -> tuple[Any, list[tuple[int, float]]] | None:
+    def _restore(self, state: Any, step: int | None) -> Saved | None:
         stored = self.steps()
         if step is None and stored:
             step = stored[-1]
@@ -88,16 +104,35 @@ class Checkpoints:
             raise CheckpointError(
                 f"the checkpoint in {self.folder} cannot be read: {error}; remove the folder"
             ) from error
-        history = [(int(at), float(loss)) for at, loss in about["history"]]
-        return jax.tree.unflatten(structure, [restored[name] for name in _named(leaves)]), history
+        return Saved(
+            state=jax.tree.unflatten(structure, [restored[name] for name in _named(leaves)]),
+            history=tuple((int(at), float(loss)) for at, loss in about["history"]),
+            curve=tuple((int(at), entry) for at, entry in about.get("curve", [])),
+        )
 
     def due(self) -> bool:
         """Returns whether the last checkpoint is old enough for a new one."""
         return time.monotonic() - self._saved >= self.every_seconds
 
-    def save(self, state: Any, *, step: int, history: Sequence[tuple[int, float]]) -> None:
-        """Writes a checkpoint and waits until it is on disk."""
+    def save(
+        self,
+        state: Any,
+        *,
+        step: int,
+        history: Sequence[tuple[int, float]],
+        curve: Sequence[tuple[int, Any]] = (),
+    ) -> None:
+        """Writes a checkpoint and waits until it is on disk.
+
+        Args:
+          state: a tree of arrays.
+          step: how many steps led to it.
+          history: (step, mean loss) pairs.
+          curve: (step, JSON) pairs of the evaluations between calls.
+        """
         about = {"fingerprint": self._fingerprint, "history": [list(entry) for entry in history]}
+        if curve:
+            about["curve"] = [list(entry) for entry in curve]
         leaves = jax.tree.leaves(jax.tree.map(np.asarray, state))
         args = ocp.args.Composite(state=ocp.args.StandardSave(_named(leaves)), about=ocp.args.JsonSave(about))
         with ONE_AT_A_TIME:

@@ -1,8 +1,8 @@
-"""Optimisers: what a step makes of a gradient.
+"""Optimizers: what a step makes of a gradient.
 
     optimizer = OPTIMIZERS["nesterov"]
-    state = optimizer.start(params)
-    params, state = optimizer.step(params, state, gradients, rate, momentum, weight_decay)
+    opt_state = optimizer.init(params)
+    params, opt_state = optimizer.update(params, opt_state, gradients, rate, momentum, weight_decay)
 
 The numbers are arrays, so that raters that differ in them alone share a compilation. Weight decay spares vectors:
 biases and the scales of normalisation.
@@ -20,12 +20,12 @@ class Optimizer(NamedTuple):
     """Two functions on trees of arrays.
 
     Attributes:
-      start: params -> the state before the first step.
-      step: params, state, gradients, rate, momentum, weight_decay -> new params, new state.
+      init: params -> the optimizer state before the first step.
+      update: params, opt_state, gradients, rate, momentum, weight_decay -> new params, new opt_state.
     """
 
-    start: Callable[[Any], Any]
-    step: Callable[..., tuple[Any, Any]]
+    init: Callable[[Any], Any]
+    update: Callable[..., tuple[Any, Any]]
 
 
 def _kernels(tree: Any) -> Any:

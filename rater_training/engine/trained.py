@@ -11,39 +11,11 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from rater_training.engine.devices import DEFAULT_DEVICE, Devices
-
-_COUNTED_AT_ONCE = 1024  # images
-
-
-@dataclasses.dataclass(frozen=True)
-class Normalization:
-    """Mean and standard deviation of the training pixels, a channel, in units of byte values; [c] float32 each."""
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    @classmethod
-    def of(cls, images: np.ndarray) -> Normalization:
-        """Returns the statistics of images [n, h, w, c] uint8, which may be memory-mapped."""
-        # By value counts: exact, and in the memory of a few images.
-        channels = images.shape[-1]
-        counts = np.zeros((channels, 256), np.int64)
-        for start in range(0, len(images), _COUNTED_AT_ONCE):
-            some = images[start : start + _COUNTED_AT_ONCE]
-            counts += [np.bincount(some[..., channel].ravel(), minlength=256) for channel in range(channels)]
-        mean, std = [], []
-        values = np.arange(256)
-        for of_channel in counts:
-            average = (of_channel * values).sum() / of_channel.sum()
-            mean.append(average)
-            std.append(np.sqrt((of_channel * (values - average) ** 2).sum() / of_channel.sum()))
-        # A channel without any contrast is left as it is rather than divided by zero.
-        return cls(np.asarray(mean, np.float32), np.maximum(np.asarray(std, np.float32), 1.0))
+from rater_training.engine.examples import Normalization, normalized
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,9 +80,3 @@ def _logits(
 ) -> jax.Array:
     module = nnx.merge(graphdef, params, statistics)
     return devices.whole(module(normalized(images, scale), train=False))
-
-
-def normalized(pixels: jax.Array, scale: tuple[jax.Array, jax.Array]) -> jax.Array:
-    """Returns pixels [b, h, w, c] as float32, minus the mean [c] and divided by the standard deviation [c]."""
-    mean, std = (statistic[None, None, None] for statistic in scale)
-    return (pixels.astype(jnp.float32) - mean) / std

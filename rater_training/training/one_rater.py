@@ -18,9 +18,10 @@ import numpy as np
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from rater_training.config import RaterConfig
-from rater_training.engine import loop
+from rater_training.engine import raters
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.devices import DEFAULT_DEVICE, Devices
+from rater_training.engine.examples import Normalization
 from rater_training.engine.trained import TrainedRater
 from rater_training.training import features
 
@@ -39,6 +40,7 @@ def train_rater(
     checkpoints: Checkpoints | None = None,
     devices: Devices = DEFAULT_DEVICE,
     streamed: bool | None = None,
+    normalization: Normalization | None = None,
 ) -> Labels:
     """Trains one rater on `clean_label_train` and has it label the other splits.
 
@@ -47,17 +49,17 @@ def train_rater(
       rater: the network and how it is trained.
       on_progress: called every few seconds with the steps done and the mean loss of the steps since the last call.
       checkpoints: where its state is kept from time to time, and from where it goes on; None: nowhere.
-      devices, streamed: as of `loop.train`.
+      devices, streamed, normalization: as of `engine.raters.train`.
 
     Returns:
       Class probabilities, labelled split -> [n, K] float64, and the rater's features (JSON), which are what
       `PredictionsWriter.write_rater` takes; and the network.
 
     Raises:
-      TrainingDataError, DevicesError, Diverged, CheckpointError: as `loop.train`.
+      TrainingDataError, DevicesError, Diverged, CheckpointError: as `engine.raters.train`.
     """
     clean = dataset.splits["clean_label_train"]
-    trained = loop.train(
+    trained = raters.train(
         rater,
         np.asarray(clean.images),
         clean.labels,
@@ -66,6 +68,7 @@ def train_rater(
         checkpoints=checkpoints,
         devices=devices,
         streamed=streamed,
+        normalization=normalization,
     )
     return label_splits(dataset, rater, trained)
 

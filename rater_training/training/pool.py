@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -18,9 +19,11 @@ import numpy as np
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.noise.metrics import rater_error_rate
 from rater_training.config import PoolConfig, RaterConfig
-from rater_training.engine import loop, members
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.devices import DEFAULT_DEVICE, Devices
+from rater_training.engine.examples import Normalization, is_streamed
+from rater_training.engine.loop import Diverged
+from rater_training.engine.raters import train_vmapped, vmappable_groups
 from rater_training.engine.trained import TrainedRater
 from rater_training.pretrained.imagenet import weights_path
 from rater_training.training.one_rater import Labels, label_splits, train_rater
@@ -68,10 +71,10 @@ def train_pool(
       note: what a reader of the provenance should know besides; kept by the run that finishes the artifact.
       at_once: how many raters are trained beside one another, each with the same result as alone. One network does not
         keep the cores of a CPU busy, least of all while it is compiled; an accelerator is busy with one.
-      together: at most how many raters of one architecture are trained in one loop (`engine.members`), each
+      together: at most how many raters of one architecture are trained in one loop (`jax.vmap`), each
         with the same result as alone but for rounding; None: any number. Raters whose images are streamed are not.
       devices: which share every batch.
-      streamed: as of `loop.train`.
+      streamed: as of `engine.raters.train`.
       keep_weights: store the trained networks too, in `out/weights` (`training.weights`). Raters whose labels are
         stored without their weights are trained anew. Not with several processes.
 
@@ -82,7 +85,7 @@ def train_pool(
       PoolError: the pool is for another dataset, image shape or number of classes; or every rater failed.
       PredictionsError: `out` holds something else.
       PretrainedError: published weights that a rater starts from are not installed; nothing was trained.
-      TrainingDataError, DevicesError, CheckpointError: as `loop.train`.
+      TrainingDataError, DevicesError, CheckpointError: as `engine.raters.train`.
     """
     check_pool(dataset, pool)
     if keep_weights and jax.process_count() > 1:
@@ -112,6 +115,8 @@ class _Run:
         self._dataset, self._pool, self._out, self._listener = dataset, pool, out, listener
         self._devices, self._streamed = devices, streamed
         self._data_fingerprint = dataset.fingerprint()
+        self._lock = threading.Lock()  # groups of raters are trained in several threads
+        self._statistics: Normalization | None = None
         self._folder: PoolFolder | None = None  # process 0 alone writes
         if devices.leads:
             self._folder = PoolFolder(
@@ -128,8 +133,8 @@ class _Run:
         """Returns the raters in groups, each of which is trained in one loop."""
         images = self._dataset.splits["clean_label_train"].images
         groups: list[list[RaterConfig]] = []
-        for group in members.alike(raters, together):
-            if loop.is_streamed(images, group[0].augmentation, self._devices, self._streamed):
+        for group in vmappable_groups(raters, together):
+            if is_streamed(images, group[0].augmentation, self._devices, self._streamed):
                 # Every rater has an order of its own: together they would only share the way from the host.
                 groups.extend([rater] for rater in group)
             else:
@@ -147,7 +152,7 @@ class _Run:
             if rater not in missing:
                 self._listener.finished(rater, "stored already", trained=False)
         for rater, outcome in self._outcomes(group, missing):
-            if isinstance(outcome, loop.Diverged):
+            if isinstance(outcome, Diverged):
                 # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
                 failures[rater.id] = str(outcome)
                 self._listener.finished(rater, f"FAILED: {outcome}", trained=True)
@@ -157,33 +162,29 @@ class _Run:
 
     def _outcomes(
         self, group: list[RaterConfig], missing: list[RaterConfig]
-    ) -> Iterator[tuple[RaterConfig, Labels | loop.Diverged]]:
+    ) -> Iterator[tuple[RaterConfig, Labels | Diverged]]:
         checkpoints = {rater.id: self._checkpoints(rater) for rater in missing}
         if len(group) == 1:
             for rater in missing:
                 try:
                     yield rater, self._alone(rater, checkpoints[rater.id])
-                except loop.Diverged as error:
+                except Diverged as error:
                     yield rater, error
             return
         clean = self._dataset.splits["clean_label_train"]
-        for start, some in members.in_step(missing, checkpoints, self._devices):
-            training = members.train_together(
-                group,
-                np.asarray(clean.images),
-                clean.labels,
-                num_classes=len(self._dataset.class_names),
-                on_progress=self._listener.progressed,
-                checkpoints=checkpoints,
-                start=start,
-                active=[rater.id for rater in some],
-                devices=self._devices,
-            )
-            for rater, result in training:
-                yield (
-                    rater,
-                    result if isinstance(result, loop.Diverged) else label_splits(self._dataset, rater, result),
-                )
+        training = train_vmapped(
+            group,
+            np.asarray(clean.images),
+            clean.labels,
+            num_classes=len(self._dataset.class_names),
+            on_progress=self._listener.progressed,
+            checkpoints=checkpoints,
+            active=[rater.id for rater in missing],
+            devices=self._devices,
+            normalization=self._normalization(),
+        )
+        for rater, result in training:
+            yield rater, result if isinstance(result, Diverged) else label_splits(self._dataset, rater, result)
 
     def _alone(self, rater: RaterConfig, checkpoints: Checkpoints) -> Labels:
         return train_rater(
@@ -193,7 +194,15 @@ class _Run:
             checkpoints=checkpoints,
             devices=self._devices,
             streamed=self._streamed,
+            normalization=self._normalization(),
         )
+
+    def _normalization(self) -> Normalization:
+        """Returns the statistics of the training images, which all raters share; computed once."""
+        with self._lock:
+            if self._statistics is None:
+                self._statistics = Normalization.of(self._dataset.splits["clean_label_train"].images)
+            return self._statistics
 
     def _store(
         self,

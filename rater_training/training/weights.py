@@ -30,7 +30,8 @@ from noisy_label_datasets import files
 from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training.config import PoolConfig, RaterConfig
 from rater_training.engine.checkpoints import ONE_AT_A_TIME
-from rater_training.engine.trained import Normalization, TrainedRater
+from rater_training.engine.examples import Normalization
+from rater_training.engine.trained import TrainedRater
 from rater_training.training.kept import (
     KeptPool,
     KeptRater,

@@ -32,8 +32,8 @@ from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.lease import Lease
 from rater_training.config import PoolConfig, RaterConfig
-from rater_training.engine import loop
 from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.loop import Diverged
 from rater_training.training import one_rater
 from rater_training.training.pool_folder import PoolFolder, check_pool, open_writer
 from rater_training.training.progress import ProgressLines
@@ -137,7 +137,7 @@ def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
                 on_progress=lambda step, loss: lines.progressed(rater, step, loss),
                 checkpoints=checkpoints,
             )
-        except loop.Diverged as error:
+        except Diverged as error:
             lines.finished(rater, f"FAILED: {error}", trained=True)
             return rater.id, str(error)
         known = {**known, "training_log": {**known["training_log"], "attempts": attempts}}

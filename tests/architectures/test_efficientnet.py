@@ -9,7 +9,8 @@ from flax import nnx
 from rater_training import architectures
 from rater_training.architectures import efficientnet, layers, network, specs
 from rater_training.config import RaterConfig
-from rater_training.engine.loop import initial_state
+from rater_training.engine.examples import Examples
+from rater_training.engine.raters import initial_state
 from rater_training.pretrained.imagenet import PUBLISHED, PretrainedError, start_from_imagenet, weights_path
 from rater_training.pretrained.leaves import leaves, variables
 from rater_training.pretrained.torch_weights import read_torch_weights
@@ -79,7 +80,7 @@ def test_with_its_published_weights_it_knows_a_palace_when_it_sees_one(name):
 def test_a_rater_starts_from_them_with_a_new_last_layer():
     images = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
     rater = RaterConfig("a", "efficientnet_lite0", steps=1, batch_size=2, learning_rate=0.1, pretrained=True, seed=3)
-    graphdef, state = initial_state(rater, images, num_classes=10)
+    graphdef, state = initial_state(rater, Examples({}, images), num_classes=10)
     module = nnx.merge(graphdef, state.params, state.statistics)
     published = [array for array in read_torch_weights(weights_path(rater.architecture)).values() if array.ndim]
     found = [variable for leaf in leaves(module) for variable in variables(leaf)]
@@ -87,7 +88,7 @@ def test_a_rater_starts_from_them_with_a_new_last_layer():
     for variable, array in zip(found[:-2], published[:-2], strict=True):
         np.testing.assert_array_equal(np.sort(np.ravel(variable[...])), np.sort(np.ravel(array)))
     assert module.head.kernel.shape == (1280, 10)
-    other = initial_state(RaterConfig(**{**vars(rater), "seed": 4}), images, num_classes=10)[1]
+    other = initial_state(RaterConfig(**{**vars(rater), "seed": 4}), Examples({}, images), num_classes=10)[1]
     assert not np.array_equal(other.params["head"]["kernel"][...], state.params["head"]["kernel"][...])
 
 

@@ -16,9 +16,9 @@ def test_raters_beside_one_another_keep_their_checkpoints_apart(tmp_path):
         checkpoints = Checkpoints(tmp_path / str(rater), f"fingerprint {rater}")
         for step in range(8):
             checkpoints.save(state(rater, step), step=step, history=[(step, 0.5)])
-        restored, history = checkpoints.restore(state(rater, 0))
-        assert history == [(7, 0.5)]
-        return np.asarray(restored["leaf39"])
+        saved = checkpoints.restore(state(rater, 0))
+        assert saved.history == ((7, 0.5),)
+        return np.asarray(saved.state["leaf39"])
 
     with concurrent.futures.ThreadPoolExecutor(4) as raters:
         for rater, leaf in enumerate(raters.map(train, range(4))):

@@ -20,7 +20,7 @@ from flax import nnx
 
 from rater_training import architectures
 from rater_training.config import Augmentation, RaterConfig
-from rater_training.engine import loop, members
+from rater_training.engine import loop, raters
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.devices import Cluster, Devices, DevicesError, connect
 from tests.training.tiny import blobs
@@ -69,13 +69,13 @@ def _report(trained, images):
 def curves(devices):
     """Trains alone, streamed and together on these devices; a loss for each step, and what comes of it."""
     architectures.ARCHITECTURES["tiny_with_norm"] = TinyWithNorm
-    loop.SECONDS_A_CALL, loop.FIRST_STEPS = 1e-9, 1  # one step a call: the whole loss curve
+    loop.SECONDS_PER_CALL, loop.FIRST_STEPS = 1e-9, 1  # one step a call: the whole loss curve
     images, labels = blobs(n=150)
     reports = {
-        name: _report(loop.train(RATER, images, labels, num_classes=3, devices=devices, streamed=streamed), images)
+        name: _report(raters.train(RATER, images, labels, num_classes=3, devices=devices, streamed=streamed), images)
         for name, streamed in (("resident", False), ("streamed", True))
     }
-    for rater, outcome in members.train_together(MEMBERS, images, labels, num_classes=3, devices=devices):
+    for rater, outcome in raters.train_vmapped(MEMBERS, images, labels, num_classes=3, devices=devices):
         if isinstance(outcome, loop.Diverged):
             reports[rater.id] = str(outcome)
         else:
@@ -161,10 +161,10 @@ def test_two_processes_give_the_loss_curve_of_one(one_device, tmp_path):
 def train_with_checkpoints(folder, out, coordinator, process_id, delay):
     connect(Cluster(coordinator, 2, process_id))
     architectures.ARCHITECTURES["tiny_with_norm"] = TinyWithNorm
-    loop.SECONDS_A_CALL, loop.FIRST_STEPS = 1e-9, 1
+    loop.SECONDS_PER_CALL, loop.FIRST_STEPS = 1e-9, 1
     images, labels = blobs(n=150)
     steps = []
-    trained = loop.train(
+    trained = raters.train(
         RATER,
         images,
         labels,

@@ -1,229 +1,303 @@
-"""The training loop: what it computes, that it repeats itself, and what it refuses."""
+"""The training loop with step functions that are none of rater training."""
 
 import dataclasses
-import os
-import pathlib
-import signal
-import subprocess
-import sys
-import time
+import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from rater_training.config import Augmentation, RaterConfig
+from rater_training.config import Augmentation
 from rater_training.engine import loop
-from rater_training.engine.checkpoints import CheckpointError, Checkpoints
-from tests.training.tiny import blobs, leaves
+from rater_training.engine.batches import augmentation_key, order_of, step_key
+from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.compiled import Program, run_steps
+from rater_training.engine.examples import Examples, Normalization, TrainingDataError
+from tests.training.tiny import blobs
 
-NO_AUGMENTATION = Augmentation(crop_padding=0, flip=False)
-RATER = RaterConfig(
-    id="mlp",
-    architecture="mlp",
-    steps=60,
-    batch_size=50,
-    learning_rate=0.05,
-    warmup_fraction=0.1,
-    augmentation=Augmentation(crop_padding=1, flip=True),
-    seed=5,
-)
+IMAGES, LABELS = blobs(n=60)
+TARGETS = np.float32(0.8) * np.eye(3, dtype=np.float32)[LABELS] + np.float32(0.2 / 3)
+WEIGHTS = np.linspace(0.5, 1.5, 60).astype(np.float16)
+ARRAYS = {"targets": TARGETS, "more": (LABELS.astype(np.int8), WEIGHTS)}
+BATCH = 20
 
 
-def test_it_learns_what_a_linear_model_of_scikit_learn_learns():
-    from sklearn.linear_model import LogisticRegression
-
-    images, labels = blobs()
-    rater = dataclasses.replace(RATER, augmentation=NO_AUGMENTATION, architecture="softmax_regression", steps=300)
-    trained = loop.train(rater, images, labels, num_classes=3)
-    test_images, test_labels = blobs(seed=1)
-    ours = (trained.logits(test_images).argmax(1) == test_labels).mean()
-    scaled = images.reshape(len(images), -1) / 255
-    peer = LogisticRegression(max_iter=1000).fit(scaled, labels)
-    theirs = peer.score(test_images.reshape(len(test_images), -1) / 255, test_labels)
-    assert theirs > 0.9
-    assert ours > theirs - 0.03
+def start(seed=0):
+    """Two linear networks, a counter per example, and the sum of losses since it was last read."""
+    networks = [0.01 * jax.random.normal(jax.random.key(seed + i), (36, 3)) for i in (1, 2)]
+    return {"networks": networks, "seen": jnp.zeros(60, jnp.int32), "sum": jnp.zeros(())}
 
 
-def test_one_step_is_the_textbook_step():
-    """Softmax regression from known weights: gradient, weight decay and Nesterov's step written out in NumPy."""
-    images, labels = blobs(n=30)
-    rater = dataclasses.replace(
-        RATER,
-        architecture="softmax_regression",
-        steps=1,
-        batch_size=30,
-        warmup_fraction=0.0,
-        weight_decay=0.1,
-        label_smoothing=0.3,
-        augmentation=NO_AUGMENTATION,
+def losses_of(network, images, targets, weights):
+    logits = images.reshape(len(images), -1) @ network
+    return weights.astype(jnp.float32) * optax.softmax_cross_entropy(logits, targets)
+
+
+def two_networks(state, batch, hyper):
+    """Each network learns from the examples of small loss to the other (as in Co-Teaching), on mixed images."""
+    _, weights = batch.arrays["more"]
+    mix = jax.random.uniform(batch.key, (len(weights), 1, 1, 1), minval=0.7)
+    images = mix * batch.images + (1 - mix) * batch.images[::-1]
+    each = [losses_of(network, images, batch.arrays["targets"], weights) for network in state["networks"]]
+    kept = 15 - 5 * jnp.minimum(batch.epoch, 1)  # a schedule of epochs
+    new = []
+    for network, of_peer in zip(state["networks"], each[::-1], strict=True):
+        keep = jnp.argsort(jnp.argsort(of_peer)) < kept
+
+        def mean(network, keep=keep):
+            return (keep * losses_of(network, images, batch.arrays["targets"], weights)).sum() / kept
+
+        new.append(network - hyper["rate"] / (1 + batch.step) * jax.grad(mean)(network))
+    loss = (each[0].mean() + each[1].mean()) / 2
+    seen = state["seen"].at[batch.indices].add(1)
+    return {"networks": new, "seen": seen, "sum": state["sum"] + loss}, loss
+
+
+def run(**changes):
+    return dataclasses.replace(loop.Run("mine", start(), steps=9, seed=4, hyper={"rate": np.float32(0.1)}), **changes)
+
+
+def program(**changes):
+    return dataclasses.replace(Program(two_networks, BATCH, Augmentation(1, True)), **changes)
+
+
+def same(ours, theirs, **tolerance):
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        if tolerance:
+            np.testing.assert_allclose(a, b, **tolerance)
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+def by_hand(seed, steps):
+    """The same in NumPy and Python: order, crop, flip, mixing and both updates, one step after the other."""
+    key = jax.random.key(seed)
+    padded = np.pad(IMAGES, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    networks = [np.asarray(network, np.float64) for network in start()["networks"]]
+    losses = []
+    for step in range(steps):
+        order = np.asarray(order_of(key, step // 3, 60))
+        chosen = order[step % 3 * BATCH : (step % 3 + 1) * BATCH]
+        crop_key, flip_key = jax.random.split(augmentation_key(key, step))
+        offsets = np.asarray(jax.random.randint(crop_key, (2, BATCH, 1), 0, 3))[..., 0]
+        flips = np.asarray(jax.random.bernoulli(flip_key, 0.5, (BATCH, 1)))[:, 0]
+        pixels = np.stack(
+            [
+                padded[i, r : r + 6, c : c + 6][:, :: -1 if f else 1]
+                for i, r, c, f in zip(chosen, *offsets, flips, strict=True)
+            ]
+        )
+        x = (pixels - IMAGES.mean()) / IMAGES.std()
+        mix = np.asarray(jax.random.uniform(step_key(key, step), (BATCH, 1, 1, 1), minval=0.7))
+        x = (mix * x + (1 - mix) * x[::-1]).reshape(BATCH, -1)
+        each = []
+        for network in networks:
+            logits = x @ network
+            log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+            each.append((-(TARGETS[chosen] * log_p).sum(1) * WEIGHTS[chosen], np.exp(log_p)))
+        losses.append((each[0][0].mean() + each[1][0].mean()) / 2)
+        kept = 15 if step < 3 else 10
+        for i in (0, 1):
+            keep = np.argsort(each[1 - i][0])[:kept]
+            errors = (each[i][1] - TARGETS[chosen])[keep] * WEIGHTS[chosen][keep, None]
+            networks[i] = networks[i] - 0.1 / (1 + step) * x[keep].T @ errors / kept
+    return networks, losses
+
+
+def test_two_networks_mixed_images_soft_targets_and_weights():
+    result = loop.train(program(), Examples(ARRAYS, IMAGES), run())
+    networks, losses = by_hand(seed=4, steps=9)
+    same(result.state["networks"], networks, atol=2e-5)
+    np.testing.assert_array_equal(result.state["seen"], np.full(60, 3))  # three whole epochs
+    assert result.history[-1][0] == 9
+    assert float(result.state["sum"]) == pytest.approx(sum(losses), rel=1e-4)
+
+
+def test_they_are_the_same_streamed():
+    examples = Examples(ARRAYS, IMAGES)
+    resident = loop.train(program(), examples, run(), streamed=False)
+    streamed = loop.train(program(), examples, run(), streamed=True)
+    same(streamed.state, resident.state, atol=1e-5)
+
+
+def test_vmapped_runs_are_those_alone_and_take_numbers_and_arrays_of_their_own():
+    def step(state, batch, hyper):
+        images = batch.images.reshape(BATCH, -1)
+        labels = hyper["labels"][batch.indices]  # of each run its own
+        loss, gradient = jax.value_and_grad(
+            lambda w: optax.softmax_cross_entropy_with_integer_labels(images @ w, labels).mean()
+        )(state)
+        return state - hyper["rate"] * gradient, loss
+
+    runs = [
+        loop.Run(str(i), start(i)["networks"][0], 6, seed=i, hyper={"rate": np.float32(0.1 + i), "labels": labels})
+        for i, labels in enumerate([LABELS, (LABELS + 1) % 3])
+    ]
+    examples = Examples({}, IMAGES)
+    outcomes = {run.name: result for run, result in loop.train_vmapped(Program(step, BATCH), examples, runs)}
+    for run in runs:
+        alone = loop.train(Program(step, BATCH), examples, run)
+        same(outcomes[run.name].state, alone.state, atol=1e-5)
+
+
+def test_examples_without_images():
+    features = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+
+    def step(state, batch, hyper):
+        assert batch.images is None
+        return state + batch.arrays["x"].sum(0), batch.arrays["x"].mean()
+
+    result = loop.train(Program(step, BATCH), Examples({"x": features}), loop.Run("sums", np.zeros(4, np.float32), 3))
+    np.testing.assert_allclose(result.state, features.sum(0), rtol=1e-4, atol=1e-5)
+    assert result.history[-1][1] == pytest.approx(features.mean(), abs=1e-5)
+
+
+def test_a_step_has_random_numbers_of_its_own():
+    """None of the keys that order and augmentation have, and another in every step and run."""
+    keys = [
+        tuple(np.ravel(jax.random.key_data(key)).tolist())
+        for seed in (0, 1)
+        for step in (0, 1, 2)
+        for base in [jax.random.key(seed)]
+        for key in (step_key(base, step), augmentation_key(base, step), *jax.random.split(base))
+    ]
+    assert len(set(keys)) == 2 * (3 + 3 + 2)
+
+
+def test_states_of_a_caller_stay_usable_and_may_hold_an_array_twice():
+    shared = jnp.ones((36, 3))
+    state = {"networks": [shared, shared], "seen": jnp.zeros(60, jnp.int32), "sum": jnp.zeros(())}
+    result = loop.train(program(), Examples(ARRAYS, IMAGES), run(state=state))
+    np.testing.assert_array_equal(state["networks"][0], np.ones((36, 3)))
+    assert not np.array_equal(result.state["networks"][0], np.ones((36, 3)))
+
+
+def test_the_state_is_donated(monkeypatch):
+    used = []
+
+    def spy(loop_state, active, count, **settings):
+        used.append(loop_state.state["networks"][0])
+        return run_steps(loop_state, active, count, **settings)
+
+    monkeypatch.setattr(loop, "run_steps", spy)
+    loop.train(program(), Examples(ARRAYS, IMAGES), run())
+    assert used
+    assert all(array.is_deleted() for array in used)
+
+
+@dataclasses.dataclass
+class Curve:
+    """An evaluation: the mean loss since the last one, read from the state and set back."""
+
+    every: int = 3
+
+    def __call__(self, step, state):
+        entry = {"step": step, "loss": float(state["sum"]) / self.every, "seen": np.asarray(state["seen"]).tolist()}
+        return {**state, "sum": jnp.zeros(())}, entry
+
+
+def test_an_evaluation_sees_the_state_at_its_steps_and_may_change_it():
+    progress = []
+    result = loop.train(
+        program(),
+        Examples(ARRAYS, IMAGES),
+        run(steps=8),
+        evaluation=loop.Evaluation(3, Curve()),
+        on_progress=lambda step, loss: progress.append(step),
     )
-    trained = loop.train(rater, images, labels, num_classes=3)
-    start = loop.initial_state(rater, images, num_classes=3)[1]
-    weights = {path[-1].key: np.asarray(leaf) for path, leaf in _paths(start.params)}
-    x = (images.reshape(30, -1).astype(np.float64) - images.mean()) / images.std()
-    logits = x @ weights["kernel"] + weights["bias"]
-    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    targets = 0.7 * np.eye(3)[labels] + 0.1
-    kernel_gradient = x.T @ (p - targets) / 30 + 0.1 * weights["kernel"]
-    bias_gradient = (p - targets).mean(0)
-    got = {path[-1].key: np.asarray(leaf) for path, leaf in _paths(trained.params)}
-    step = 0.05 * 1.9  # Nesterov's first step: the gradient plus momentum times it
-    np.testing.assert_allclose(got["kernel"], weights["kernel"] - step * kernel_gradient, atol=1e-5)
-    np.testing.assert_allclose(got["bias"], weights["bias"] - step * bias_gradient, atol=1e-5)
-
-
-def _paths(tree):
-    from flax import nnx
-
-    return jax.tree_util.tree_leaves_with_path(nnx.to_pure_dict(tree))
-
-
-def test_the_learning_rate_rises_and_falls_as_optax_says():
-    import optax
-
-    rater = dataclasses.replace(RATER, steps=100, warmup_fraction=0.2, learning_rate=0.4)
-    hyper = loop.hyperparameters(rater)
-    ours = [float(loop.learning_rate(np.float32(step), hyper)) for step in range(100)]
-    assert ours[19] == pytest.approx(0.4)
-    np.testing.assert_allclose(ours[:20], 0.4 * np.arange(1, 21) / 20, rtol=1e-5)
-    cosine = optax.cosine_decay_schedule(0.4, 80)
-    np.testing.assert_allclose(ours[20:], [cosine(step) for step in range(80)], atol=1e-6)
-
-
-def test_drawn_images_are_crops_and_mirror_images():
-    images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 2)).astype(np.uint8)
-    padding = 2
-    framed, _ = loop.resident(images, np.zeros(5, int), padding)
-    chosen = np.array([3, 0, 3, 1] * 30)
-    drawn = np.asarray(loop.draw(framed, chosen, jax.random.key(0), Augmentation(crop_padding=padding)))
-    framed, seen = np.asarray(framed), set()
-    for index, image in zip(chosen, drawn, strict=True):
-        matches = [
-            (i, j, flipped)
-            for i in range(5)
-            for j in range(5)
-            for flipped in (False, True)
-            if np.array_equal(image, framed[index, i : i + 4, j : j + 4][:, :: -1 if flipped else 1])
-        ]
-        assert matches
-        seen.update(matches)
-    assert len(seen) > 30  # of the 50 there are
-
-
-def test_every_image_is_seen_once_an_epoch():
-    """With batches of a third and a rate that changes nothing, three steps' mean loss is the loss of the whole set."""
-    images, labels = blobs(n=30)
-    rater = dataclasses.replace(
-        RATER,
-        architecture="softmax_regression",
-        steps=3,
-        batch_size=10,
-        learning_rate=1e-12,
-        augmentation=NO_AUGMENTATION,
+    _, losses = by_hand(seed=4, steps=8)
+    assert [step for step, _ in result.curve] == [3, 6, 8]
+    assert {3, 6, 8} <= set(progress)
+    np.testing.assert_allclose(
+        [entry["loss"] for _, entry in result.curve[:2]], np.reshape(losses[:6], (2, 3)).mean(1), rtol=1e-4
     )
-    engine_losses = loop.train(rater, images, labels, num_classes=3).history
-    whole = loop.train(dataclasses.replace(rater, batch_size=30, steps=1), images, labels, num_classes=3).history
-    assert engine_losses[-1][1] == pytest.approx(whole[0][1], rel=1e-5)
+    assert result.curve[0][1]["seen"] == [1] * 60
+    assert float(result.state["sum"]) == 0
 
 
-def test_the_same_seed_gives_the_same_rater_and_another_seed_another():
-    images, labels = blobs()
-    first = loop.train(RATER, images, labels, num_classes=3)
-    again = loop.train(RATER, images, labels, num_classes=3)
-    other = loop.train(dataclasses.replace(RATER, seed=6), images, labels, num_classes=3)
-    assert all(np.array_equal(a, b) for a, b in zip(leaves(first), leaves(again), strict=True))
-    assert not all(np.array_equal(a, b) for a, b in zip(leaves(first), leaves(other), strict=True))
+def test_a_stopped_run_resumes_with_its_curve_bit_identical(tmp_path, monkeypatch):
+    examples, evaluation = Examples(ARRAYS, IMAGES), loop.Evaluation(3, Curve())
+    undisturbed = loop.train(program(), examples, run(), evaluation=evaluation)
+    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e-9)
 
+    def stop(step, loss):
+        if step == 6:
+            raise KeyboardInterrupt
 
-def test_how_a_training_is_divided_into_calls_does_not_matter(monkeypatch):
-    images, labels = blobs()
-    whole = loop.train(RATER, images, labels, num_classes=3)
-    monkeypatch.setattr(loop, "SECONDS_A_CALL", 1e-9)  # one step a call
-    monkeypatch.setattr(loop, "FIRST_STEPS", 1)
-    by_steps = loop.train(RATER, images, labels, num_classes=3)
-    assert len(by_steps.history) == RATER.steps > len(whole.history)
-    assert all(np.array_equal(a, b) for a, b in zip(leaves(whole), leaves(by_steps), strict=True))
-
-
-def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
-    images, labels = blobs()
-    loop.train(RATER, images, labels, num_classes=3, checkpoints=Checkpoints(tmp_path / "c", "one", every_seconds=0))
-    with pytest.raises(CheckpointError, match="another configuration"):
-        loop.train(RATER, images, labels, num_classes=3, checkpoints=Checkpoints(tmp_path / "c", "two"))
-
-
-_KILLED = """
-import sys
-sys.path.insert(0, {tests!r})
-import test_engine
-test_engine.train_slowly({folder!r})
-"""
-
-
-def train_slowly(folder):
-    loop.SECONDS_A_CALL = 1e-9
-    images, labels = blobs()
-    checkpoints = Checkpoints(folder, "fingerprint", every_seconds=0)
-    return loop.train(
-        RATER, images, labels, num_classes=3, checkpoints=checkpoints, on_progress=lambda step, loss: time.sleep(0.05)
-    )
-
-
-def test_a_killed_training_goes_on_and_ends_bit_identical(tmp_path):
-    folder = tmp_path / "checkpoints"
-    script = _KILLED.format(tests=str(pathlib.Path(__file__).parent), folder=str(folder))
-    root = pathlib.Path(__file__).parents[2]
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
-    deadline = time.monotonic() + 120
-    while len([p for p in folder.glob("*") if p.name.isdigit() and int(p.name) >= 8]) == 0:
-        assert process.poll() is None, "the training ended before it could be killed"
-        assert time.monotonic() < deadline, "no checkpoint was written"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-    images, labels = blobs()
-    steps_done = []
+    stopped = run(checkpoints=Checkpoints(tmp_path / "c", "mine", every_seconds=0))
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(program(), examples, stopped, evaluation=evaluation, on_progress=stop)
+    steps = []
     resumed = loop.train(
-        RATER,
-        images,
-        labels,
-        num_classes=3,
-        checkpoints=Checkpoints(folder, "fingerprint", every_seconds=1e9),
-        on_progress=lambda step, loss: steps_done.append(step),
+        program(),
+        examples,
+        run(checkpoints=Checkpoints(tmp_path / "c", "mine")),
+        evaluation=evaluation,
+        on_progress=lambda step, loss: steps.append(step),
     )
-    assert steps_done[0] > 8  # it did not start anew
-    undisturbed = loop.train(RATER, images, labels, num_classes=3)
-    assert all(np.array_equal(a, b) for a, b in zip(leaves(resumed), leaves(undisturbed), strict=True))
-    assert np.array_equal(resumed.logits(images), undisturbed.logits(images))
+    assert steps[0] == 6
+    assert resumed.curve == undisturbed.curve
+    same(resumed.state, undisturbed.state)
 
 
-def test_a_rate_that_diverges_is_reported():
-    images, labels = blobs()
-    wild = dataclasses.replace(RATER, architecture="mlp", learning_rate=1e20, warmup_fraction=0.0)
-    with pytest.raises(loop.Diverged, match=r"rater mlp: loss (nan|inf) by step \d+ of 60"):
-        loop.train(wild, images, labels, num_classes=3)
+def test_vmapped_runs_are_evaluated_together():
+    def each(step, state):
+        return state, [float(total) for total in state["sum"]]
+
+    runs = [run(name=str(i), seed=i) for i in range(2)]
+    examples, evaluation = Examples(ARRAYS, IMAGES), loop.Evaluation(4, each)
+    for of_run, result in loop.train_vmapped(program(), examples, runs, evaluation=evaluation):
+        alone = loop.train(
+            program(),
+            examples,
+            of_run,
+            evaluation=loop.Evaluation(4, lambda step, state: (state, float(state["sum"]))),
+        )
+        assert [step for step, _ in result.curve] == [step for step, _ in alone.curve] == [4, 8, 9]
+        np.testing.assert_allclose([e for _, e in result.curve], [e for _, e in alone.curve], rtol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_is_reported():
+    with pytest.raises(loop.Diverged, match=r"mine: loss (nan|inf) by step \d+ of 9"):
+        loop.train(program(), Examples(ARRAYS, IMAGES), run(hyper={"rate": np.float32(1e38)}))
+
+
+def test_statistics_of_the_images_are_computed_once(monkeypatch):
+    counted = []
+    of = Normalization.of.__func__
+    monkeypatch.setattr(Normalization, "of", classmethod(lambda cls, images: counted.append(1) or of(cls, images)))
+    examples = Examples(ARRAYS, IMAGES)
+    runs = [run(name=str(i), steps=1) for i in range(3)]
+    assert len(list(loop.train_vmapped(program(), examples, runs))) == 3
+    Examples(ARRAYS, IMAGES, examples.normalization)
+    assert len(counted) == 1
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("make", "message"),
     [
-        (lambda images, labels: (images.astype(np.float32), labels), r"dtype float32; wanted \[n, h, w, c\] uint8"),
-        (lambda images, labels: (images[..., 0], labels), r"shape \(300, 6, 6\)"),
-        (lambda images, labels: (images / np.nan, labels), r"dtype float64; wanted \[n, h, w, c\] uint8"),
+        (lambda: Examples(), r"have \[\] rows"),
+        (lambda: Examples({"a": np.zeros(3), "b": np.zeros(4)}), r"have \[3, 4\] rows; wanted one number"),
+        (lambda: Examples({"a": np.zeros(3)}, IMAGES), r"have \[3, 60\] rows"),
+        (lambda: Examples({}, IMAGES[..., 0]), r"shape \(60, 6, 6\)"),
         (
-            lambda images, labels: (np.array([images[0], images[1, :5]], object), labels[:2]),
-            r"shape \(2,\) and dtype obj",
+            lambda: loop.train(program(batch_size=61), Examples(ARRAYS, IMAGES), run()),
+            "batches of 61 examples, but there are 60",
         ),
-        (lambda images, labels: (images, labels * 1.0), "labels have dtype float64; wanted integers"),
-        (lambda images, labels: (images, labels[:-1]), r"labels have shape \(299,\)"),
-        (lambda images, labels: (images[:1], labels[:1]), "batches of 50 images, but there are 1"),
-        (lambda images, labels: (images[labels != 1], labels[labels != 1]), r"lack the classes \[1\]"),
-        (lambda images, labels: (images, labels + 1), "run from 1 to 3"),
     ],
 )
-def test_faulty_arrays_are_refused(change, message):
-    images, labels = change(*blobs())
-    with pytest.raises(loop.TrainingDataError, match=message):
-        loop.train(RATER, images, labels, num_classes=3)
+def test_faulty_examples_are_refused(make, message):
+    with pytest.raises(TrainingDataError, match=message):
+        make()
+
+
+def test_the_example_of_the_documentation_runs():
+    code = re.search(r"mean loss:\n\n(.*?)\n\nThe contract", loop.__doc__, re.DOTALL).group(1)
+    scope = {}
+    exec("\n".join(line[4:] for line in code.splitlines()), scope)
+    x, result = scope["x"], scope["result"]
+    assert (((x @ np.asarray(result.state["w"])).argmax(1) == 1) == (x[:, 0] > 0)).mean() > 0.9
+    assert result.history[-1][1] < np.log(2)

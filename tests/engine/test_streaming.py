@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from rater_training.config import Augmentation, RaterConfig
-from rater_training.engine import batches, loop, streaming
+from rater_training.engine import batches, loop, raters, streaming
 from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.compiled import Inputs, LoopState, Program
+from rater_training.engine.examples import Examples, Normalization, is_streamed
+from rater_training.engine.rater_step import RaterStep, hyperparameters
 from tests.training.tiny import blobs, leaves
 
 RATER = RaterConfig(
@@ -31,8 +34,8 @@ def memory_mapped(folder, images):
 
 def test_a_rater_is_the_same_streamed_and_resident(tmp_path):
     images, labels = blobs()
-    resident = loop.train(RATER, images, labels, num_classes=3, streamed=False)
-    streamed = loop.train(RATER, memory_mapped(tmp_path, images), labels, num_classes=3, streamed=True)
+    resident = raters.train(RATER, images, labels, num_classes=3, streamed=False)
+    streamed = raters.train(RATER, memory_mapped(tmp_path, images), labels, num_classes=3, streamed=True)
     for ours, theirs in zip(leaves(streamed), leaves(resident), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
     np.testing.assert_allclose(streamed.logits(images), resident.logits(images), atol=1e-5)
@@ -42,15 +45,16 @@ def test_batches_and_their_augmentation_are_the_same_bytes():
     """Both written out by hand for a step of the second epoch."""
     images, labels = blobs(n=100)
     key = jax.random.key(RATER.seed)
-    setup = loop.Setup(None, 32, RATER.augmentation, 3)
-    source = streaming.Batches(images, labels, key=key, steps=7, setup=setup)
+    program = Program(None, 32, RATER.augmentation)
+    source = streaming.Batches(Examples({"labels": labels}, images), program, key=key, steps=7)
     assert len(source) == 7
     step = 4  # three batches an epoch
     chosen = np.asarray(batches.order_of(key, 1, 100))[32:64]
-    from_host, its_labels = source[step]
+    from_host, its_arrays, its_indices = source[step]
     assert np.array_equal(from_host, images[chosen])
-    assert np.array_equal(its_labels, labels[chosen])
-    framed, _ = batches.resident(images, labels, 1)
+    assert np.array_equal(its_arrays["labels"], labels[chosen])
+    assert np.array_equal(its_indices, chosen)
+    framed = batches.padded(images, 1)
     of_step = batches.augmentation_key(key, step)
     resident = batches.draw(framed, chosen, of_step, RATER.augmentation)
     streamed = batches.draw_each(np.pad(from_host, ((0, 0), (1, 1), (1, 1), (0, 0))), of_step, RATER.augmentation)
@@ -62,7 +66,8 @@ class Counting:
     """Images that say how many of them were read."""
 
     def __init__(self, images):
-        self._images, self.shape, self.read = images, images.shape, 0
+        self._images, self.read = images, 0
+        self.shape, self.ndim, self.dtype = images.shape, images.ndim, images.dtype
 
     def __len__(self):
         return len(self._images)
@@ -75,13 +80,15 @@ class Counting:
 def test_only_a_few_batches_are_read_ahead():
     images, labels = blobs()
     counting = Counting(images)
-    graphdef, state = loop.initial_state(RATER, images, num_classes=3)
-    setup = loop.Setup(graphdef, RATER.batch_size, RATER.augmentation, 3)
+    examples = Examples({"labels": labels}, counting, Normalization.of(images))
+    graphdef, state = raters.initial_state(RATER, Examples({}, images), num_classes=3)
+    program = Program(RaterStep(graphdef, 3), RATER.batch_size, RATER.augmentation)
     scale = (np.zeros(1, np.float32), np.full(1, 255, np.float32))
-    key, hyper = jax.random.key(0), loop.hyperparameters(RATER)
-    with streaming.Stream(RATER, counting, labels, key=key, scale=scale, hyper=hyper, setup=setup, first=0) as stream:
+    inputs = Inputs(None, None, scale, jax.random.key(0), hyperparameters(RATER))
+    loop_state = LoopState(jax.numpy.zeros((), int), state)
+    with streaming.Stream(examples, inputs, program, seed=0, first=0, steps=40) as stream:
         for done in (5, 10, 15):
-            state, loss = stream.run(state, 5)
+            loop_state, loss = stream.run(loop_state, 5)
             assert np.isfinite(loss)
             time.sleep(0.2)  # as long as it would take to read everything
             assert done * 32 <= counting.read <= (done + streaming.READ_AHEAD + streaming.THREADS) * 32
@@ -89,8 +96,8 @@ def test_only_a_few_batches_are_read_ahead():
 
 def test_a_stopped_training_goes_on_and_ends_bit_identical(tmp_path, monkeypatch):
     images, labels = blobs()
-    undisturbed = loop.train(RATER, images, labels, num_classes=3, streamed=True)
-    monkeypatch.setattr(loop, "SECONDS_A_CALL", 1e-9)
+    undisturbed = raters.train(RATER, images, labels, num_classes=3, streamed=True)
+    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e-9)
 
     def stop(step, loss):
         if step >= 20:
@@ -98,9 +105,9 @@ def test_a_stopped_training_goes_on_and_ends_bit_identical(tmp_path, monkeypatch
 
     kept = Checkpoints(tmp_path / "c", "fingerprint", every_seconds=0)
     with pytest.raises(KeyboardInterrupt):
-        loop.train(RATER, images, labels, num_classes=3, streamed=True, checkpoints=kept, on_progress=stop)
+        raters.train(RATER, images, labels, num_classes=3, streamed=True, checkpoints=kept, on_progress=stop)
     steps = []
-    resumed = loop.train(
+    resumed = raters.train(
         RATER,
         images,
         labels,
@@ -119,14 +126,14 @@ def test_images_are_streamed_where_they_take_more_than_half_of_the_memory():
             return 2 * 100 * 8 * 8
 
     framed = Augmentation(crop_padding=1)
-    assert not loop.is_streamed(np.zeros((100, 6, 6, 1), np.uint8), framed, Small(), None)
-    assert loop.is_streamed(np.zeros((101, 6, 6, 1), np.uint8), framed, Small(), None)
-    assert not loop.is_streamed(np.zeros((101, 6, 6, 1), np.uint8), framed, Small(), False)
-    assert loop.is_streamed(np.zeros((1, 6, 6, 1), np.uint8), framed, Small(), True)
+    assert not is_streamed(np.zeros((100, 6, 6, 1), np.uint8), framed, Small(), None)
+    assert is_streamed(np.zeros((101, 6, 6, 1), np.uint8), framed, Small(), None)
+    assert not is_streamed(np.zeros((101, 6, 6, 1), np.uint8), framed, Small(), False)
+    assert is_streamed(np.zeros((1, 6, 6, 1), np.uint8), framed, Small(), True)
 
 
 def test_one_rater_by_itself_is_on_the_default_device():
     images, labels = blobs(n=60)
-    trained = loop.train(dataclasses.replace(RATER, steps=1), images, labels, num_classes=3)
+    trained = raters.train(dataclasses.replace(RATER, steps=1), images, labels, num_classes=3)
     assert trained.devices.mesh is None
     assert trained.devices.memory_bytes() > 1 << 30

@@ -59,7 +59,7 @@ def folder_of(module: str) -> str | None:
 def test_the_graph_is_not_empty():
     assert "noisy_label_datasets.errors" in GRAPH["noisy_label_datasets.labels.sources"]
     assert len(FILES) > 100
-    assert "rater_training.engine.step" in GRAPH["rater_training.engine.loop"]
+    assert "rater_training.engine.compiled" in GRAPH["rater_training.engine.loop"]
 
 
 def test_no_two_files_import_each_other():

@@ -10,7 +10,7 @@ from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.registration import builders_dir
 from rater_training.architectures import NETWORKS
 from rater_training.config import RaterConfig
-from rater_training.engine import loop
+from rater_training.engine import raters
 from rater_training.pools import POOLS, cats_vs_dogs, cifar10, cifar10_compact, cifar100, compact, cost, get_pool, pcam
 
 PAPER = [pool for task in (cifar10, cifar100, pcam, cats_vs_dogs) for pool in task.POOLS]
@@ -95,7 +95,7 @@ def _trains(pool, rater):
     labels = np.arange(max(40, pool.num_classes)) % pool.num_classes
     images = rng.integers(0, 256, (len(labels), *pool.image_shape)).astype(np.uint8)
     short = dataclasses.replace(rater, steps=3, batch_size=20)
-    trained = loop.train(short, images, labels, num_classes=pool.num_classes)
+    trained = raters.train(short, images, labels, num_classes=pool.num_classes)
     assert trained.history[-1][0] == 3
     assert trained.logits(images).shape == (len(labels), pool.num_classes)
 

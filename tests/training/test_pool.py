@@ -9,9 +9,10 @@ import pytest
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels.predictions import PredictionsError, read_predictions
 from rater_training.config import Augmentation, ConfigError
-from rater_training.engine import loop
+from rater_training.engine import raters
 from rater_training.engine.checkpoints import CheckpointError, Checkpoints
 from rater_training.engine.devices import Devices
+from rater_training.engine.examples import TrainingDataError
 from rater_training.pretrained.imagenet import PUBLISHED, PretrainedError
 from rater_training.training import pool
 from rater_training.training.features import performance
@@ -39,7 +40,7 @@ def test_the_artifact_holds_what_the_raters_say(dataset, tmp_path):
     first, second = rater("a", seed=1), rater("b", seed=2, steps=3)
     assert pool.train_pool(dataset, pool_of(first, second), tmp_path / "out", Recorder())
     predictions = read_predictions(tmp_path / "out")
-    trained = loop.train(
+    trained = raters.train(
         second,
         dataset.splits["clean_label_train"].images,
         dataset.splits["clean_label_train"].labels,
@@ -144,7 +145,7 @@ def test_clean_labels_that_lack_a_class_are_refused_with_its_number(dataset, tmp
     one_class = dataclasses.replace(clean, labels=np.zeros_like(clean.labels))
     faulty = dataclasses.replace(dataset, splits={**dataset.splits, "clean_label_train": one_class})
     for together in (1, None):
-        with pytest.raises(loop.TrainingDataError, match=r"lack the classes \[1\]; wanted every class from 0 to 1"):
+        with pytest.raises(TrainingDataError, match=r"lack the classes \[1\]; wanted every class from 0 to 1"):
             pool.train_pool(faulty, pool_of(rater("a"), rater("b")), tmp_path / "out", Recorder(), together=together)
 
 
@@ -189,7 +190,7 @@ def test_a_rater_that_labels_with_flip_gives_the_mean_over_the_mirror_images(dat
     """Against the two logits of the same network, trained once more and averaged here."""
     config = rater("a", label_with_flip=True)
     clean, images = dataset.splits["clean_label_train"], dataset.splits["test"].images
-    trained = loop.train(config, clean.images, clean.labels, num_classes=2)
+    trained = raters.train(config, clean.images, clean.labels, num_classes=2)
     plain, mirrored = trained.logits(images), trained.logits(np.flip(images, axis=2))
     np.testing.assert_allclose(trained.logits(images, with_flip=True), (plain + mirrored) / 2, rtol=1e-6)
     assert not np.allclose(plain, mirrored)  # else the test could not tell

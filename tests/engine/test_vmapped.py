@@ -14,8 +14,9 @@ import pytest
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels.predictions import read_predictions
 from rater_training.config import Augmentation, RaterConfig
-from rater_training.engine import loop, members
+from rater_training.engine import loop, raters
 from rater_training.engine.checkpoints import CheckpointError, Checkpoints
+from rater_training.engine.devices import DEFAULT_DEVICE
 from rater_training.training import pool
 from tests.training.tiny import Recorder, blobs, leaves, pool_of, tiny_dataset
 
@@ -39,13 +40,13 @@ GROUP = [
 
 def test_each_is_the_rater_it_is_alone_and_a_diverging_one_takes_none_with_it():
     images, labels = blobs()
-    done = list(members.train_together(GROUP, images, labels, num_classes=3))
+    done = list(raters.train_vmapped(GROUP, images, labels, num_classes=3))
     assert [rater.id for rater, _ in done] == ["wild", "b", "a", "c"]  # as they come to their end
     outcomes = {rater.id: outcome for rater, outcome in done}
     assert isinstance(outcomes["wild"], loop.Diverged)
     assert "rater wild: loss" in str(outcomes["wild"])
     for rater in (GROUP[0], GROUP[1], GROUP[3]):
-        alone, together = loop.train(rater, images, labels, num_classes=3), outcomes[rater.id]
+        alone, together = raters.train(rater, images, labels, num_classes=3), outcomes[rater.id]
         assert together.history[-1][0] == rater.steps
         assert together.num_parameters == alone.num_parameters
         for ours, theirs in zip(leaves(together), leaves(alone), strict=True):
@@ -64,15 +65,17 @@ def test_a_group_that_is_trained_by_adamw_goes_on_from_its_checkpoints_and_is_th
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(members.train_together(group, images, labels, num_classes=3, checkpoints=kept, on_progress=stop))
-    ((start, _),) = members.in_step(group, kept)
-    assert 0 < start < first.steps
-    resumed = members.train_together(group, images, labels, num_classes=3, checkpoints=kept, start=start)
-    undisturbed = members.train_together(group, images, labels, num_classes=3)
+        list(raters.train_vmapped(group, images, labels, num_classes=3, checkpoints=kept, on_progress=stop))
+    steps = []
+    resumed = raters.train_vmapped(
+        group, images, labels, num_classes=3, checkpoints=kept, on_progress=lambda rater, step, loss: steps.append(step)
+    )
+    undisturbed = raters.train_vmapped(group, images, labels, num_classes=3)
     for (rater, again), (_, once) in zip(resumed, undisturbed, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(leaves(again), leaves(once), strict=True))
-        alone = loop.train(rater, images, labels, num_classes=3)
+        alone = raters.train(rater, images, labels, num_classes=3)
         np.testing.assert_allclose(again.logits(images), alone.logits(images), atol=1e-4)
+    assert min(steps) > first.steps // 4  # it did not start anew
 
 
 @pytest.mark.slow
@@ -82,8 +85,8 @@ def test_convolutions_and_batch_statistics_of_members_are_those_alone():
     images = (rng.integers(0, 120, (60, 8, 8, 1)) + 40 * labels[:, None, None, None]).astype(np.uint8)
     first = dataclasses.replace(RATER, architecture="compact_vgg", batch_size=20, steps=3)
     group = [first, dataclasses.replace(first, id="b", seed=1, learning_rate=0.2)]
-    for rater, together in members.train_together(group, images, labels, num_classes=3):
-        alone = loop.train(rater, images, labels, num_classes=3)
+    for rater, together in raters.train_vmapped(group, images, labels, num_classes=3):
+        alone = raters.train(rater, images, labels, num_classes=3)
         np.testing.assert_allclose(together.logits(images), alone.logits(images), atol=1e-4)
         for ours, theirs in zip(leaves(together), leaves(alone), strict=True):
             np.testing.assert_allclose(ours, theirs, atol=1e-4)
@@ -98,12 +101,12 @@ def test_what_has_to_be_the_same_in_a_group():
         dataclasses.replace(RATER, id="crop", augmentation=Augmentation(crop_padding=2)),
         dataclasses.replace(RATER, id="softmax", architecture="softmax_regression"),
     ]
-    groups = members.alike([GROUP[0], *others, *GROUP[1:]])
+    groups = raters.vmappable_groups([GROUP[0], *others, *GROUP[1:]])
     assert [[rater.id for rater in group] for group in groups] == [
         ["a", "b", "wild", "c"],
         *[[rater.id] for rater in others],
     ]
-    assert [len(group) for group in members.alike(GROUP, 3)] == [3, 1]
+    assert [len(group) for group in raters.vmappable_groups(GROUP, 3)] == [3, 1]
 
 
 class Stored:
@@ -125,9 +128,9 @@ class Stored:
     ],
 )
 def test_raters_go_on_from_a_step_of_which_all_have_a_checkpoint(stored, expected):
-    checkpoints = {rater.id: Stored(*stored.get(rater.id, ())) for rater in GROUP}
-    found = members.in_step(GROUP, checkpoints)
-    assert [(step, " ".join(rater.id for rater in raters)) for step, raters in found] == expected
+    runs = [loop.Run(rater.id, (), 1000, checkpoints=Stored(*stored.get(rater.id, ()))) for rater in GROUP]
+    found = loop.resume_groups(runs, DEFAULT_DEVICE)
+    assert [(step, " ".join(run.name for run in group)) for step, group in found] == expected
 
 
 def pool_and_dataset():
@@ -152,14 +155,14 @@ def test_a_pool_trained_together_is_the_pool_trained_alone(tmp_path):
 
 
 _KILLED = """
-from tests.engine import test_members
-test_members.train_slowly({folder!r})
+from tests.engine import test_vmapped
+test_vmapped.train_slowly({folder!r})
 """
 
 
 def train_slowly(folder):
     """One step a call, a checkpoint after each."""
-    loop.SECONDS_A_CALL = 1e-9
+    loop.SECONDS_PER_CALL = 1e-9
     checkpoints = pool.Checkpoints
     pool.Checkpoints = lambda folder, fingerprint: checkpoints(folder, fingerprint, every_seconds=0)
     tiny, dataset = pool_and_dataset()
@@ -201,19 +204,17 @@ def test_a_killed_group_goes_on_and_ends_bit_identical(tmp_path):
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
     images, labels = blobs()
     stores = {rater.id: Checkpoints(tmp_path / rater.id, "one", every_seconds=0) for rater in GROUP}
-    list(members.train_together(GROUP, images, labels, num_classes=3, checkpoints=stores))
+    list(raters.train_vmapped(GROUP, images, labels, num_classes=3, checkpoints=stores))
     others = {rater.id: Checkpoints(tmp_path / rater.id, "two") for rater in GROUP}
-    start, some = members.in_step([GROUP[0], GROUP[3]], others)[0]
-    assert start > 0
     with pytest.raises(CheckpointError, match=r"/a holds a checkpoint of another configuration"):
-        list(members.train_together(some, images, labels, num_classes=3, checkpoints=others, start=start))
+        list(raters.train_vmapped([GROUP[0], GROUP[3]], images, labels, num_classes=3, checkpoints=others))
 
 
 def test_how_a_training_is_divided_into_calls_does_not_matter(monkeypatch):
     images, labels = blobs()
-    whole = dict(members.train_together(GROUP[:2], images, labels, num_classes=3))
-    monkeypatch.setattr(loop, "SECONDS_A_CALL", 1e-9)
-    by_steps = dict(members.train_together(GROUP[:2], images, labels, num_classes=3))
+    whole = dict(raters.train_vmapped(GROUP[:2], images, labels, num_classes=3))
+    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e-9)
+    by_steps = dict(raters.train_vmapped(GROUP[:2], images, labels, num_classes=3))
     for rater in GROUP[:2]:
         assert len(by_steps[rater].history) > len(whole[rater].history)
         assert all(np.array_equal(a, b) for a, b in zip(leaves(by_steps[rater]), leaves(whole[rater]), strict=True))
