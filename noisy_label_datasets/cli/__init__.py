@@ -27,6 +27,7 @@ clean half of a dataset and labelled the other half.
 
   noisy-labels list                        what there is
   noisy-labels make digits_noisy/medium    train raters, build the dataset, show its noise card
+  noisy-labels learn digits_noisy/high --algorithm co_teaching     train on the noisy labels
 """
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -89,7 +90,7 @@ def _main(argv: Sequence[str]) -> int:
         return _complain(f"error: {error}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         return _complain(
-            "interrupted. Every rater that was finished is kept: the same command resumes where this one stopped.",
+            "interrupted. Every rater or run that was finished is kept: the same command resumes where this one stopped.",
             EXIT_INTERRUPTED,
         )
     except BrokenPipeError:  # `noisy-labels list | head`: the reader has what it wanted
@@ -100,9 +101,11 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _divided(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Returns the command's own arguments, and Beam's: what follows `--` after `train`."""
+    """Returns the command's own arguments, and Beam's: what follows `--` after `train` or `benchmark`."""
     own, for_beam = training_options.divided(argv)
-    return (own, for_beam) if "train" in own else (argv, [])  # elsewhere `--` means what it does to argparse
+    return (
+        (own, for_beam) if {"train", "benchmark"} & set(own) else (argv, [])
+    )  # elsewhere `--` means what it does to argparse
 
 
 def _silence_libraries() -> None:

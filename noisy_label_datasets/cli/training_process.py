@@ -39,7 +39,7 @@ def list_pools(*, cost: bool = False) -> list[Mapping[str, Any]]:
         _command("list", "--json", *(["--cost"] if cost else [])),
         stdout=subprocess.PIPE,
         text=True,
-        env=_environment(),
+        env=environment(),
         check=False,
     )
     if process.returncode:
@@ -62,11 +62,11 @@ def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, 
     """
     command = _command("train", "--arrays", os.fspath(arrays), "--pool", pool, "--out", os.fspath(out), *options)
     sys.stdout.flush()
-    process = subprocess.Popen(command, env=_environment())
+    process = subprocess.Popen(command, env=environment())
     try:
         exit_code = process.wait()
     finally:
-        _stop(process)
+        stop(process)
     if exit_code in (130, -2):
         raise KeyboardInterrupt
     if exit_code:
@@ -75,7 +75,7 @@ def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, 
         )
 
 
-def _stop(process: subprocess.Popen) -> None:
+def stop(process: subprocess.Popen) -> None:
     """Ends the process if it still runs; what interrupts a terminal interrupts it too, so it is waited for first."""
     try:
         process.wait(timeout=3)
@@ -97,7 +97,7 @@ def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "rater_training", *arguments]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Returns an environment in which `python -m` runs no file of the working directory in place of a module.
 
     It passes it on to the processes that it starts itself.

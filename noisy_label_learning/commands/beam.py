@@ -31,7 +31,11 @@ def run_groups(args: argparse.Namespace, groups: Sequence[Any]) -> None:
     options = beam_pool.pipeline_options(args.for_beam, workers=len(groups) or 1)
     paths = {name: str(pathlib.Path(getattr(args, name)).absolute()) for name in ("arrays", "out")}
     work = functools.partial(
-        run_group, arrays=paths["arrays"], out=paths["out"], paired_share=args.paired_share, register=tuple(args.register)
+        run_group,
+        arrays=paths["arrays"],
+        out=paths["out"],
+        paired_share=args.paired_share,
+        register=tuple(args.register),
     )
     elements = [(str(pathlib.Path(group.labels).absolute()), group.configs) for group in groups]
     beam_pool.run(
@@ -58,7 +62,9 @@ def run_group(
     name = configs[0].key(problem)
     with Lease(leases / f"{name}.lease", heartbeat=_PATIENCE / 6, patience=_PATIENCE):
         records = session.run_seeds(list(configs))
-    print(f"{records[0].problem}, {records[0].corrector} + {records[0].algorithm}: {len(records)} runs stored", flush=True)
+    print(
+        f"{records[0].problem}, {records[0].corrector} + {records[0].algorithm}: {len(records)} runs stored", flush=True
+    )
     return len(records)
 
 

@@ -2,8 +2,8 @@
 
     runs = planned(problems, algorithms, correctors, seeds, ...)
 
-Runs that differ in their seeds only are trained in one vmapped loop, where the network is small; each run has a record of
-its own, and a run that has one is not trained again. With --beam such a group of runs is an element of an Apache Beam
+Runs that differ in their seeds only are trained in one vmapped loop, where the network is small; each run has a record
+of its own, and a run that has one is not trained again. With --beam such a group of runs is an element of an Apache Beam
 pipeline, whose options follow after `--`.
 """
 
@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--algorithms", required=True, nargs="+", metavar="NAME")
     parser.add_argument("--correctors", nargs="+", default=["none"], metavar="NAME")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
-    parser.add_argument("--beam", action="store_true", help=training_options.beam_help("the seeds of a run are an element"))
+    parser.add_argument(
+        "--beam", action="store_true", help=training_options.beam_help("the seeds of a run are an element")
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and end")
     learning_options.add_options(parser, learning_options.LEARN)
     parser.set_defaults(run=run)
@@ -94,7 +96,10 @@ def planned(args: argparse.Namespace) -> Iterator[Group]:
     baseline = settings.algorithm("cross_entropy", [])
     pairs = list(itertools.product(correctors, algorithms))
     clean = settings.corrector("clean_subset", [])
-    if any(each.name == "lqm" or getattr(each, "gold", False) for each in correctors) and (clean, baseline) not in pairs:
+    if (
+        any(each.name == "lqm" or getattr(each, "gold", False) for each in correctors)
+        and (clean, baseline) not in pairs
+    ):
         pairs.insert(0, (clean, baseline))
     for labels in dict.fromkeys(args.labels):
         network, schedule = settings.training_of(args, settings.load_problem(args, labels))
@@ -105,7 +110,9 @@ def planned(args: argparse.Namespace) -> Iterator[Group]:
                 yield Group(labels, tuple(some))
 
 
-def cost_line(groups: Sequence[Group], missing: Sequence[Group], out: pathlib.Path, problems: dict[str, Problem]) -> str:
+def cost_line(
+    groups: Sequence[Group], missing: Sequence[Group], out: pathlib.Path, problems: dict[str, Problem]
+) -> str:
     """Returns what there is to do, and about how long it takes, by the CPU seconds of the records that are there."""
     runs = sum(len(group.configs) for group in groups)
     left = sum(len(group.configs) for group in missing)
@@ -116,7 +123,9 @@ def cost_line(groups: Sequence[Group], missing: Sequence[Group], out: pathlib.Pa
     )
     done = [record for group in groups for c in group.configs if (record := _stored(problems[group.labels], out, c))]
     seconds = [record.seconds["cpu"] for record in done]
-    about = f", about {left * sum(seconds) / len(seconds) / 60:.1f} CPU minutes by those that are done" if seconds else ""
+    about = (
+        f", about {left * sum(seconds) / len(seconds) / 60:.1f} CPU minutes by those that are done" if seconds else ""
+    )
     return f"{runs} runs, {runs - left} of them done; {left} to train on {images:,} images in all{about}"
 
 
@@ -130,7 +139,10 @@ def _run_here(problems: dict[str, Problem], missing: Sequence[Group], out: pathl
         done += len(records)
         left = (time.monotonic() - started) / done * (total - done)
         first = records[0]
-        print(f"[{done}/{total}] {first.problem}, {first.corrector} + {first.algorithm}  about {left:.0f} s left", flush=True)
+        print(
+            f"[{done}/{total}] {first.problem}, {first.corrector} + {first.algorithm}  about {left:.0f} s left",
+            flush=True,
+        )
 
 
 def _stored(problem: Problem, out: pathlib.Path, config: RunConfig) -> Record | None:
@@ -148,5 +160,5 @@ def report(records: Sequence[Record], out: pathlib.Path) -> int:
     print(f"Written: {', '.join(path.name for path in written)} in {folder}")
     diverged = [record for record in records if record.status != DONE]
     for record in diverged:
-        print(f"DIVERGED, and left out of every mean: {record.algorithm}, seed {record.seed}: {record.details['diverged']}")
+        print(f"DIVERGED, in no mean: {record.algorithm}, seed {record.seed}: {record.details['diverged']}")
     return 3 if diverged else 0

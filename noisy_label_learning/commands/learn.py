@@ -11,8 +11,8 @@ from noisy_label_datasets import learning_options
 from noisy_label_learning.algorithms import CrossEntropy
 from noisy_label_learning.commands import settings
 from noisy_label_learning.problem import Problem
-from noisy_label_learning.runs.record import DONE, Epoch, Record
 from noisy_label_learning.runs.config import RunConfig
+from noisy_label_learning.runs.record import DONE, Epoch, Record
 from noisy_label_learning.runs.session import Session
 
 _SECONDS_BETWEEN_LINES = 2.0
@@ -89,8 +89,8 @@ class Progress:
             return
         self._last = now
         print(
-            f"{self._prefix}{config.corrector.name} + {config.algorithm.name}, seed {config.seed}: epoch {epoch}/{epochs}"
-            f"  loss {point.train_loss:.3f}  noisy validation {point.noisy_valid_accuracy:.1%}"
+            f"{self._prefix}{config.corrector.name} + {config.algorithm.name}, seed {config.seed}: "
+            f"epoch {epoch}/{epochs}  loss {point.train_loss:.3f}  noisy validation {point.noisy_valid_accuracy:.1%}"
             f"  test {point.test_accuracy:.1%}",
             flush=True,
         )

@@ -103,8 +103,6 @@ def training_of(args: argparse.Namespace, problem: Problem) -> tuple[Network, Sc
     if args.width is not None:
         network = dataclasses.replace(network, width=args.width)
     changes = {
-        name: value
-        for name in ("epochs", "batch_size", "learning_rate")
-        if (value := getattr(args, name)) is not None
+        name: value for name in ("epochs", "batch_size", "learning_rate") if (value := getattr(args, name)) is not None
     }
     return network, dataclasses.replace(schedule, **changes)

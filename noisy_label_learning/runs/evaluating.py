@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from rater_training.engine.examples import Normalization, normalized
 
 from noisy_label_learning.algorithms.base import Algorithm
 from noisy_label_learning.errors import LearningError
+from rater_training.engine.examples import Normalization, normalized
 
 _IMAGES_PER_CALL = 500
 MOST_LAYERS = 4

@@ -26,7 +26,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rater_training.engine.examples import Normalization
 
 from noisy_label_learning.algorithms import noise_rate
 from noisy_label_learning.algorithms.base import Algorithm, Stage, Trained
@@ -41,6 +40,7 @@ from noisy_label_learning.runs.step import LearnerState
 from noisy_label_learning.runs.training import Learner, keep_best, trained_classifier
 from rater_training.engine import loop
 from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.examples import Normalization
 
 _SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn")
 # config, epochs done, of how many, the curve's last point

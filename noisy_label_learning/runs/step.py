@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from rater_training.engine.rater_step import Hyperparameters, learning_rate
 
 from noisy_label_learning.algorithms.base import Algorithm, Batch, Networks
 from rater_training.engine import batches
 from rater_training.engine.optimizers import OPTIMIZERS
+from rater_training.engine.rater_step import Hyperparameters, learning_rate
 
 
 class Kept(NamedTuple):

@@ -13,10 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rater_training.engine.compiled import Program
-from rater_training.engine.examples import Examples, Normalization
-from rater_training.engine.rater_step import hyperparameters
-from rater_training.engine.raters import initial_state
 
 from noisy_label_learning.algorithms import CrossEntropy
 from noisy_label_learning.algorithms.base import Algorithm, Networks
@@ -25,7 +21,11 @@ from noisy_label_learning.runs.evaluating import Evaluator
 from noisy_label_learning.runs.step import Kept, LearnerNumbers, LearnerState, LearnerStep
 from rater_training.engine import loop
 from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.compiled import Program
+from rater_training.engine.examples import Examples, Normalization
 from rater_training.engine.optimizers import OPTIMIZERS
+from rater_training.engine.rater_step import hyperparameters
+from rater_training.engine.raters import initial_state
 
 
 @dataclasses.dataclass(frozen=True)
