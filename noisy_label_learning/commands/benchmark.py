@@ -2,8 +2,8 @@
 
     runs = planned(problems, algorithms, correctors, seeds, ...)
 
-Runs that differ in their seeds only are trained in one vmapped loop, where the network is small; each run has a record
-of its own, and a run that has one is not trained again. With --beam such a group of runs is an element of an Apache Beam
+Runs that differ in their seeds only are trained in one vmapped loop, where the network is small; each has a record of
+its own, and a run that has one is not trained again. With --beam such a group of runs is an element of an Apache Beam
 pipeline, whose options follow after `--`.
 """
 

@@ -219,7 +219,7 @@ class _Inputs:
         if self.kind == "matrix":
             parts.append(self.confusions.reshape(len(self.confusions), -1)[raters])
         elif self.kind == "column":
-            column = self.confusions[raters, :, labels]
+            column = np.maximum(self.confusions[raters, :, labels], _SMALLEST)
             parts.append(np.log(column / column.sum(axis=1, keepdims=True)))
         return np.concatenate(parts, axis=1)
 
