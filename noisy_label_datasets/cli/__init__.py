@@ -90,7 +90,7 @@ def _main(argv: Sequence[str]) -> int:
         return _complain(f"error: {error}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         return _complain(
-            "interrupted. Every rater or run that was finished is kept: the same command resumes where this one stopped.",
+            "interrupted. Whatever was finished is kept: the same command resumes where this one stopped.",
             EXIT_INTERRUPTED,
         )
     except BrokenPipeError:  # `noisy-labels list | head`: the reader has what it wanted
