@@ -13,13 +13,9 @@ import numpy as np
 
 from noisy_label_learning.errors import LearningError
 
-# Feature -> how it enters; counts that range over decades by their logarithm.
-_NUMBERS = {
-    "accuracy": lambda x: x,
-    "experience": np.log,
-    "num_parameters": np.log,
-    "mean_average_precision": lambda x: x,
-}
+# Features that enter as they are, and counts that range over decades, which enter by their logarithm.
+_NUMBERS = ("accuracy", "mean_average_precision")
+_COUNTS = ("experience", "num_parameters")
 
 
 def describe(raters: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -32,15 +28,16 @@ def describe(raters: Sequence[Mapping[str, Any]]) -> np.ndarray:
       LearningError: a feature that is not a finite number.
     """
     columns: list[np.ndarray] = []
-    for name, transform in _NUMBERS.items():
-        if all(name in rater for rater in raters):
-            values = np.array([float(rater[name]) for rater in raters])
-            bad = [str(rater["id"]) for rater, value in zip(raters, values, strict=True) if not np.isfinite(value)]
-            if bad:
-                raise LearningError(f"the feature {name} is not a finite number for the raters {', '.join(bad)}")
-            if transform is np.log and (values <= 0).any():
-                raise LearningError(f"the feature {name} has to be above 0, given {values.min():g}")
-            columns.append(transform(values))
+    for name in (*_NUMBERS, *_COUNTS):
+        if not all(name in rater for rater in raters):
+            continue
+        values = np.array([float(rater[name]) for rater in raters])
+        bad = [str(rater["id"]) for rater, value in zip(raters, values, strict=True) if not np.isfinite(value)]
+        if bad:
+            raise LearningError(f"the feature {name} is not a finite number for the raters {', '.join(bad)}")
+        if name in _COUNTS and (values <= 0).any():
+            raise LearningError(f"the feature {name} has to be above 0, given {values.min():g}")
+        columns.append(np.log(values) if name in _COUNTS else values)
     if all("architecture" in rater for rater in raters):
         names = [str(rater["architecture"]) for rater in raters]
         columns += [np.array([float(name == each) for name in names]) for each in sorted(set(names))]
