@@ -94,7 +94,7 @@ def dawid_skene(
         of_examples = (most + np.log(total))[:, 0]
         if gold is not None:
             posterior[gold_rows] = gold
-            of_examples = np.delete(of_examples, gold_rows)
+            of_examples[gold_rows] = 0.0
         history.append(float(of_examples.sum() / len(cells)))
         if len(history) > 1 and history[-1] - history[-2] < tolerance:
             break

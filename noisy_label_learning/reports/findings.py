@@ -122,7 +122,7 @@ def _gains_smaller_under_raters(datasets: Sequence[str]) -> Callable[[Table], li
     """Of every technique: its gain under independent noise minus its gain under the raters' noise."""
 
     def differences(table: Table) -> list[Difference]:
-        found = []
+        found: list[Difference] = []
         for dataset, level, _ in _problems(table, datasets, "raters"):
             for algorithm in _TECHNIQUES:
                 gains = [
@@ -170,7 +170,7 @@ def _best_with_lqm(table: Table) -> list[Difference]:
 
 def _harder_at_high_noise(table: Table) -> list[Difference]:
     """LQM's gain at high noise minus its gain at low noise."""
-    found = []
+    found: list[Difference] = []
     for dataset in dict.fromkeys(row.dataset for row in table.rows):
         gains = [
             _minus(

@@ -114,11 +114,11 @@ class Session:
         """
         if len({dataclasses.replace(config, seed=0) for config in configs}) > 1:
             raise LearningError("runs of one loop differ in their seeds only")
-        records = {config.seed: self.stored(config) for config in configs}
-        if any(record is None for record in records.values()):
-            for config, record in self._train(configs, [c.seed for c in configs if records[c.seed] is None]):
-                records[config.seed] = record
-        return [record for config in configs if (record := records[config.seed]) is not None]
+        records = {config.seed: record for config in configs if (record := self.stored(config)) is not None}
+        missing = [config.seed for config in configs if config.seed not in records]
+        if missing:
+            records |= {config.seed: record for config, record in self._train(configs, missing)}
+        return [records[config.seed] for config in configs]
 
     def corrected(self, config: RunConfig) -> Corrected:
         """Returns the targets that a run's corrector makes."""

@@ -74,9 +74,10 @@ class Learner:
         graphdef: Any = None
         params, statistics = [], []
         for config in configs:
-            graphdef, state = initial_state(config, examples, num_classes=self.algorithm.outputs(self.num_classes))
-            params.append(state.params)
-            statistics.append(state.statistics)
+            outputs = self.algorithm.outputs(self.num_classes)
+            graphdef, of_network = initial_state(config, examples, num_classes=outputs)
+            params.append(of_network.params)
+            statistics.append(of_network.statistics)
         networks = Networks(tuple(params), tuple(statistics))
         kept: Any = ()
         if self.keeps_best:
