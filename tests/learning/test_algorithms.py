@@ -60,8 +60,13 @@ def stage(first_network=None, rate=0.4):
     return Stage(None, None, lambda setting: NoiseRate(rate, str(setting)), first_network or fail)
 
 
+def step(algorithm, networks, batch, memory=(), constants=()):
+    """What one step makes of a batch, compiled as in training."""
+    return jax.jit(lambda *given: algorithm.gradients(apply, *given))(networks, batch, memory, constants)
+
+
 def test_cross_entropy_s_gradient_by_hand():
-    made = CrossEntropy().gradients(apply, networks(), batch(), (), ())
+    made = step(CrossEntropy(), networks(), batch(), (), ())
     inputs, targets = batch().inputs, batch().targets
     p = jax.nn.softmax(inputs @ networks().params[0])
     np.testing.assert_allclose(made.gradients[0], inputs.T @ (p - targets) / B, atol=1e-6)
@@ -73,7 +78,7 @@ def test_each_network_of_co_teaching_is_trained_on_what_its_peer_finds_easy():
     constants, details = algorithm.prepare(stage(rate=0.5))
     assert details == {"noise_rate": {"rate": 0.5, "source": "0.4", "half_width": None}}
     both, seen = networks(2), batch()
-    made = jax.jit(lambda b: algorithm.gradients(apply, both, b, (), constants))(seen)
+    made = step(algorithm, both, seen, (), constants)
     outputs = [seen.inputs @ params for params in both.params]
     of_examples = [-(np.asarray(seen.targets) * np.asarray(jax.nn.log_softmax(o))).sum(1) for o in outputs]
     kept = [sorted(range(B), key=lambda i, v=values: v[i])[:6] for values in of_examples]  # half of twelve
@@ -88,8 +93,8 @@ def test_each_network_of_co_teaching_is_trained_on_what_its_peer_finds_easy():
 
 def test_in_the_first_epoch_co_teaching_keeps_all():
     algorithm = CoTeaching()
-    made = algorithm.gradients(apply, networks(2), batch(epoch=0.0), (), algorithm.prepare(stage())[0])
-    plain = CrossEntropy().gradients(apply, networks(), batch(), (), ())
+    made = step(algorithm, networks(2), batch(epoch=0.0), (), algorithm.prepare(stage())[0])
+    plain = step(CrossEntropy(), networks(), batch(), (), ())
     np.testing.assert_allclose(made.gradients[0], plain.gradients[0], atol=1e-6)
 
 
@@ -97,7 +102,7 @@ def test_elr_remembers_each_example_by_its_row():
     algorithm = ELR()
     memory = algorithm.memory(100, K)
     seen = batch()
-    made = algorithm.gradients(apply, networks(), seen, memory, ())
+    made = step(algorithm, networks(), seen, memory, ())
     p = jax.nn.softmax(seen.inputs @ networks().params[0])
     np.testing.assert_allclose(made.memory[seen.rows], 0.3 * p, atol=1e-4)
     others = np.setdiff1d(np.arange(100), seen.rows)
@@ -109,9 +114,9 @@ def test_mentor_mix_is_mixup_while_it_burns_in():
     constants, details = algorithm.prepare(stage(rate=0.55))
     assert (details["percentile"], details["alpha"], details["second"]) == (0.6, 8.0, True)  # of the nearest, 0.6
     seen = batch(progress=0.05)
-    made = algorithm.gradients(apply, networks(), seen, algorithm.memory(100, K), constants)
-    inputs, targets = losses.mixed(seen.inputs, seen.targets, jnp.ones(B), seen.key, quantiles=constants[1])
-    plain = CrossEntropy().gradients(apply, networks(), seen._replace(inputs=inputs, targets=targets), (), ())
+    made = step(algorithm, networks(), seen, algorithm.memory(100, K), constants)
+    inputs, targets = jax.jit(losses.mixed)(seen.inputs, seen.targets, jnp.ones(B), seen.key, quantiles=constants[1])
+    plain = step(CrossEntropy(), networks(), seen._replace(inputs=inputs, targets=targets), (), ())
     np.testing.assert_allclose(made.gradients[0], plain.gradients[0], atol=1e-6)
     assert (np.asarray(made.memory) > 0).all()  # the running percentiles are kept all the same
 
@@ -122,11 +127,11 @@ def test_mentor_mix_after_the_burn_in_against_a_loop(second):
     constants, _ = algorithm.prepare(stage())
     seen, params = batch(), networks().params[0]
     start = (jnp.float32(1.0), jnp.float32(1.5))
-    made = algorithm.gradients(apply, networks(), seen, start, constants)
+    made = step(algorithm, networks(), seen, start, constants)
     plain = -(np.asarray(seen.targets) * np.asarray(jax.nn.log_softmax(seen.inputs @ params))).sum(1)
     threshold = 0.5 * 1.0 + 0.5 * np.percentile(plain, 50)
     weights = jnp.asarray([1.0 if value <= threshold else 0.0 for value in plain])
-    inputs, targets = losses.mixed(seen.inputs, seen.targets, weights, seen.key, quantiles=constants[1])
+    inputs, targets = jax.jit(losses.mixed)(seen.inputs, seen.targets, weights, seen.key, quantiles=constants[1])
     mixed = -(np.asarray(targets) * np.asarray(jax.nn.log_softmax(inputs @ params))).sum(1)
     again = 0.5 * 1.5 + 0.5 * np.percentile(mixed, 50)
     kept = np.array([1.0 if value <= again or not second else 0.0 for value in mixed])
@@ -141,17 +146,18 @@ def test_mc_softmax_s_outputs(num_classes, factors):
     algorithm = MCSoftMax(factors=factors, samples=50)
     outputs = np.random.default_rng(0).normal(size=(7, algorithm.outputs(num_classes))).astype(np.float32)
     assert outputs.shape[1] == num_classes * (2 + factors)
-    found = algorithm.log_probabilities(jnp.asarray(outputs))
+    probabilities = jax.jit(algorithm.log_probabilities)
+    found = probabilities(jnp.asarray(outputs))
     assert found.shape == (7, num_classes)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(found, algorithm.log_probabilities(jnp.asarray(outputs)))  # the same draws always
+    np.testing.assert_array_equal(found, probabilities(jnp.asarray(outputs)))  # the same draws always
 
 
 def test_mc_softmax_without_noise_is_cross_entropy():
     algorithm = MCSoftMax(samples=3)
     mean = np.random.default_rng(0).normal(size=(B, K)).astype(np.float32)
     outputs = jnp.asarray(np.concatenate([mean, np.full((B, K), -30.0, np.float32)], axis=1))  # deviation 1e-3
-    found, _ = algorithm.losses(outputs, batch(), (), ())
+    found, _ = jax.jit(algorithm.losses)(outputs, batch(), (), ())
     np.testing.assert_allclose(found, losses.cross_entropy(jnp.asarray(mean), batch().targets), atol=0.01)
 
 

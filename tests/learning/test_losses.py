@@ -39,9 +39,9 @@ def test_soft_bootstrap_s_gradient_flows_through_the_prediction():
     log_q = np.log(q)
     entropy = -(q * log_q).sum(1, keepdims=True)
     through = beta * (q - targets) - (1 - beta) * q * (log_q + entropy)
-    gradient = jax.grad(lambda x: losses.bootstrap_soft(x, targets, beta).sum())(logits)
+    gradient = jax.jit(jax.grad(lambda x: losses.bootstrap_soft(x, targets, beta).sum()))(logits)
     np.testing.assert_allclose(gradient, through, atol=1e-5)
-    stopped = jax.grad(lambda x: losses.bootstrap_soft(x, targets, beta, stop_gradient=True).sum())(logits)
+    stopped = jax.jit(jax.grad(lambda x: losses.bootstrap_soft(x, targets, beta, stop_gradient=True).sum()))(logits)
     np.testing.assert_allclose(stopped, beta * (q - targets), atol=1e-5)
     assert np.abs(gradient - stopped).max() > 0.01
 
@@ -59,7 +59,7 @@ def test_generalized_cross_entropy(q):
     np.testing.assert_allclose(losses.generalized_cross_entropy(LOGITS, TARGETS, q), (1 - p**q) / q, rtol=1e-5)
     # Equation 7 of Zhang & Sabuncu: its gradient is p_y^q times that of cross-entropy.
     logits, targets = random_logits(), jax.nn.one_hot(np.arange(6) % 4, 4)
-    of_gce = jax.grad(lambda x: losses.generalized_cross_entropy(x, targets, q).sum())(logits)
+    of_gce = jax.jit(jax.grad(lambda x: losses.generalized_cross_entropy(x, targets, q).sum()))(logits)
     of_ce = jax.grad(lambda x: losses.cross_entropy(x, targets).sum())(logits)
     p_y = (jax.nn.softmax(logits) * targets).sum(1, keepdims=True)
     np.testing.assert_allclose(of_gce, p_y**q * of_ce, atol=1e-6)
@@ -110,20 +110,25 @@ def test_no_gradient_flows_through_what_elr_remembers():
         updated = 0.7 * remembered + 0.3 * q
         return (losses.cross_entropy(logits, TARGETS) + 3 * jnp.log(1 - (p * updated).sum(1))).sum()
 
-    gradient = jax.grad(
+    gradient_of = jax.grad(
         lambda x: losses.early_learning_regularization(x, TARGETS, remembered, weight=3.0, beta=0.7)[0].sum()
-    )(LOGITS)
-    np.testing.assert_allclose(gradient, jax.grad(loss)(LOGITS, LOGITS), atol=1e-5)
+    )
+    np.testing.assert_allclose(jax.jit(gradient_of)(LOGITS), jax.jit(jax.grad(loss))(LOGITS, LOGITS), atol=1e-5)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # MCSoftMax
 
 
+# One compilation is cheaper than one per operation.
+sampled_softmax = jax.jit(losses.heteroscedastic_log_probabilities, static_argnames=("temperature", "samples"))
+mixed_up = jax.jit(losses.mixed)
+
+
 def draws(mean, diagonal, factors, samples, temperature=1.0, key=0):
     shape = (*np.shape(mean), 0) if factors is None else np.shape(factors)
     factors = jnp.zeros(shape) if factors is None else jnp.asarray(factors)
-    return losses.heteroscedastic_log_probabilities(
+    return sampled_softmax(
         jnp.asarray(mean), jnp.asarray(diagonal), factors, jax.random.key(key), temperature=temperature, samples=samples
     )
 
@@ -157,7 +162,7 @@ def test_the_gradient_is_that_of_the_exact_integral():
             mean, diagonal, empty, jax.random.key(1), temperature=1.0, samples=40_000
         )[0, 1]
 
-    np.testing.assert_allclose(jax.grad(sampled)(mean), jax.grad(exact)(mean), atol=0.01)
+    np.testing.assert_allclose(jax.jit(jax.grad(sampled))(mean), jax.jit(jax.grad(exact))(mean), atol=0.01)
 
 
 def test_low_rank_noise_has_the_covariance_v_v_transposed():
@@ -178,7 +183,7 @@ def test_every_class_has_noise_of_its_own():
             mean, diagonal, jnp.zeros((1, 2, 0)), key, temperature=1.0, samples=1
         )
     )
-    single = np.exp(one(jax.random.split(jax.random.key(0), 50))[:, 0, 1])
+    single = np.exp(jax.jit(one)(jax.random.split(jax.random.key(0), 50))[:, 0, 1])
     assert np.std(single) > 0.2
     mean = np.array([[0.0, 2.0]], np.float32)
     assert abs(np.exp(draws(mean, diagonal, None, 20_000))[0, 1] - special.expit(2.0)) > 0.1
@@ -223,7 +228,7 @@ def test_how_many_are_kept(rate, size, kept):
 
 
 def test_the_forget_rate_rises_as_published():
-    for epoch, exponent in itertools.product(range(30), (0.5, 1.0, 2.0)):
+    for epoch, exponent in itertools.product((0, 1, 4, 10, 20), (0.5, 1.0, 2.0)):
         expected = 0.4 * min(epoch**exponent / 10, 1)
         np.testing.assert_allclose(losses.forget_rate(jnp.float32(epoch), 0.4, 10.0, exponent), expected, rtol=1e-5)
 
@@ -269,7 +274,7 @@ def test_mixed_examples_against_a_loop():
     weights = (rng.random(40) < 0.6).astype(np.float32)
     key = jax.random.key(3)
     quantiles = losses.beta_quantiles(2.0)
-    found_inputs, found_targets = losses.mixed(
+    found_inputs, found_targets = mixed_up(
         jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights), key, quantiles=jnp.asarray(quantiles)
     )
     partner_key, ratio_key = jax.random.split(key)
