@@ -70,7 +70,7 @@ def engine(task: Task) -> Turn:
     """`rater_training.engine.raters.train`, or raters together, the first call (which may compile) not counted."""
     from rater_training import architectures
     from rater_training.config import Augmentation, RaterConfig
-    from rater_training.engine import compiled, loop
+    from rater_training.engine import calls, compiled
     from rater_training.engine import raters as training
     from rater_training.engine.examples import Examples
 
@@ -114,7 +114,7 @@ def engine(task: Task) -> Turn:
         return {**taken, "steps": taken["steps"] * task.together}
 
     # One step is warm-up, and the others follow in as few calls as the engine makes. Every turn starts from one state.
-    mock.patch.object(loop, "FIRST_STEPS", 1).start()
+    mock.patch.object(calls, "FIRST_STEPS", 1).start()
     mock.patch.object(compiled, "draw", draw_or_first).start()
     start = training.initial_state(rater, Examples({}, images), num_classes=CLASSES)
     mock.patch.object(training, "initial_state", return_value=start).start()

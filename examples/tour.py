@@ -94,7 +94,7 @@ def main() -> None:
         example = next(iter(tfds.as_numpy(splits["noisy_label_train"].take(1))))
         votes = info.features["label"].names
         console.print(
-            f"Example {example['id'].decode()} shows: {votes[example['label']]}; the raters say "
+            f"Example {example['id'].decode()} shows: {votes[example['label']]}; the labels of the raters are "
             f"{', '.join(votes[label] for label in np.unique(example['noisy_labels']))}"
         )
 

@@ -24,7 +24,9 @@ from typing import Any, BinaryIO
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.version import __version__
 
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"noisy-label-datasets/{__version__}"}
 _PIECE = 2**18
 _FINAL = frozenset(range(400, 500)) - {408, 425, 429}  # answers that another try does not change
 
@@ -85,6 +87,7 @@ def download(
     most_bytes: int,
     check: Callable[[pathlib.Path], Any] = lambda path: None,
     patience: Patience = PATIENCE,
+    on_bytes: Callable[[int], Any] = lambda count: None,
 ) -> None:
     """Writes what a URL gives to a local file, once it is whole and checked; until then the file stays as it is.
 
@@ -92,6 +95,7 @@ def download(
       url, most_bytes, patience: as for `fetch`.
       path: of the file; its folder is made.
       check: raises ValueError where the file of the path that it is given is not what is wanted.
+      on_bytes: is told of each piece that comes how many bytes it has.
 
     Raises:
       DownloadError: as `fetch`.
@@ -100,7 +104,7 @@ def download(
 
     def once() -> None:
         with files.writing_atomically(path) as file:
-            _copy(url, file, most_bytes, patience)
+            _copy(url, file, most_bytes, patience, on_bytes)
             file.flush()
             check(pathlib.Path(file.name))
 
@@ -130,7 +134,13 @@ class _Failed(Exception):
         self.final = final
 
 
-def _copy(url: str, file: BinaryIO, most_bytes: int, patience: Patience) -> None:
+def _copy(
+    url: str,
+    file: BinaryIO,
+    most_bytes: int,
+    patience: Patience,
+    on_bytes: Callable[[int], Any] = lambda count: None,
+) -> None:
     """Copies what a URL gives to a file; raises _Failed, and OSError only for the file."""
     deadline = time.monotonic() + patience.total
     with _translated():
@@ -150,6 +160,7 @@ def _copy(url: str, file: BinaryIO, most_bytes: int, patience: Patience) -> None
             if time.monotonic() > deadline:
                 raise _Failed(f"after {patience.total:g} seconds only {copied:,} bytes had come")
             file.write(piece)
+            on_bytes(len(piece))
     if stated is not None and copied < stated:
         raise _Failed(f"it broke off after {copied:,} of {stated:,} bytes")
 
@@ -196,7 +207,7 @@ def _open(url: str, patience: Patience) -> http.client.HTTPResponse:
     watch.daemon = True
     watch.start()
     try:
-        request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
+        request = urllib.request.Request(url, headers=_HEADERS)
         return urllib.request.build_opener(Http, Https).open(request, timeout=patience.silence)
     finally:
         watch.cancel()

@@ -1,4 +1,4 @@
-"""What a built dataset says of itself, from `tfds.load(..., with_info=True)` or `tfds.builder(...).info`."""
+"""What the metadata of a built dataset hold, from `tfds.load(..., with_info=True)` or `tfds.builder(...).info`."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ def missing_from_base(builder: Any) -> str:
 
 
 def rater_features(info: "tfds.core.DatasetInfo") -> "pd.DataFrame":
-    """Returns the raters of a dataset as a table: a row a rater in the order of `noisy_labels`, a column a feature.
+    """Returns the raters of a dataset as a table: a row per rater in the order of `noisy_labels`, a column per feature.
 
     The index is the rater's id. Confusion matrices are nested lists, [K][K] counts with rows clean classes.
 

@@ -54,7 +54,7 @@ class _Holder:
 
     Attributes:
       token: of one claim; '' while the file is being written.
-      worker: 'host:process id', for people.
+      worker: 'host:process id', to be read by humans.
       owner: see `owner.this_process`.
       touched: the file's time.
     """

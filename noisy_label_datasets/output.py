@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import logging
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -95,6 +96,36 @@ def console(**options: Any) -> Console:
                 yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
     return SafeConsole(file=getattr(sys.stdout, "styled", sys.stdout), **options)
+
+
+@contextlib.contextmanager
+def errors_held_back() -> Iterator[list[logging.LogRecord]]:
+    """Keeps back what libraries log as errors while it lasts, and gives it; see `log_again`.
+
+    Apache Beam logs the traceback of an error that it raises as well, and that its caller reports in one line.
+    """
+    held: list[logging.LogRecord] = []
+
+    def hold(record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.ERROR and record not in held[-1:]:  # which each handler asks about
+            held.append(record)
+        return record.levelno < logging.ERROR
+
+    logging.basicConfig()  # so that there is a handler
+    handlers = list(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(hold)
+    try:
+        yield held
+    finally:
+        for handler in handlers:
+            handler.removeFilter(hold)
+
+
+def log_again(held: Iterable[logging.LogRecord]) -> None:
+    """Logs what was held back."""
+    for record in held:
+        logging.getLogger(record.name).handle(record)
 
 
 def _escaped(character: str) -> str:

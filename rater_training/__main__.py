@@ -23,7 +23,7 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import guarded_output, printable
 from rater_training import pools
-from rater_training.config import ConfigError, PoolConfig
+from rater_training.config import PoolConfig
 from rater_training.training.progress import LabellingLines, ProgressLines, Silent
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _main(argv: Sequence[str]) -> int:
     try:
         training_options.check_beam(arguments, arguments.for_beam, not_with_beam=arguments.not_with_beam)
         return arguments.run(arguments)
-    except (NoisyLabelsError, ConfigError, OSError) as error:
+    except (NoisyLabelsError, OSError) as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -15,13 +15,15 @@ import json
 import re
 from collections.abc import Mapping
 
+from noisy_label_datasets.errors import NoisyLabelsError
+
 DTYPES = ("float32", "bfloat16")
 OPTIMIZERS = ("nesterov", "adamw")  # of `rater_training.engine.optimizers`, which needs JAX
 _RATER_ID = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
-class ConfigError(ValueError):
-    """A configuration that cannot be meant."""
+class ConfigError(NoisyLabelsError, ValueError):
+    """A configuration with a value that is not allowed."""
 
 
 def _require(holds: bool, name: str, given: object, allowed: str) -> None:
@@ -65,6 +67,9 @@ class RaterConfig:
       width: multiplier of the number of channels of every layer.
       pretrained: whether all but the last layer starts from weights that were trained on ImageNet
         (`rater_training.pretrained.imagenet`), or from random numbers as the paper's raters do.
+      frozen: whether of such a network the last layer alone is trained (`rater_training.engine.frozen`), on images as
+        they are, without augmentation.
+      features_share: share of the features, drawn by the seed, that the last layer of a frozen network sees, in (0, 1].
       optimizer: 'nesterov', or 'adamw' (`rater_training.engine.optimizers`).
       momentum: of Nesterov's method, or the first beta of AdamW, in [0, 1).
       weight_decay: of kernels (not of biases and normalisation): L2, added to the gradient, or AdamW's.
@@ -84,6 +89,8 @@ class RaterConfig:
     learning_rate: float
     width: float = 1.0
     pretrained: bool = False
+    frozen: bool = False
+    features_share: float = 1.0
     optimizer: str = "nesterov"
     momentum: float = 0.9
     weight_decay: float = 0.0
@@ -101,6 +108,9 @@ class RaterConfig:
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         _require(self.width > 0, "width", self.width, "above 0")
         _require(not self.pretrained or self.width == 1, "width", self.width, "1 for a pretrained network")
+        _require(self.pretrained or not self.frozen, "frozen", self.frozen, "False unless pretrained")
+        _require(0 < self.features_share <= 1, "features_share", self.features_share, "above 0 and at most 1")
+        _require(self.frozen or self.features_share == 1, "features_share", self.features_share, "1 unless frozen")
         _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
         _require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
         _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")

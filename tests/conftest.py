@@ -1,8 +1,27 @@
-"""Settings of every test, by environment so that they reach subprocesses and cost no import."""
+"""Settings of every test, by environment so that they reach subprocesses and cost no import; and how they are run."""
 
 import os
+
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no start-up chatter
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # results are compared on the CPU; name another device to try it
 # Arrays of unequal rank must say how they meet. (Strict dtypes are out of reach: optax's schedules mix int and float.)
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+
+PROCESSES = 2
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
+def pytest_cmdline_main(config):
+    """Runs the whole suite in parallel; a part of it, or with `-n` or `--pdb`, as it is asked for.
+
+    A process takes a whole file, so that what the fixtures of a file prepare is prepared once (and what several files
+    need, by `once.made_once`).
+    """
+    if hasattr(config, "workerinput"):  # one of these processes
+        return
+    option = config.option
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if whole and getattr(option, "numprocesses", 0) is None and not option.usepdb and not option.collectonly:
+        option.numprocesses, option.dist = PROCESSES, "loadfile"

@@ -11,8 +11,11 @@ from noisy_label_datasets.build.configs import standard_configs
 class Builder(NoisyLabelBuilder):
     """Cats vs Dogs with noisy labels, at three levels of noise."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "2.0.0": "An example that nobody labelled has -1 for each rater in `noisy_labels`, where it had an empty list.",
+        "1.0.0": "First release.",
+    }
 
     BASE = TfdsBase(
         name="cats_vs_dogs",
@@ -54,5 +57,11 @@ class Builder(NoisyLabelBuilder):
                 for steps in of_section
             },
             "section33": "Ten raters of Section 3.3 of the paper.",
+        },
+        same_raters={  # Appendix A: trained alike
+            "section32_10000": "medium",
+            "section32_25000": "section31_25000",
+            "section32_100000": "section31_100000",
+            "section33": "high",
         },
     )

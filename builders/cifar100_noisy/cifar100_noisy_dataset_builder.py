@@ -10,8 +10,11 @@ from noisy_label_datasets.build.configs import standard_configs
 class Builder(NoisyLabelBuilder):
     """CIFAR-100 with noisy labels of the 100 classes, at three levels of noise; the superclass goes along."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "2.0.0": "An example that nobody labelled has -1 for each rater in `noisy_labels`, where it had an empty list.",
+        "1.0.0": "First release.",
+    }
 
     BASE = cifar100.BASE
     SPLIT_PLAN = cifar100.SPLIT_PLAN
@@ -24,4 +27,5 @@ class Builder(NoisyLabelBuilder):
         },
         rates=(0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
         published=True,
+        people=("random",),
     )

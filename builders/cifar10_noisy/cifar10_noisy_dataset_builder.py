@@ -13,8 +13,11 @@ CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "
 class Builder(NoisyLabelBuilder):
     """CIFAR-10 with noisy labels, at three levels of noise."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "2.0.0": "An example that nobody labelled has -1 for each rater in `noisy_labels`, where it had an empty list.",
+        "1.0.0": "First release.",
+    }
 
     BASE = TfdsBase(name="cifar10", version="3.0.2", class_names=CLASS_NAMES, image_shape=(32, 32, 3))
     # Section 2.2 of the paper: a training and a validation set, each halved. Its release has 19,987 and 5,021 noisy
@@ -38,5 +41,6 @@ class Builder(NoisyLabelBuilder):
         },
         rates=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
         published=True,
+        people=("random", "worst", "aggregate"),
         studies={"steps_12000": "The raters of high, trained for 12,000 steps (Section 3.2 of the paper)."},
     )

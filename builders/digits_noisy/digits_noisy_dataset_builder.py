@@ -8,9 +8,11 @@ from etils import epath
 
 from noisy_label_datasets.base.arrays import LabelledImages
 from noisy_label_datasets.base.bases import ArraysBase
+from noisy_label_datasets.base.errors import BaseDatasetError
 from noisy_label_datasets.base.splits import SplitPlan
 from noisy_label_datasets.build.builder import NoisyLabelBuilder
 from noisy_label_datasets.build.configs import standard_configs
+from noisy_label_datasets.files import unpack_arrays
 
 ARRAYS = epath.Path(__file__).parent / "digits.npz"
 
@@ -20,9 +22,15 @@ def load_digits() -> Mapping[str, LabelledImages]:
 
     Ink 0..16 becomes brightness 0..255, rounded to whole numbers; an id is the place in scikit-learn's arrays.
     The file is written by noisy_label_datasets/maintenance/digits_arrays.py.
+
+    Raises:
+      BaseDatasetError: the file is damaged.
     """
-    with ARRAYS.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        ink, labels = arrays["ink"], arrays["labels"]
+    try:
+        arrays = unpack_arrays(ARRAYS.read_bytes(), {"ink": 10**6, "labels": 10**5})
+    except (OSError, ValueError) as error:
+        raise BaseDatasetError(f"{ARRAYS} cannot be read, so install the package again: {error}") from error
+    ink, labels = arrays["ink"], arrays["labels"]
     return {
         "all": LabelledImages(
             ids=np.array([f"digits_{i:05d}" for i in range(len(labels))]),
@@ -35,8 +43,11 @@ def load_digits() -> Mapping[str, LabelledImages]:
 class Builder(NoisyLabelBuilder):
     """Handwritten digits with noisy labels, at three levels of noise."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "2.0.0": "An example that nobody labelled has -1 for each rater in `noisy_labels`, where it had an empty list.",
+        "1.0.0": "First release.",
+    }
 
     BASE = ArraysBase(
         name="digits",

@@ -11,8 +11,11 @@ from noisy_label_datasets.build.configs import standard_configs
 class Builder(NoisyLabelBuilder):
     """PatchCamelyon with noisy labels, at three levels of noise."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "2.0.0": "An example that nobody labelled has -1 for each rater in `noisy_labels`, where it had an empty list.",
+        "1.0.0": "First release.",
+    }
 
     # TFDS does not name the classes; 1 is tumour tissue in the centre of the patch.
     BASE = TfdsBase(name="patch_camelyon", version="2.0.0", class_names=("0", "1"), image_shape=(96, 96, 3))
@@ -42,4 +45,5 @@ class Builder(NoisyLabelBuilder):
             },
             "section33": "Twenty raters of Section 3.3 of the paper.",
         },
+        same_raters={"section31_10000": "high", "section33": "high"},  # Appendix A: trained alike
     )

@@ -353,8 +353,15 @@ def decode_image(encoded: bytes, channels: int, size: tuple[int, int] | None = N
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded)) as image:
-        converted = image.convert("L" if channels == 1 else "RGB")
-        if size:
-            converted = converted.resize(size[::-1], Image.Resampling.BILINEAR)
-        decoded = np.asarray(converted, dtype=np.uint8)
-    return decoded.reshape(*decoded.shape[:2], channels)
+        decoded = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
+    decoded = decoded.reshape(*decoded.shape[:2], channels)
+    return resize_image(decoded, size) if size else decoded
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns an image [h, w, c] uint8, c 1 or 3, stretched or shrunk to (height, width), bilinearly."""
+    from PIL import Image
+
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    resized = np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR), dtype=np.uint8)
+    return resized.reshape(*size, image.shape[-1])

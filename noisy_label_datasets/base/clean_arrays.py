@@ -11,6 +11,7 @@ import contextlib
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,44 +42,80 @@ def write_clean_arrays(
       CleanDatasetError: images of several sizes, or a split without examples.
       OSError: the disk is full.
     """
-    ids: dict[str, list[str]] = {split: [] for split in SPLITS}
-    labels: dict[str, list[int]] = {split: [] for split in SPLITS}
-    for batch in batches():
-        for split, id_, label in zip(
-            plan.assign(batch.base_split, batch.ids).tolist(), batch.ids, batch.labels, strict=True
-        ):
-            ids[split].append(id_)
-            labels[split].append(label)
-    if empty := [split for split in SPLITS if not ids[split]]:
-        raise CleanDatasetError(f"split {', '.join(empty)} has no examples")
-    sorted_ids, rows = {}, {}
-    for split in SPLITS:
-        as_read = np.array(ids.pop(split), dtype=np.str_)
-        order = np.argsort(as_read, kind="stable")
-        sorted_ids[split], rows[split] = as_read[order], iter(np.argsort(order).tolist())
-        np.save(folder / f"{split}.ids.npy", sorted_ids[split], allow_pickle=False)
-        of_split = np.array(labels[split], dtype=np.int32)[order]
-        np.save(folder / f"{split}.labels.npy", of_split, allow_pickle=False)
-
-    with contextlib.ExitStack() as stack:
-        files: dict[str, ImageFile] = {}
-        for batch in batches():
-            for split, id_, encoded in zip(
-                plan.assign(batch.base_split, batch.ids).tolist(), batch.ids, batch.images, strict=True
-            ):
-                image = decode_image(encoded, channels, size)
-                if split not in files:
-                    shape = (len(sorted_ids[split]), *image.shape)
-                    files[split] = stack.enter_context(ImageFile(folder / f"{split}.images.npy", shape))
-                files[split].write(next(rows[split]), image, id_)
+    labels = _read_labels(batches(), plan)
+    indices = {split: _write_index(folder, split, labels[split]) for split in SPLITS}
+    _write_images(folder, batches(), plan, indices, channels=channels, size=size)
     return {
         split: LabelledImages(
-            ids=sorted_ids[split],
+            ids=index.ids,
             images=np.lib.format.open_memmap(folder / f"{split}.images.npy", mode="r"),
             labels=np.lib.format.open_memmap(folder / f"{split}.labels.npy", mode="r"),
         )
-        for split in SPLITS
+        for split, index in indices.items()
     }
+
+
+class _Labels(NamedTuple):
+    """Ids and labels of a split in the order of the base."""
+
+    ids: list[str]
+    labels: list[int]
+
+
+class _Index(NamedTuple):
+    """Sorted ids [n] <U of a split, and the row of each example in the order of the base."""
+
+    ids: np.ndarray
+    rows: list[int]
+
+
+def _read_labels(batches: Iterable[ExampleBatch], plan: SplitPlan) -> dict[str, _Labels]:
+    """Returns the labels of each split.
+
+    Raises:
+      CleanDatasetError: a split without examples.
+    """
+    splits = {split: _Labels([], []) for split in SPLITS}
+    for batch in batches:
+        assigned = plan.assign(batch.base_split, batch.ids).tolist()
+        for split, id_, label in zip(assigned, batch.ids, batch.labels, strict=True):
+            splits[split].ids.append(id_)
+            splits[split].labels.append(label)
+    if empty := [split for split in SPLITS if not splits[split].ids]:
+        raise CleanDatasetError(f"split {', '.join(empty)} has no examples")
+    return splits
+
+
+def _write_index(folder: pathlib.Path, split: str, read: _Labels) -> _Index:
+    """Writes ids and labels of a split, sorted by id."""
+    ids = np.array(read.ids, dtype=np.str_)
+    order = np.argsort(ids, kind="stable")
+    np.save(folder / f"{split}.ids.npy", ids[order], allow_pickle=False)
+    np.save(folder / f"{split}.labels.npy", np.array(read.labels, dtype=np.int32)[order], allow_pickle=False)
+    return _Index(ids[order], np.argsort(order).tolist())
+
+
+def _write_images(
+    folder: pathlib.Path,
+    batches: Iterable[ExampleBatch],
+    plan: SplitPlan,
+    indices: Mapping[str, _Index],
+    *,
+    channels: int,
+    size: tuple[int, int] | None,
+) -> None:
+    """Writes the images of all splits, each to the row of its id."""
+    rows = {split: iter(index.rows) for split, index in indices.items()}
+    with contextlib.ExitStack() as stack:
+        files: dict[str, ImageFile] = {}
+        for batch in batches:
+            assigned = plan.assign(batch.base_split, batch.ids).tolist()
+            for split, id_, encoded in zip(assigned, batch.ids, batch.images, strict=True):
+                image = decode_image(encoded, channels, size)
+                if split not in files:
+                    shape = (len(indices[split].ids), *image.shape)
+                    files[split] = stack.enter_context(ImageFile(folder / f"{split}.images.npy", shape))
+                files[split].write(next(rows[split]), image, id_)
 
 
 class ImageFile(contextlib.AbstractContextManager):

@@ -1,5 +1,6 @@
 """A dataset of TFDS as a base: find it, or get it, and read it without decoding its images."""
 
+import errno
 import pathlib
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,14 +9,23 @@ from typing import Any
 import requests
 import tensorflow_datasets as tfds
 from etils import epath
-from tensorflow_datasets.core.download import resource
+from tensorflow_datasets.core.download import download_manager, extractor, util
 from tensorflow_datasets.core.utils import file_utils
 
 from noisy_label_datasets.base.errors import BaseDatasetError
+from noisy_label_datasets.base.tfds_downloads import damaged_downloads, downloaded, with_bounded_downloads
+from noisy_label_datasets.download import PATIENCE, DownloadError
+from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import sweep
 from noisy_label_datasets.lease import taking_turns
 
 CONNECT_SECONDS = 20
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_TFDS_DOWNLOAD_ERRORS = (
+    util.DownloadError,
+    download_manager.NonMatchingChecksumError,
+    extractor.UnsafeArchiveError,
+)
 
 
 def find_prepared(name: str, version: str, data_dir: Any) -> Any:
@@ -36,10 +46,16 @@ def prepared_builder(name: str, version: str, data_dir: Any) -> Any:
     none, TFDS downloads and prepares it in `data_dir`.
 
     Raises:
-      BaseDatasetError: it is nowhere and cannot be downloaded, or TFDS has another version of it.
+      BaseDatasetError: it is nowhere and cannot be downloaded, TFDS has another version of it, or it is damaged.
     """
     if (folder := find_prepared(name, version, data_dir)) is not None:
-        return tfds.builder_from_directory(folder)
+        try:
+            return tfds.builder_from_directory(folder)
+        except Exception as error:  # of a damaged description any
+            what = f"{type(error).__name__}: {_first_line(error)}"
+            raise BaseDatasetError(
+                f"the base dataset in {folder} cannot be read ({what}); remove that folder, and it is prepared anew"
+            ) from error
     roots = _roots(data_dir)
     others = [
         f"{folder.name} (in {root})"
@@ -66,10 +82,23 @@ def _prepare(name: str, version: str, data_dir: Any, wanted: str) -> Any:
     try:
         with taking_turns(builder.data_path):  # who comes second finds it prepared
             sweep(pathlib.Path(builder.data_path))
-            builder.download_and_prepare()
-    except requests.RequestException as error:
-        raise BaseDatasetError(f"{wanted}. Its download failed ({error}); {remedy}") from error
+            with_bounded_downloads(builder, PATIENCE).download_and_prepare()
+    except (requests.RequestException, DownloadError, *_TFDS_DOWNLOAD_ERRORS) as error:
+        raise BaseDatasetError(f"{wanted}. Its download failed ({_first_line(error)}); {remedy}") from error
+    except NoisyLabelsError:
+        raise
+    except Exception as error:  # of a file that is not what a dataset's own code expects, any
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise
+        if damaged := damaged_downloads(builder):
+            remedy = f"remove {', '.join(map(str, damaged))}, damaged since it was downloaded, and try again"
+        what = f"{type(error).__name__}: {_first_line(error)}"
+        raise BaseDatasetError(f"{wanted}. TFDS cannot prepare it ({what}); {remedy}") from error
     return tfds.builder_from_directory(builder.data_path)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _unreachable_hosts(builder: Any) -> list[str]:
@@ -78,11 +107,10 @@ def _unreachable_hosts(builder: Any) -> list[str]:
     TFDS tries an unreachable host for over three minutes before it says so; here it is one connection a host. What was
     downloaded before is not asked for. Any answer, be it an error, counts as one, as does a slow one.
     """
-    downloads = builder.data_dir_root / "downloads"
     urls = {
         urllib.parse.urlsplit(url).netloc: url
-        for url, info in (builder.url_infos or {}).items()
-        if url.startswith("http") and not (downloads / resource.get_dl_fname(url, info.checksum)).exists()
+        for url in builder.url_infos or {}
+        if url.startswith("http") and downloaded(builder, url) is None
     }
     unreachable = []
     for host, url in urls.items():
@@ -92,6 +120,8 @@ def _unreachable_hosts(builder: Any) -> list[str]:
             continue
         except (requests.ConnectionError, requests.Timeout):
             unreachable.append(host)
+        except requests.RequestException:  # an answer, though not one of HTTP
+            continue
     return unreachable
 
 

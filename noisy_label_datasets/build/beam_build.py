@@ -47,6 +47,7 @@ from noisy_label_datasets.build.join import (
     Fault,
     check_faults,
     example_features,
+    no_labels,
     other_label,
 )
 from noisy_label_datasets.errors import NoisyLabelsError
@@ -57,7 +58,7 @@ NAMED = 3  # how many ids of a fault a report names
 _IDS, _FAULTS = "ids", "faults"
 
 
-class BeamError(NoisyLabelsError):
+class BeamBuildError(NoisyLabelsError):
     """A pipeline that failed, for a reason that is no error of this package."""
 
 
@@ -126,6 +127,7 @@ class BeamJoin:
     Attributes:
       folder: of the label tables and the report; workers reach it.
       labelled: the splits with labels.
+      num_raters: R.
       division: says which example is in which split.
       parts: the base, to be read in parallel.
       extra_names: of the base's further class labels.
@@ -134,6 +136,7 @@ class BeamJoin:
 
     folder: Any
     labelled: tuple[str, ...]
+    num_raters: int
     division: Division
     parts: Sequence[Part]
     extra_names: tuple[str, ...]
@@ -166,7 +169,8 @@ class BeamJoin:
         try:
             for split in labels.ids:
                 LabelTable.write(folder, split, labels, draws[split])
-            yield cls(folder, tuple(labels.ids), labels.division, parts, tuple(extra_names), may_lack)
+            num_raters = len(labels.raters)
+            yield cls(folder, tuple(labels.ids), num_raters, labels.division, parts, tuple(extra_names), may_lack)
         finally:
             folder.rmtree()
 
@@ -245,7 +249,7 @@ class _JoinParts(beam.DoFn):
                 splits.tolist(), rows.tolist(), batch.ids, batch.images, batch.labels, extras, strict=True
             ):
                 yield output(_IDS, (id_, split))
-                noisy_labels, draw = [], NO_RATER
+                noisy_labels, draw = no_labels(self.join.num_raters), NO_RATER
                 if row != UNLABELLED:
                     table = self.tables[split]
                     noisy_labels, draw = table.noisy_labels[row].tolist(), int(table.draws[row])
@@ -336,13 +340,13 @@ def original_error(error: Exception) -> Exception:
     """Returns the error that a worker raised.
 
     Out of Beam comes the worker's traceback as text, or, of a worker in the same process, the error with a remark.
-    An error of this package comes back as itself, one of the disk as OSError, any other as BeamError.
+    An error of this package comes back as itself, one of the disk as OSError, any other as BeamBuildError.
     """
     found = _OF_WORKER.findall("".join(traceback.format_exception_only(error)))
     if not found:
         if isinstance(error, (NoisyLabelsError, OSError)):
             return error
-        return BeamError(f"building with Beam failed: {type(error).__name__}: {error}")
+        return BeamBuildError(f"building with Beam failed: {type(error).__name__}: {error}")
     name, message = found[-1][:2]
     if wrapped := re.match(_RAISED, message):  # Beam makes a RuntimeError of what it cannot make anew
         name, message = wrapped[1], message[wrapped.end() :]
@@ -351,4 +355,4 @@ def original_error(error: Exception) -> Exception:
         return kind(message)
     if isinstance(kind, type) and issubclass(kind, OSError):
         return OSError(message)
-    return BeamError(f"building with Beam failed: {name}: {message}")
+    return BeamBuildError(f"building with Beam failed: {name}: {message}")

@@ -27,13 +27,15 @@ from noisy_label_datasets.base.bases import Base
 from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
-from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id
+from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id, no_labels
+from noisy_label_datasets.build.outdated import source_text, warn_if_outdated
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import replacing, set_aside, sweep
 from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
 from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.noise.figures import noise_figures
+from noisy_label_datasets.output import errors_held_back, log_again
 from noisy_label_datasets.registration import builder_class, import_builders, remember
 
 MANUAL_DOWNLOAD_INSTRUCTIONS = """\
@@ -102,27 +104,56 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                 "built anew"
             ) from error
         self._beam = beam
+        self._warned = False
         self._original_state["beam"] = beam  # what TFDS makes a pickled builder anew of
 
     def _info(self) -> tfds.core.DatasetInfo:
-        label = tfds.features.ClassLabel(names=self.BASE.class_names)
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "id": tfds.features.Text(),
-                    "image": tfds.features.Image(shape=self.BASE.image_shape),
-                    "label": label,
-                    "noisy_labels": tfds.features.Sequence(label),
-                    "noisy_label": label,
-                    "noisy_label_rater": np.int32,
-                    **{
-                        name: tfds.features.ClassLabel(names=class_names)
-                        for name, class_names in self.BASE.extra_labels.items()
-                    },
-                }
-            ),
+            features=self._stored_features() or self._features(self._num_raters()),
             supervised_keys=("image", "noisy_label"),
             metadata=tfds.core.MetadataDict(),
+        )
+
+    def _stored_features(self) -> tfds.features.FeatureConnector | None:
+        """Returns the features with which this version was built; None: it is not built."""
+        if not (self.data_path / "features.json").exists():
+            return None
+        return tfds.features.FeaturesDict.from_config(os.fspath(self.data_path))
+
+    def _num_raters(self) -> int | None:
+        """Returns R of the labels of which it would be built; None: they are not at hand."""
+        if self.code_path is None:  # a builder of a notebook
+            return None
+        identity = self.builder_config.source.identify(self.label_context())
+        return None if identity is None else identity.num_raters
+
+    def _features(self, num_raters: int | None) -> tfds.features.FeaturesDict:
+        """Returns what an example has; num_raters: R, None where the labels are not at hand yet."""
+        label = tfds.features.ClassLabel(names=self.BASE.class_names)
+        # A tensor and no sequence of class labels: TFDS batches sequences of unknown length by padding them with zeros,
+        # a class here, gives them as lists, which loaders transpose, and needs twice as long to write them.
+        noisy_labels = tfds.features.Tensor(
+            shape=(num_raters,),
+            dtype=np.int64,
+            doc=tfds.features.Documentation(
+                desc="One label a rater, in the order of the raters; the classes are those of `label`. "
+                "-1: this rater has not labelled the example.",
+                value_range=f"-1..{len(self.BASE.class_names) - 1}",
+            ),
+        )
+        return tfds.features.FeaturesDict(
+            {
+                "id": tfds.features.Text(),
+                "image": tfds.features.Image(shape=self.BASE.image_shape),
+                "label": label,
+                "noisy_labels": noisy_labels,
+                "noisy_label": label,
+                "noisy_label_rater": np.int32,
+                **{
+                    name: tfds.features.ClassLabel(names=class_names)
+                    for name, class_names in self.BASE.extra_labels.items()
+                },
+            }
         )
 
     def download_and_prepare(
@@ -136,7 +167,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
           OSError: the folder cannot be written or the disk is full.
         """
         anew = download_config is not None and download_config.download_mode.overwrite_dataset
-        if self.is_prepared() and not anew:
+        if (self.is_prepared() and not anew) or _is_mocked():
             super().download_and_prepare(download_config=download_config, **kwargs)
             return
         with taking_turns(self.data_path) as lease:
@@ -152,6 +183,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     def _take_what_is_there(self, file_format: Any) -> None:
         wanted = self.info.file_format if file_format is None else tfds.core.FileFormat(file_format)
         self.info.read_from_directory(self.data_dir)
+        self.info._features = self._stored_features()
         there = tfds.builder_from_directory(self.data_dir).info.file_format
         if there != wanted:
             name = f"{self.name}/{self.builder_config.name}"
@@ -192,6 +224,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """Yields the examples of a split; draws: [n] the rater whose label is `noisy_label`, where there are labels."""
         noisy_labels = labels.noisy_labels[split].tolist() if split in labels.noisy_labels else []
         of_row = draws.tolist() if draws is not None else []
+        unlabelled = no_labels(len(labels.raters))
         for example in spool.read(split):
             labelled = example.row != UNLABELLED
             yield (
@@ -200,7 +233,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                     example.id,
                     example.image,
                     example.label,
-                    noisy_labels[example.row] if labelled else [],
+                    noisy_labels[example.row] if labelled else unlabelled,
                     of_row[example.row] if labelled else NO_RATER,
                     dict(zip(self.BASE.extra_labels, example.extra_labels, strict=True)),
                 ),
@@ -210,8 +243,9 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """Returns the labels and, of each split that has some, which rater's is `noisy_label`; fills the metadata."""
         labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
         self.info.metadata.update(self._metadata(labels))
+        self.info._features = self._features(len(labels.raters))  # TFDS has no other way to declare what is known now
         draws = {
-            split: sample_raters(ids.tolist(), len(labels.raters))
+            split: sample_raters(ids.tolist(), labels.noisy_labels[split])
             if split in NOISY_SPLITS
             else np.full(len(ids), NO_RATER)
             for split, ids in labels.ids.items()
@@ -241,10 +275,14 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
             self._split_generators = split_generators  # type: ignore[method-assign,assignment]
             try:
-                splits = super()._generate_splits(dl_manager, config)
+                with errors_held_back() as held:
+                    splits = super()._generate_splits(dl_manager, config)
             except Exception as error:
                 original = beam_build.original_error(error)
-                raise original from (error if isinstance(original, beam_build.BeamError) else None)
+                if not isinstance(original, beam_build.BeamBuildError):
+                    raise original from None
+                log_again(held)
+                raise original from error
             finally:
                 del self._split_generators
             self._note_missing(labels, join.check())
@@ -280,6 +318,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             "noise": noise_figures(labels, self.BASE.class_names),
             "origin": labels.origin,
             "labels_sha256": labels.sha256,
+            "source": source_text(self.builder_config.source),
             "provenance": dict(labels.provenance),
         }
 
@@ -297,18 +336,26 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """As of every TFDS builder; of pairs of image and label nothing else is read from the file."""
         if as_supervised and decoders is None:
             decoders = tfds.decode.PartialDecoding(dict.fromkeys(self.info.supervised_keys, True))
-        return super().as_dataset(split, decoders=decoders, as_supervised=as_supervised, **kwargs)
+        self._warn_if_outdated()
+        # By name: `tfds.testing.mock_data` puts functions in the place of this one and the next that take nothing else.
+        return super().as_dataset(split=split, decoders=decoders, as_supervised=as_supervised, **kwargs)
 
-    def as_data_source(self, *args: Any, **kwargs: Any) -> Any:
+    def as_data_source(self, split: Any = None, **kwargs: Any) -> Any:
         """As of every TFDS builder; whole examples are decoded faster."""
         from noisy_label_datasets.build.random_access import example_sources
 
-        return example_sources(super().as_data_source(*args, **kwargs))
+        self._warn_if_outdated()
+        return example_sources(super().as_data_source(split=split, **kwargs))
+
+    def _warn_if_outdated(self) -> None:
+        if not self._warned:
+            self._warned = True
+            warn_if_outdated(self)
 
     def clean_dataset(
         self, folder: str | os.PathLike | None = None, *, image_size: tuple[int, int] | None = None
     ) -> CleanDataset:
-        """Returns images and clean labels of the five splits as arrays: what raters are trained on.
+        """Returns images and clean labels of the five splits as arrays, on which raters are trained.
 
         Images are memory-mapped, so that a dataset of any size can be had.
 
@@ -346,7 +393,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
 
 def load_clean_dataset(dataset: str, data_dir: str | os.PathLike | None = None) -> CleanDataset:
-    """Returns images and clean labels of one of this package's datasets, what its raters are trained on.
+    """Returns images and clean labels of one of this package's datasets, on which its raters are trained.
 
     Args:
       dataset: 'cifar10_noisy'.
@@ -364,6 +411,11 @@ def _manual_dir(dl_manager: tfds.download.DownloadManager) -> Any:
         return dl_manager.manual_dir
     except AssertionError:  # it is not there or empty
         return None
+
+
+def _is_mocked() -> bool:
+    """Returns whether `tfds.testing.mock_data` stands in for building: then nothing is written anywhere."""
+    return tfds.core.DatasetBuilder.download_and_prepare.__module__ != tfds.core.DatasetBuilder.__module__
 
 
 def _name_and_version(base: Base) -> Mapping[str, str]:

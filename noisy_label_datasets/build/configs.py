@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow_datasets as tfds
 
+from noisy_label_datasets.labels.cifar_n import CifarN
 from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
 from noisy_label_datasets.labels.published import Published
 from noisy_label_datasets.labels.sources import LabelSource, Raters
@@ -39,6 +40,8 @@ def standard_configs(
     rates: Sequence[float] = (),
     published: bool = False,
     studies: Mapping[str, str] | None = None,
+    people: Sequence[str] = (),
+    same_raters: Mapping[str, str] | None = None,
 ) -> list[NoisyLabelConfig]:
     """Returns the configs of a dataset.
 
@@ -49,9 +52,15 @@ def standard_configs(
         level, which should be the best.
       published: whether the paper's authors released labels of these levels: `published_<level>`.
       studies: name -> description, of raters beyond the levels, which the paper has for one of its studies.
+      people: kinds of the labels that people gave to CIFAR (`labels.cifar_n.KINDS`): `human_<kind>`.
+      same_raters: study -> level or study whose raters it has, where the paper trained both alike.
     """
+    pools = {name: name for name in levels} | dict.fromkeys(studies or {}) | dict(same_raters or {})
     raters, for_studies = (
-        [NoisyLabelConfig(name=name, description=text, source=Raters(name)) for name, text in described.items()]
+        [
+            NoisyLabelConfig(name=name, description=text, source=Raters(pools[name] or name))
+            for name, text in described.items()
+        ]
         for described in (levels, studies or {})
     )
     flips = [
@@ -61,7 +70,8 @@ def standard_configs(
     ]
     released = [NoisyLabelConfig(name=f"published_{level}", source=Published(level)) for level in levels if published]
     dials = [dial_config(rate, of=next(iter(levels))) for rate in rates]
-    return [*raters, *flips, *released, *dials, *for_studies]
+    by_people = [NoisyLabelConfig(name=f"human_{kind}", source=CifarN(kind)) for kind in people]
+    return [*raters, *flips, *released, *by_people, *dials, *for_studies]
 
 
 def dial_config(rate: float, *, of: str = "low", rescaling: str = "error_odds") -> NoisyLabelConfig:

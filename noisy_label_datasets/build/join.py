@@ -18,9 +18,15 @@ from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.sources import NoisyLabels
+from noisy_label_datasets.noise.metrics import MISSING
 
 UNLABELLED = -1
 NO_RATER = -1
+
+
+def no_labels(num_raters: int) -> list[int]:
+    """Returns the noisy labels of an example that nobody labelled: [R], all of them MISSING."""
+    return [MISSING] * num_raters
 
 
 class JoinError(NoisyLabelsError, ValueError):
@@ -143,7 +149,7 @@ def example_features(
 
     Args:
       id_, image, label, extra_labels: of the base.
-      noisy_labels: [R] of the raters, or none.
+      noisy_labels: [R] of the raters; MISSING where a rater has not labelled it.
       rater: the one whose label is the example's `noisy_label`; NO_RATER: it is the clean label.
     """
     return {

@@ -24,10 +24,10 @@ def _reader(feature: Any) -> Callable[[Any], Any] | None:
         return lambda stored: feature.decode_example_np(stored.bytes_list.value[0])
     if isinstance(feature, tfds.features.Text):
         return lambda stored: stored.bytes_list.value[0]
-    if isinstance(feature, tfds.features.Sequence) and isinstance(feature.feature, tfds.features.ClassLabel):
-        return lambda stored: list(np.array(stored.int64_list.value, np.int64))
     if isinstance(feature, tfds.features.ClassLabel) or (feature.shape == () and feature.np_dtype == np.int32):
         return lambda stored: stored.int64_list.value[0]
+    if isinstance(feature, tfds.features.Tensor) and len(feature.shape) == 1 and feature.np_dtype == np.int64:
+        return lambda stored: np.array(stored.int64_list.value, np.int64)
     return None
 
 
@@ -35,9 +35,18 @@ def _reader(feature: Any) -> Callable[[Any], Any] | None:
 class ExampleSource(ArrayRecordDataSource):
     """TFDS's random access to array_record files, decoding whole examples faster."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._readers: dict[str, Callable[[Any], Any]] | None = None
+    _readers: dict[str, Callable[[Any], Any]] | None = dataclasses.field(default=None, init=False, compare=False)
+
+    @classmethod
+    def of(cls, source: ArrayRecordDataSource) -> ExampleSource:
+        """Returns the same source, over the files that it has opened.
+
+        Opened anew they would be others where TFDS is mocked (`tfds.testing.mock_data`): there its source has a reader
+        of its own, and a dataset without splits.
+        """
+        faster = cls.__new__(cls)
+        faster.__dict__.update(source.__dict__)
+        return faster
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_readers": None}  # closures, which a loader's workers make anew
@@ -45,7 +54,7 @@ class ExampleSource(ArrayRecordDataSource):
     def _deserialize(self, record: bytes) -> Any:
         if self._readers is None:
             self._readers = self._choose()
-        if not self._readers:
+        if not self._readers or not isinstance(record, bytes):  # a mocked reader gives whole examples
             return super()._deserialize(record)
         stored = tf_example_pb2.Example.FromString(record).features.feature
         return {name: read(stored[name]) for name, read in self._readers.items()}
@@ -67,9 +76,4 @@ def example_sources(sources: Any) -> Any:
         return type(sources)(map(example_sources, sources))
     if type(sources) is not ArrayRecordDataSource:
         return sources
-    return ExampleSource(
-        dataset_info=sources.dataset_info,
-        split=sources.split,
-        decoders=sources.decoders,
-        deserialize_method=sources.deserialize_method,
-    )
+    return ExampleSource.of(sources)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noisy_label_datasets.build.reading import UnreadableError, read_labels
+from noisy_label_datasets.build.outdated import why_outdated
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.info import full_name, missing_from_base
 from noisy_label_datasets.labels.checksums import CHECKSUMS, verify_shipped_files
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, MissingLabelsError, NoisyLabels
+from noisy_label_datasets.noise import metrics
 from noisy_label_datasets.noise.figures import noise_figures
+from noisy_label_datasets.reading import UnreadableError, read_labels
 from noisy_label_datasets.registration import builder_class, own_names
 
 if TYPE_CHECKING:
@@ -75,26 +77,26 @@ def verify_config(builder: "NoisyLabelBuilder") -> Iterator[Finding]:
     source, context = builder.builder_config.source, builder.label_context()
     try:
         if not source.is_at_hand(context):
-            raise MissingLabelsError(source.absence())
+            raise MissingLabelsError(source.absence(context))
         labels = source.load(context)
         yield Finding(OK, subject, f"{labels.origin}, {len(labels.raters)} raters, SHA-256 {labels.sha256}")
     except MissingLabelsError:
-        yield Finding(ABSENT, subject, source.absence())
+        yield Finding(ABSENT, subject, source.absence(context))
     except (NoisyLabelsError, OSError) as error:
         yield Finding(FAULT, subject, str(error))
     subject = f"{full_name(builder)} {builder.version}, dataset"
     if not builder.is_prepared():
         yield Finding(ABSENT, subject, f"not built in {builder.data_dir_root}")
         return
-    if labels is not None and builder.info.metadata["labels_sha256"] != labels.sha256:
-        labels = None
-    if faults := list(faults_of_built(builder, labels)):
+    outdated = None if labels is None else why_outdated(builder, labels)
+    faults = [] if outdated is None else [f"built {outdated}: `noisy-labels build {full_name(builder)}` builds it anew"]
+    if faults := faults + list(faults_of_built(builder, labels if outdated is None else None)):
         yield Finding(FAULT, subject, "; ".join(faults))
         return
     examples = sum(split.num_examples for split in builder.info.splits.values())
     notes = [f"{examples:,} examples and all figures", missing_from_base(builder)]
     if labels is None:
-        notes.append("built from other labels than those that would be used now")
+        notes.append("the labels that it was built from are not at hand")
     yield Finding(OK, subject, ", ".join(filter(None, notes)))
 
 
@@ -114,7 +116,7 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: NoisyLabels | None) ->
       builder: of a prepared dataset.
       labels: what it was built from, or None if that is not at hand: then its own metadata is all it is compared with.
     """
-    read, unreadable = _Read({}, {}, {}), False
+    read, stated, unreadable = _Read({}, {}, {}), builder.info.metadata["noise"], False
     for split, info in builder.info.splits.items():
         try:
             built = read_labels(builder, split)
@@ -129,13 +131,13 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: NoisyLabels | None) ->
         if split not in NOISY_SPLITS and (built.noisy_label_rater != -1).any():
             yield f"{split} has examples whose noisy_label is a rater's"
         if wrong := int((one_label != built.noisy_label).sum()):
-            yield f"noisy_label of {wrong} examples of {split} is not what its rater said"
-        if not any(built.noisy_labels):
+            yield f"noisy_label of {wrong} examples of {split} is not that of its rater"
+        if split not in stated["splits"] and not metrics.is_labelled(built.noisy_labels).any():
             continue
         order = np.argsort(np.array(built.ids))
         read.ids[split] = np.array(built.ids)[order]
         read.clean_labels[split] = built.labels[order]
-        read.noisy_labels[split] = np.array(built.noisy_labels, dtype=np.int32)[order]
+        read.noisy_labels[split] = built.noisy_labels[order]
     if unreadable:
         return
     if labels is not None:
@@ -144,15 +146,14 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: NoisyLabels | None) ->
         # What the metadata does not count is reported with the ids that differ.
         as_counted = counted and {split: len(ids) for split, ids in missing.items()} == counted
         yield from _differences_by_id(read, labels.without(missing) if as_counted else labels)
-    stated = builder.info.metadata["noise"]
     for where in _differing(noise_figures(read, builder.info.features["label"].names), stated):
         yield f"the figure {where} in its metadata is not what its examples give"
 
 
-def _one_noisy_label(noisy_labels: list[list[int]], raters: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _one_noisy_label(noisy_labels: np.ndarray, raters: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns [n]: the label of the rater that an example names, or its clean label where it names none."""
-    votes = zip(noisy_labels, raters.tolist(), labels.tolist(), strict=True)
-    return np.array([given[rater] if 0 <= rater < len(given) else label for given, rater, label in votes])
+    named = (raters >= 0) & (raters < noisy_labels.shape[1])
+    return np.where(named, noisy_labels[np.arange(len(labels)), np.where(named, raters, 0)], labels)
 
 
 def _differences_by_id(read: _Read, labels: NoisyLabels) -> Iterator[str]:

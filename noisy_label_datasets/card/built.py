@@ -19,11 +19,11 @@ def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
     """Returns the noise card of a dataset that is built.
 
     Args:
-        builder: of one of this package's datasets, prepared.
-        table1: the comparison with people's labels, where there is one.
+      builder: of one of this package's datasets, prepared.
+      table1: the comparison with human labels, where there is one.
 
     Raises:
-        NotBuiltError: it is not prepared.
+      NotBuiltError: it is not prepared.
     """
     info = builder.info
     metadata = info.metadata or {}
@@ -48,19 +48,13 @@ def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
 
 def read_images(builder: Any, split: str, ids: Collection[str]) -> dict[str, np.ndarray]:
     """Reads some images of a split of a built dataset: id -> [h, w, c] uint8."""
-    import tensorflow_datasets as tfds
+    from noisy_label_datasets.reading import stored_examples
 
-    as_stored = {"image": tfds.decode.SkipDecoding()}
-    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:  # which knows no partial decoding
-        examples = builder.as_data_source(split, decoders=as_stored)
-    else:
-        decoders = tfds.decode.PartialDecoding({"id": True, "image": True}, decoders=as_stored)
-        examples = tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))
     channels = builder.info.features["image"].shape[-1]
     wanted = {id_.encode() for id_ in ids}
     return {
         example["id"].decode(): decode_image(example["image"], channels)
-        for example in examples
+        for example in stored_examples(builder, split, ("id", "image"))
         if example["id"] in wanted
     }
 

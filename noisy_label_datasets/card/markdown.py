@@ -15,7 +15,7 @@ BEGIN, END = "<!-- noise cards: begin -->", "<!-- noise cards: end -->"
 
 
 def to_markdown(cards: Sequence[NoiseCard]) -> str:
-    """Returns a table with a row a config."""
+    """Returns a table with a row per config."""
     heads = [
         "Config",
         "Raters",
@@ -27,7 +27,7 @@ def to_markdown(cards: Sequence[NoiseCard]) -> str:
     heads += ["Difficulty explained by the class"]
     with_people = any(card.table1 for card in cards)
     if with_people:
-        heads += ["Distance to people ÷ that of independent flips"]
+        heads += ["Distance to human labels ÷ that of independent flips"]
     lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
     for card in cards:
         noise, errors = card.noise, card.rater_errors()
@@ -53,7 +53,7 @@ def replace_between_marks(readme: str, table: str) -> str:
     """Returns the text with the table in place of what stood between the marks.
 
     Raises:
-        NoisyLabelsError: the marks are not there, once each and in order; or a config there is not in the table.
+      NoisyLabelsError: the marks are not there, once each and in order; or a config there is not in the table.
     """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)

@@ -16,16 +16,16 @@ class NoiseCard:
     """The noise card of one config of one dataset.
 
     Attributes:
-        name: 'cifar10_noisy/medium'.
-        version: '1.0.0'.
-        summary: a sentence or two on what the dataset is.
-        class_names: of the K classes.
-        splits: split -> number of examples, in order.
-        raters: R mappings of features, in the order of the labels; {"id": ...} at least.
-        noise: `noise_figures` of the labels.
-        provenance: what it came from and how: short texts by name.
-        images: id -> [h, w] or [h, w, c] uint8, of examples that the figures name.
-        table1: the comparison with people's labels, where there are any.
+      name: 'cifar10_noisy/medium'.
+      version: '1.0.0'.
+      summary: a sentence or two on what the dataset is.
+      class_names: of the K classes.
+      splits: split -> number of examples, in order.
+      raters: R mappings of features, in the order of the labels; {"id": ...} at least.
+      noise: `noise_figures` of the labels.
+      provenance: what it came from and how: short texts by name.
+      images: id -> [h, w] or [h, w, c] uint8, of examples that the figures name.
+      table1: the comparison with human labels, where there are any.
     """
 
     name: str
@@ -61,7 +61,7 @@ class NoiseCard:
         """How many examples 0 .. R raters would label rightly if errors hung on the class alone: [R + 1] float64.
 
         A binomial distribution a class, at the class's error rate. The real counts lie further out on both sides, the
-        more so the more the noise hangs on the image.
+        more so the more the noise depends on the image.
         """
         num_raters = self.noise["num_raters"]
         examples = np.array(self.noise["confusion_matrix"]).sum(axis=1) / num_raters

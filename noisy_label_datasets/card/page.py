@@ -71,7 +71,7 @@ def _tiles(card: NoiseCard) -> str:
         (f"{noise['num_examples']:,}", "examples to train on, each with every rater’s label"),
     ]
     if share is not None:
-        tiles.append((percent(share), "of the spread in difficulty hangs on the class, the rest on the image"))
+        tiles.append((percent(share), "of the spread in difficulty depends on the class, the rest on the image"))
     return (
         '<div class="tiles">'
         + "".join(f'<div class="tile"><b>{v}</b><span>{t}</span></div>' for v, t in tiles)
@@ -98,7 +98,7 @@ def _gallery(card: NoiseCard) -> str:
             rows.append(f'<h2>{title}</h2><div class="gallery">{"".join(shown)}</div>')
     key = '<span class="key right"></span>right<span class="key wrong"></span>wrong'
     return (
-        f'<section>{"".join(rows)}<p class="note">Under each image its clean label and what the raters said.{key}</p>'
+        f'<section>{"".join(rows)}<p class="note">Under each image its clean label and the raters’ labels.{key}</p>'
         "</section>"
         if rows
         else ""
@@ -187,15 +187,15 @@ def _table1(table: table1.Table1, name: str) -> str:
     head = "".join(f'<th class="number">{title}</th>' for title in titles)
     beside = f" (in the paper {table1.paper_ratio(level):.2f})" if printed else ""
     return (
-        "<section><h2>How near to people’s labels</h2>"
+        "<section><h2>Distance to human labels</h2>"
         f'<p class="note">Mean total variation distance from CIFAR-10H on {table.num_examples:,} test images, '
-        f"{table.num_raters} labels each, with 95 % intervals: from people brought to this error rate as in the paper, "
-        "from people brought to it as proper distributions, and from people as they are.</p>"
+        f"{table.num_raters} labels each, with 95 % intervals: from human labels brought to this error rate as in the "
+        "paper, as proper distributions, and as they are.</p>"
         f'<div class="wide"><table><tr><th></th>{head}</tr>{"".join(rows)}</table></div>'
         f'<p style="margin-top:16px">Raters over independent flips: <b>{decimal(ratio(table, "paper"), 2)}</b> by the '
-        f"paper’s measure{beside}, <b>{decimal(ratio(table, 'proper'), 2)}</b> against distributions. People err on "
-        f"{percent(table.human_error_rate)} of these images; {table.num_raters} of them lie {table.human_floor} from "
-        "the others.</p></section>"
+        f"paper’s measure{beside}, <b>{decimal(ratio(table, 'proper'), 2)}</b> against distributions. Of the human "
+        f"labels {percent(table.human_error_rate)} are wrong; {table.num_raters} per image lie {table.human_floor} "
+        "from the others.</p></section>"
     )
 
 

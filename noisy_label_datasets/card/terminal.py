@@ -46,7 +46,7 @@ def table1_lines(table: table1.Table1, name: str) -> list[RenderableType]:
     printed = table1.PAPER.get(level)
     shown = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     shown.add_column(escape(level))
-    for title in ("error", "paper’s way", *["paper prints"] * bool(printed), "as distributions"):
+    for title in ("error", "as in the paper", *["paper prints"] * bool(printed), "as distributions"):
         shown.add_column(title, justify="right", no_wrap=True)
     for title, row in table.rows.items():
         beside = [str(printed.get(title, ""))] if printed else []
@@ -55,10 +55,11 @@ def table1_lines(table: table1.Table1, name: str) -> list[RenderableType]:
     paper = f"; the paper {table1.paper_ratio(level):.2f}" if printed else ""
     return [
         shown,
-        f"raters / independent flips: [bold]{table.ratios['paper']}[/] in the paper’s way{paper}; "
+        f"raters / independent flips: [bold]{table.ratios['paper']}[/] as in the paper{paper}; "
         f"[bold]{table.ratios['proper'] or '–'}[/] as distributions",
-        f"[dim]people as they are: raters lie {table.rows['raters'].raw} from them; they err on "
-        f"{percent(table.human_error_rate)}; {table.num_raters} of them lie {table.human_floor} from the others[/]",
+        f"[dim]human labels as they are: raters lie {table.rows['raters'].raw} from them; "
+        f"{percent(table.human_error_rate)} of them are wrong; {table.num_raters} per image lie {table.human_floor} "
+        "from the others[/]",
     ]
 
 
@@ -70,7 +71,9 @@ def _figures(card: NoiseCard) -> Table:
     grid.add_row("majority vote", f"[bold]{percent(noise['majority_error_rate'])}[/]", "wrong")
     share = (noise["instance_dependence"] or {}).get("explained_by_class")
     if share is not None:
-        grid.add_row("spread in difficulty", f"[bold]{percent(share)}[/]", "hangs on the class, the rest on the image")
+        grid.add_row(
+            "spread in difficulty", f"[bold]{percent(share)}[/]", "depends on the class, the rest on the image"
+        )
     splits = ", ".join(f"{split} {count:,}" for split, count in card.splits.items())
     grid.add_row("examples", f"[bold]{noise['num_examples']:,}[/]", f"[dim]{splits}[/]")
     return grid

@@ -5,13 +5,15 @@ Each subcommand is a module of this package: its docstring is the help text (the
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from noisy_label_datasets import training_options
 from noisy_label_datasets.cli.targets import check_data_dir
@@ -19,7 +21,21 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import guarded_output, printable
 from noisy_label_datasets.version import __version__
 
-COMMANDS = ("list", "make", "train", "build", "card", "verify", "evaluate", "export", "labels")
+COMMANDS = (
+    "list",
+    "make",
+    "train",
+    "label",
+    "build",
+    "card",
+    "verify",
+    "evaluate",
+    "export",
+    "labels",
+    "learn",
+    "benchmark",
+    "clean",
+)
 
 DESCRIPTION = """\
 Image-classification datasets whose noisy labels come from simulated raters: neural networks that were trained on the
@@ -83,7 +99,8 @@ def _main(argv: Sequence[str]) -> int:
         if (data_dir := getattr(args, "data_dir", None)) is not None:
             check_data_dir(data_dir)
         _import_datasets(args.imports)
-        args.run(args)
+        with _own_warnings():
+            args.run(args)
         sys.stdout.flush()
         return 0
     except NoisyLabelsError as error:
@@ -101,19 +118,37 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _divided(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Returns the command's own arguments, and Beam's: what follows `--` after `train` or `benchmark`."""
+    """Returns the command's own arguments, and Beam's: what follows `--` after `train`, `label` and `benchmark`."""
     own, for_beam = training_options.divided(argv)
-    return (
-        (own, for_beam) if {"train", "benchmark"} & set(own) else (argv, [])
-    )  # elsewhere `--` means what it does to argparse
+    # Elsewhere `--` means what it does to argparse.
+    return (own, for_beam) if {"train", "label", "benchmark"} & set(own) else (argv, [])
 
 
 def _silence_libraries() -> None:
-    """Hides what TensorFlow logs of missing GPUs, and TFDS's warnings of every folder that is not built yet."""
+    """Hides what TensorFlow logs of missing GPUs, Beam of packages, and TFDS of every folder that is not built yet."""
+    import logging as python_logging
+
     from absl import logging
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.set_verbosity(logging.ERROR)
+    python_logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
+
+
+@contextlib.contextmanager
+def _own_warnings() -> Iterator[None]:
+    """Shows this package's warnings in a line without the place in the code; leaves others as they are."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_own(message: Warning | str, category: type[Warning], *rest: Any, **kwargs: Any) -> None:
+            if category.__module__.partition(".")[0] == __package__.partition(".")[0]:
+                print(f"noisy-labels: warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, *rest, **kwargs)
+
+        warnings.showwarning = show_own
+        yield
 
 
 def _import_datasets(modules: str | None) -> None:

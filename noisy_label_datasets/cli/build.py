@@ -2,22 +2,39 @@
 
 Labels that were trained on this machine are used before those that are shipped with the package. A dataset that was
 built from other labels than those found now, or in another file format than the one asked for, is built anew.
+
+  noisy-labels build cifar10_noisy/people --annotations labels.csv
+
+makes a config of your own, called `people`, of labels that human annotators gave: a table with a row per given label,
+and the columns id, annotator and label.
 """
 
 import argparse
+import os
 import pathlib
+import re
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from noisy_label_datasets.cli.tables import NOTHING, print_table
-from noisy_label_datasets.cli.targets import add_data_dir, add_file_format, add_target, find_builder
+from noisy_label_datasets.cli.targets import (
+    add_data_dir,
+    add_file_format,
+    add_target,
+    check_dataset,
+    config_names,
+    find_builder,
+)
+from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import set_aside
 from noisy_label_datasets.info import full_name, missing_from_base
 from noisy_label_datasets.lease import taking_turns
-from noisy_label_datasets.registration import own_names
+from noisy_label_datasets.registration import builder_class, own_names
 
 if TYPE_CHECKING:
     from noisy_label_datasets.build.builder import NoisyLabelBuilder
+    from noisy_label_datasets.labels.sources import NoisyLabels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +48,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="build with Apache Beam (default: pcam_noisy, where memory suffices, and any dataset with --beam-options)",
     )
     parser.add_argument(
+        "--annotations",
+        metavar="TABLE",
+        type=os.path.abspath,
+        help="CSV or Parquet: the config, whose name is new, has these labels (see labels/annotations.py)",
+    )
+    parser.add_argument(
+        "--columns",
+        nargs=3,
+        metavar=("ID", "ANNOTATOR", "LABEL"),
+        default=("id", "annotator", "label"),
+        help="of that table (default: id annotator label)",
+    )
+    parser.add_argument(
         "--beam-options",
         metavar="NAME=VALUE,...",
         help="Beam's pipeline options, as `tfds build --beam_pipeline_options` takes them",
@@ -39,10 +69,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Builds a dataset."""
-    builder = find_builder(args.target, data_dir=args.data_dir)
+    if args.annotations:
+        builder = annotated_builder(args.target, args.annotations, args.columns, data_dir=args.data_dir)
+    else:
+        builder = find_builder(args.target, data_dir=args.data_dir)
     builder = build(builder, args.file_format, beam=args.beam, beam_options=args.beam_options)
     print_summary(builder)
     print_load_line(builder, args.data_dir)
+
+
+def annotated_builder(target: str, table: str, columns: Sequence[str], *, data_dir: str | None) -> "NoisyLabelBuilder":
+    """Returns the builder of 'cifar10_noisy/people', a config of its own with the labels of a table of annotations.
+
+    Args:
+      target: a dataset, and a name that none of its configs has.
+      table: path of CSV or Parquet.
+      columns: of the table: with the example's id, with the annotator, with the label.
+      data_dir: where TFDS keeps datasets; None: its default.
+
+    Raises:
+      NoisyLabelsError: no such dataset; no name, one that is no name, or one that is taken.
+    """
+    from noisy_label_datasets.build.configs import NoisyLabelConfig
+    from noisy_label_datasets.labels.annotations import Annotations
+
+    dataset, _, name = target.partition("/")
+    check_dataset(dataset)
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise NoisyLabelsError(f"{target}: a config is called by small letters, digits and _, as {dataset}/people")
+    if name in config_names(dataset):
+        raise NoisyLabelsError(f"{dataset} has a config {name} already: name another for --annotations")
+    config = NoisyLabelConfig(name=name, source=Annotations(table, *columns))
+    return builder_class(dataset)(config=config, data_dir=data_dir)
 
 
 def build(
@@ -66,10 +124,12 @@ def build(
     """
     import tensorflow_datasets as tfds
 
+    from noisy_label_datasets.build.outdated import why_outdated
+
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     labels = builder.builder_config.source.load(builder.label_context())
-    if _is_as_wanted(builder, labels.sha256, file_format):
+    if _is_as_wanted(builder, labels, file_format):
         print(f"Built already: {builder.data_dir}")
         return builder
     root, config = builder.data_dir_root, builder.builder_config
@@ -78,11 +138,11 @@ def build(
         if builder.is_prepared():
             built_format = builder.info.file_format.value
             file_format = file_format or built_format
-            if _is_as_wanted(builder, labels.sha256, file_format):
+            if _is_as_wanted(builder, labels, file_format):
                 print(f"Built by another process meanwhile: {builder.data_dir}")
                 return builder
-            if builder.info.metadata["labels_sha256"] != labels.sha256:
-                print("It was built from other labels: it is built anew", flush=True)
+            if (why := why_outdated(builder, labels)) is not None:
+                print(f"It was built {why}: it is built anew", flush=True)
             else:
                 print(f"It was built as {built_format}: it is built anew as {file_format}", flush=True)
             set_aside(pathlib.Path(builder.data_path))
@@ -96,18 +156,21 @@ def build(
     return builder
 
 
-def _is_as_wanted(builder: "NoisyLabelBuilder", labels_sha256: str, file_format: str | None) -> bool:
+def _is_as_wanted(builder: "NoisyLabelBuilder", labels: "NoisyLabels", file_format: str | None) -> bool:
     """Returns whether a dataset is built, from these labels and in this file format (None: whichever)."""
+    from noisy_label_datasets.build.outdated import why_outdated
+
     return (
         builder.is_prepared()
-        and builder.info.metadata["labels_sha256"] == labels_sha256
+        and why_outdated(builder, labels) is None
         and file_format in (None, builder.info.file_format.value)
     )
 
 
 def print_summary(builder: "NoisyLabelBuilder") -> None:
     """Prints size, rater error rate and first example of each split."""
-    from noisy_label_datasets.build.reading import read_labels
+    from noisy_label_datasets.noise.metrics import MISSING
+    from noisy_label_datasets.reading import read_labels
 
     names = builder.info.features["label"].names
     figures = builder.info.metadata["noise"]["splits"]
@@ -118,11 +181,13 @@ def print_summary(builder: "NoisyLabelBuilder") -> None:
             (
                 split,
                 f"{info.num_examples:,}",
-                f"{figures[split]['rater_error_rate']:.3f}" if split in figures else NOTHING,
+                NOTHING if (rate := figures.get(split, {}).get("rater_error_rate")) is None else f"{rate:.3f}",
                 first.ids[0],
                 names[first.labels[0]],
                 names[first.noisy_label[0]],
-                " ".join(names[label] for label in first.noisy_labels[0]) or NOTHING,
+                " ".join(names[label] if label != MISSING else NOTHING for label in first.noisy_labels[0])
+                if (first.noisy_labels[0] != MISSING).any()
+                else NOTHING,
             )
         )
     print(f"\n{full_name(builder)} {builder.version} in {builder.data_dir}, and the first example of each split\n")
@@ -137,7 +202,11 @@ def print_load_line(builder: "NoisyLabelBuilder", data_dir: str | None) -> None:
     call = f"{full_name(builder)!r}, split='noisy_label_train'{where}"
     module = "noisy_label_datasets" if builder.name in own_names() else type(builder).__module__
     print(f"\nNext, in Python:\n\n    import {module}, tensorflow_datasets as tfds")
-    if builder.info.file_format.value == "array_record":
+    if builder.builder_config.name not in builder.builder_configs:  # TFDS knows it by its folder only
+        read = "as_data_source" if builder.info.file_format.value == "array_record" else "as_dataset"
+        print(f"    built = tfds.builder_from_directory({str(builder.data_dir)!r})")
+        print(f"    built.{read}(split='noisy_label_train')\n")
+    elif builder.info.file_format.value == "array_record":
         print(f"    source = tfds.data_source({call})\n")
     else:
         print(f"    dataset = tfds.load({call}, as_supervised=True)\n")

@@ -1,4 +1,4 @@
-"""What is built: the builders that a target means, and the labels of a built test split."""
+"""Built datasets: the builders of a target, and the labels of a test split."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class PoolLabels:
-    """The labels of a test split.
+    """The labels of a test split, of a built config or of a folder of rater predictions.
 
     Attributes:
       name: 'cifar10_noisy/low'.
       ids: [n] <U.
       labels: [n] clean labels.
       noisy_labels: [n, R].
-      probabilities: returns [n, R, K] of the raters, calibrated; None where the labels are not a pool's own.
+      probabilities: returns the calibrated class probabilities of the raters, [n, R, K]; None where the labels were
+        not predicted by raters.
     """
 
     name: str
@@ -37,15 +38,15 @@ def built(target: str, data_dir: str | None) -> "list[NoisyLabelBuilder]":
     """Returns the builder of 'digits_noisy/medium', or those of all configs of 'digits_noisy' that are built.
 
     Raises:
-      UnknownNameError: no such dataset or level.
+      UnknownNameError: no such dataset or config.
       NotBuiltError: it is not built, or none of them is.
     """
     from noisy_label_datasets.registration import builder_class
 
-    dataset, _, level = target.partition("/")
+    dataset, _, config = target.partition("/")
     check_dataset(dataset)
-    levels = [level] if level else list(builder_class(dataset).builder_configs)
-    builders = [find_builder(f"{dataset}/{each}", data_dir=data_dir) for each in levels]
+    configs = [config] if config else list(builder_class(dataset).builder_configs)
+    builders = [find_builder(f"{dataset}/{each}", data_dir=data_dir) for each in configs]
     prepared = [builder for builder in builders if builder.is_prepared()]
     if not prepared:
         example = full_name(builders[0])
@@ -59,8 +60,8 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
     """Returns the test labels of a built dataset."""
     import numpy as np
 
-    from noisy_label_datasets.build.reading import read_labels
     from noisy_label_datasets.labels.calibration import calibrated
+    from noisy_label_datasets.reading import read_labels
 
     test = read_labels(builder, "test")
     predictions = builder.builder_config.source.predictions(builder.label_context())
@@ -74,6 +75,6 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
         name=full_name(builder),
         ids=np.array(test.ids),
         labels=test.labels,
-        noisy_labels=np.array(test.noisy_labels),
+        noisy_labels=test.noisy_labels,
         probabilities=None if predictions is None else probabilities,
     )

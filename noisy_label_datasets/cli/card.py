@@ -4,8 +4,8 @@
   noisy-labels card cifar10_noisy/medium --html medium.html
   noisy-labels card cifar10_noisy --readme README.md
 
-With the name of a dataset alone, the cards of all its configs that are built. Where people's labels are at hand (see
-`noisy-labels evaluate --help`), the card of a CIFAR-10 dataset also compares the raters with people.
+With the name of a dataset alone, the cards of all its configs that are built. Where human labels are at hand (see
+`noisy-labels evaluate --help`), the card of a CIFAR-10 dataset also compares the raters with human annotators.
 """
 
 import argparse
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares what `card` takes."""
-    parser.add_argument("target", metavar="DATASET[/LEVEL]", help="such as digits_noisy/medium")
+    parser.add_argument("target", metavar="DATASET[/CONFIG]", help="such as digits_noisy/medium")
     add_data_dir(parser)
     parser.add_argument("--html", metavar="FILE", type=pathlib.Path, help="write the page of a single config here")
     parser.add_argument(
@@ -68,7 +68,7 @@ def show_card(builder: "NoisyLabelBuilder", human_labels: str | None = None) -> 
 
 
 def _card_of(builder: "NoisyLabelBuilder", human_labels: str | None) -> "NoiseCard":
-    """Returns the noise card of a built dataset, with Table 1 where it applies and people's labels are at hand."""
+    """Returns the noise card of a built dataset, with Table 1 where it applies and human labels are at hand."""
     from noisy_label_datasets.card.built import noise_card
     from noisy_label_datasets.cli.built import labels_of_test
     from noisy_label_datasets.human import human_labels as people

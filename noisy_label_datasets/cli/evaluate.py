@@ -1,4 +1,4 @@
-"""Compare the labels of the CIFAR-10 test set with people's: Table 1 of the paper.
+"""Compare the labels of the CIFAR-10 test set with those of human annotators: Table 1 of the paper.
 
   noisy-labels evaluate cifar10_noisy
   noisy-labels evaluate cifar10_noisy/low rater_predictions/cifar10_noisy/high/
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares what `evaluate` takes."""
     parser.add_argument(
-        "pools", nargs="+", metavar="DATASET[/LEVEL]|FOLDER", help="what is built, or folders of rater predictions"
+        "pools", nargs="+", metavar="DATASET[/CONFIG]|FOLDER", help="built datasets, or folders of rater predictions"
     )
     add_data_dir(parser)
     parser.add_argument("--human-labels", metavar="FILE", help="cifar10h-counts.npy (default: fetched)")
@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> None:
     """Prints a table for each pool.
 
     Raises:
-      HumanLabelsError: people's labels or the corrections cannot be had, are damaged, or are of other examples.
-      NoisyLabelsError: a pool that is not there or not whole.
+      HumanLabelsError: the human labels or the corrections cannot be had, are damaged, or are of other examples.
+      NoisyLabelsError: a pool that does not exist or is incomplete.
     """
     from noisy_label_datasets import output
     from noisy_label_datasets.card.terminal import table1_lines
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
-    """Returns the test labels of a folder of rater predictions, of a built config, or of all that are built."""
+    """Returns the test labels of a folder of rater predictions, of a built config, or of all configs that are built."""
     from noisy_label_datasets.labels.calibration import calibrated
     from noisy_label_datasets.labels.predictions import read_predictions
 
@@ -80,27 +80,25 @@ def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
         labels = (read.ids["test"], read.clean_labels["test"], read.noisy_labels["test"])
         return [PoolLabels(full, *labels, lambda: calibrated(read, "test"))]
     if pathlib.Path(name).is_absolute() or name.count("/") > 1:
-        raise NoisyLabelsError(f"{name} is no folder, nor is it of the form DATASET/LEVEL")
+        raise NoisyLabelsError(f"{name} is no folder, nor is it of the form DATASET/CONFIG")
     return [labels_of_test(builder) for builder in built(name, data_dir)]
 
 
 def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
-    """Returns a table of a pool's own labels and of those that a dial turned to some rates gives.
+    """Returns a table of the figures of a pool's labels, as they are and at target error rates.
 
     Raises:
-      NoisyLabelsError: the pool's labels are not its own, or a rate is none.
+      NoisyLabelsError: the labels were not predicted by raters, or a rate is none.
     """
     from noisy_label_datasets.card.model import decimal
     from noisy_label_datasets.human.sweep import Figures, HumanLabelled, measure, sweep
 
     if rates and pool.probabilities is None:
-        raise NoisyLabelsError(
-            f"{pool.name} has no probabilities of its own to sample from: --rates is for a rater pool"
-        )
+        raise NoisyLabelsError(f"{pool.name} has no class probabilities to sample from: --rates is for a rater pool")
     shown = _table(
         ("labels", "error", "alpha", "votes", "flips", "class", "ratio", "of 4", "distr."),
         "variances of votes and flip rates within a class; share of the latter that the class explains; raters over "
-        "independent flips in the paper’s way, the same of four labels an image, and as distributions",
+        "independent flips as in the paper, the same of four labels per image, and as distributions",
     )
 
     def add(name: str, found: Figures) -> None:
@@ -125,14 +123,14 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
 
 
 def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
-    """Returns the four best raters, as they are and turned to some rates, beside the voters of CILN-Bench."""
+    """Returns a table of the four best raters, as they are and at target rates, beside the voters of CILN-Bench."""
     from noisy_label_datasets.human import ciln_bench
     from noisy_label_datasets.human.sweep import HumanLabelled, sweep_four
 
     shown = _table(
-        ("four labels an image", "error", "ratio"),
-        "the four best raters beside the four voters of CILN-Bench (Islam et al. 2026), over independent flips and in "
-        "the way of that benchmark; its distances as released",
+        ("four labels per image", "error", "ratio"),
+        "the four best raters beside the four voters of CILN-Bench (Islam et al. 2026), over independent flips and as "
+        "in that benchmark; its distances as released",
     )
 
     def add(name: str, found: "ciln_bench.Comparison") -> None:
@@ -163,7 +161,7 @@ def _table(titles: Sequence[str], caption: str) -> "Table":
 
 
 def _print_setting(console: "Console", num_corrected: int | None, found: "Mapping[str, object]") -> None:
-    """Says what the labels are judged by, and how near this way comes to what the paper prints."""
+    """Prints what the labels are compared with, and how near this comes to the figures of the paper."""
     from noisy_label_datasets.human import table1
 
     if num_corrected is None:

@@ -2,7 +2,8 @@
 
 Labels are "trained" (by `noisy-labels train`, on this machine), "shipped" with the package, "at hand" (a copy of those
 that the paper's authors published), or missing; those of the other configs are derived from them. The base dataset is
-where the images are from; one that is not prepared is downloaded by TFDS when it is needed.
+where the images are from; one that is not prepared is downloaded by TFDS when it is needed. A dataset that is built but
+outdated was built from other labels than those that the line names; `build` builds it anew.
 """
 
 import argparse
@@ -35,10 +36,14 @@ def run(args: argparse.Namespace) -> None:
         [_row(find_builder(target, data_dir=args.data_dir)) for target in _targets(derived=False)],
     )
     print()
-    derived = [target.split("/") for target in _targets(derived=True)]
+    derived = [find_builder(target, data_dir=args.data_dir) for target in _targets(derived=True)]
+    names = {
+        dataset: [builder.builder_config.name + _mark(builder) for builder in derived if builder.name == dataset]
+        for dataset in dataset_names()
+    }
     print_table(
         ("dataset", "configs derived from its raters' labels"),
-        [(dataset, " ".join(of)) for dataset in dataset_names() if (of := [c for d, c in derived if d == dataset])],
+        [(dataset, " ".join(configs)) for dataset, configs in names.items() if configs],
     )
     print()
     if not training_is_installed():
@@ -71,9 +76,15 @@ def _targets(*, derived: bool) -> list[str]:
 
 
 def _row(builder: "NoisyLabelBuilder") -> Sequence[str]:
-    built = builder.info.file_format.value if builder.is_prepared() else NOTHING
+    built = builder.info.file_format.value + _mark(builder) if builder.is_prepared() else NOTHING
     base = f"{builder.BASE.name}, {builder.BASE.availability(builder.data_dir_root)}"
     return full_name(builder), *_labels(builder), base, built
+
+
+def _mark(builder: "NoisyLabelBuilder") -> str:
+    from noisy_label_datasets.build.outdated import why_outdated
+
+    return "" if why_outdated(builder) is None else " (outdated)"
 
 
 def _labels(builder: "NoisyLabelBuilder") -> tuple[str, str, str]:
@@ -83,13 +94,13 @@ def _labels(builder: "NoisyLabelBuilder") -> tuple[str, str, str]:
 
     source, context = builder.builder_config.source, builder.label_context()
     if not source.is_at_hand(context):
-        return source.absence(), NOTHING, NOTHING
+        return source.absence(context), NOTHING, NOTHING
     if source.reads_base():  # which takes longer than a list may
         return "at hand", NOTHING, NOTHING
     try:
         labels = source.load(context)
     except MissingLabelsError:
-        return source.absence(), NOTHING, NOTHING
+        return source.absence(context), NOTHING, NOTHING
     except NoisyLabelsError:
         return "damaged, see `noisy-labels verify`", NOTHING, NOTHING
     measured = NOISY_SPLITS[0]

@@ -1,4 +1,4 @@
-"""DATASET/LEVEL on the command line, a TFDS builder in the program; and the options that most commands share."""
+"""From DATASET/CONFIG on the command line to a TFDS builder; and the options that most commands share."""
 
 import argparse
 import difflib
@@ -16,7 +16,7 @@ FILE_FORMATS = ("tfrecord", "array_record")
 
 
 class UnknownNameError(NoisyLabelsError):
-    """A name that is not one of those that there are."""
+    """A name that does not exist."""
 
     def __init__(self, what: str, given: str, allowed: Iterable[str]) -> None:
         allowed = list(allowed)
@@ -28,7 +28,7 @@ class UnknownNameError(NoisyLabelsError):
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Adds the argument `target`."""
     parser.add_argument(
-        "target", metavar="DATASET/LEVEL", help="such as digits_noisy/medium; `noisy-labels list` shows all"
+        "target", metavar="DATASET/CONFIG", help="such as digits_noisy/medium; `noisy-labels list` shows all"
     )
 
 
@@ -79,7 +79,7 @@ def check_dataset(dataset: str) -> None:
         raise UnknownNameError("dataset", dataset, dataset_names())
 
 
-def levels(dataset: str) -> list[str]:
+def config_names(dataset: str) -> list[str]:
     """Returns the names of a dataset's configs."""
     return list(builder_class(dataset).builder_configs)
 
@@ -88,18 +88,18 @@ def find_builder(target: str, *, data_dir: str | None, file_format: str | None =
     """Returns the builder of 'digits_noisy/medium'.
 
     Raises:
-      UnknownNameError: no such dataset, or no such level of it.
-      NoisyLabelsError: no level is given.
+      UnknownNameError: no such dataset, or no such config of it.
+      NoisyLabelsError: no config is given.
     """
     if data_dir is None:
         check_data_dir(None)
-    dataset, _, level = target.partition("/")
+    dataset, _, config = target.partition("/")
     check_dataset(dataset)
-    allowed = levels(dataset)
-    if not level:
+    allowed = config_names(dataset)
+    if not config:
         raise NoisyLabelsError(
-            f"{dataset} is given without a level, such as {dataset}/{allowed[0]}; its levels are {', '.join(allowed)}"
+            f"{dataset} is given without a config, such as {dataset}/{allowed[0]}; its configs are {', '.join(allowed)}"
         )
-    if level not in allowed:
-        raise UnknownNameError(f"level of {dataset} called", level, allowed)
-    return builder_class(dataset)(config=level, data_dir=data_dir, file_format=file_format)
+    if config not in allowed:
+        raise UnknownNameError(f"config of {dataset} called", config, allowed)
+    return builder_class(dataset)(config=config, data_dir=data_dir, file_format=file_format)

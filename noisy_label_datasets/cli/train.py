@@ -1,8 +1,8 @@
-"""Train a pool of raters and store what they say of the images that they were not trained on.
+"""Train a pool of raters and store their predictions for the images that they were not trained on.
 
 The clean images are written as arrays for the training process, and the raters' predictions go to
-<data dir>/rater_predictions/DATASET/LEVEL, where building the dataset looks for them first. Every rater is stored as
-soon as it is done: a run that was stopped goes on with the next rater when the same command is given again.
+<data dir>/rater_predictions/DATASET/CONFIG, where building the dataset looks for them first. Every rater is stored as
+soon as it is done: a run that was stopped resumes with the next rater when the same command is given again.
 
 With --beam the raters are trained by the workers of an Apache Beam runner, whose options follow after `--`:
 
@@ -41,7 +41,7 @@ def add_pool(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pool",
         metavar="NAME",
-        help="the rater pool (default: the compact one of this dataset and level, if there is one); of your own: "
+        help="the rater pool (default: the compact one of this config, if there is one); of your own: "
         "module:VARIABLE, a PoolConfig in a module of the working directory or an installed one",
     )
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     options = training_options.to_arguments(args, args.for_beam)
     builder = find_builder(args.target, data_dir=args.data_dir)
     folder = train(builder, pool=args.pool, out=args.out, options=options)
-    if not is_finished(folder):  # with --only; the training process has said so
+    if not is_finished(folder):  # with --only; the training process has printed so
         return
     print(f"\nThe labels are in {folder}")
     if args.out is None:
@@ -66,7 +66,7 @@ def train(
     out: pathlib.Path | None = None,
     options: Sequence[str] = (),
 ) -> pathlib.Path:
-    """Trains the raters of whom a config's labels are, and returns the folder of their predictions.
+    """Trains the raters on whose predictions a config's labels depend, and returns the folder of the predictions.
 
     Args:
       builder: of the config.

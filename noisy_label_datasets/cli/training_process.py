@@ -53,7 +53,7 @@ def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, 
     Args:
       arrays: folder of a `CleanDataset`.
       pool: 'digits/medium'.
-      out: folder of the rater-prediction artifact; a pool that was begun there goes on with its next rater.
+      out: folder of the rater-prediction artifact; a pool that was begun there resumes with its next rater.
       options: further ones of `python -m rater_training train` (`training_options.to_arguments`).
 
     Raises:
@@ -61,6 +61,29 @@ def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, 
       KeyboardInterrupt: this process or the training process was interrupted.
     """
     command = _command("train", "--arrays", os.fspath(arrays), "--pool", pool, "--out", os.fspath(out), *options)
+    _run(command, f"training pool {pool}", f"finished raters are kept in {out}")
+
+
+def label_with_pool(
+    *, weights: str | os.PathLike, out: str | os.PathLike, options: Sequence[str], resumes: bool = True
+) -> None:
+    """Has trained raters label; their progress appears on this process's own standard output and error.
+
+    Args:
+      weights: folder of the raters.
+      out: folder of the rater-prediction artifact, or file of the labels.
+      options: further ones of `python -m rater_training label`.
+      resumes: whether the same command resumes where it was stopped.
+
+    Raises: as `train_pool`.
+    """
+    command = _command("label", "--weights", os.fspath(weights), "--out", os.fspath(out), *options)
+    kept = f"what was finished is kept in {out}, and the same command resumes" if resumes else "nothing was written"
+    _run(command, f"labelling with {weights}", kept)
+
+
+def _run(command: Sequence[str], what: str, kept: str) -> None:
+    """Runs a process to its end; what, kept: what it does, and what is left if it fails."""
     sys.stdout.flush()
     process = subprocess.Popen(command, env=environment())
     try:
@@ -70,9 +93,7 @@ def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, 
     if exit_code in (130, -2):
         raise KeyboardInterrupt
     if exit_code:
-        raise TrainingError(
-            f"training pool {pool} failed with exit code {exit_code} (see above); finished raters are kept in {out}"
-        )
+        raise TrainingError(f"{what} failed with exit code {exit_code} (see above); {kept}")
 
 
 def stop(process: subprocess.Popen) -> None:
@@ -93,7 +114,7 @@ def _missing() -> Sequence[str]:
 
 def _command(*arguments: str) -> list[str]:
     if missing := _missing():
-        raise TrainingError(f"training raters needs {', '.join(missing)}, not installed here: {INSTALL}")
+        raise TrainingError(f"training or asking raters needs {', '.join(missing)}, not installed here: {INSTALL}")
     return [sys.executable, "-m", "rater_training", *arguments]
 
 

@@ -1,8 +1,8 @@
 """Verify labels and built datasets: files against their hashes, datasets against their labels and figures.
 
 Shipped labels are compared with the SHA-256 values in checksums.tsv, labels trained on this machine with those in
-their manifest. Of a built dataset every example is read, compared with the labels by id, and the figures of the noise
-card are computed anew and compared with those in its metadata.
+their manifest. Every example of a built dataset is read and compared with the labels by id; the figures of the noise
+card are recomputed and compared with those in its metadata.
 """
 
 import argparse

@@ -14,13 +14,14 @@ import itertools
 import math
 import os
 import pathlib
-import shutil
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.folders import replacing
 from noisy_label_datasets.info import full_name
+from noisy_label_datasets.lease import taking_turns
 
 if TYPE_CHECKING:
     import datasets
@@ -51,7 +52,7 @@ def export(builder: NoisyLabelBuilder, folder: str | os.PathLike, export_format:
 
     Raises:
       ExportError: it is not built, the folder holds something, the format is unknown, or the [export] extra is missing.
-      OSError: the folder cannot be written or the disk is full.
+      OSError: the folder, which the error names, cannot be written or the disk is full.
     """
     from noisy_label_datasets.export.card import dataset_card
     from noisy_label_datasets.export.croissant import croissant_metadata
@@ -64,23 +65,20 @@ def export(builder: NoisyLabelBuilder, folder: str | os.PathLike, export_format:
         raise ExportError(f"export needs {', '.join(missing)}, not installed here: {INSTALL}")
     if not builder.is_prepared():
         raise ExportError(f"{name} is not built in {builder.data_dir_root}: `noisy-labels build {name}` builds it")
-    if folder.exists() and any(folder.iterdir()):
-        raise ExportError(f"{folder} is not empty; name another folder")
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    try:
-        # mlcroissant reads a split from a single file.
-        written = _write_splits(builder, temporary / "data", SHARD_BYTES if export_format == "huggingface" else None)
-        (temporary / "raters.json").write_bytes(files.to_json(list(builder.info.metadata["raters"])))
-        if export_format == "huggingface":
-            (temporary / "README.md").write_text(dataset_card(builder), encoding="utf-8")
-        else:
-            paths = {split: path for split, (path,) in written.items()}
-            (temporary / "croissant.json").write_bytes(files.to_json(croissant_metadata(builder, paths)))
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with taking_turns(folder):
+        if folder.exists() and any(folder.iterdir()):
+            raise ExportError(f"{folder} is not empty; name another folder")
+        with replacing(folder, name) as temporary:
+            # mlcroissant reads a split from a single file.
+            written = _write_splits(
+                builder, temporary / "data", SHARD_BYTES if export_format == "huggingface" else None
+            )
+            (temporary / "raters.json").write_bytes(files.to_json(list(builder.info.metadata["raters"])))
+            if export_format == "huggingface":
+                (temporary / "README.md").write_text(dataset_card(builder), encoding="utf-8")
+            else:
+                paths = {split: path for split, (path,) in written.items()}
+                (temporary / "croissant.json").write_bytes(files.to_json(croissant_metadata(builder, paths)))
     return folder
 
 
@@ -118,7 +116,9 @@ def _features(builder: NoisyLabelBuilder) -> datasets.Features:
             "id": datasets.Value("string"),
             "image": datasets.Image(),
             "label": datasets.ClassLabel(names=names),
-            "noisy_labels": datasets.Sequence(datasets.ClassLabel(names=names)),
+            "noisy_labels": datasets.Sequence(
+                datasets.ClassLabel(names=names), length=builder.info.features["noisy_labels"].shape[0]
+            ),
             "noisy_label": datasets.ClassLabel(names=names),
             "noisy_label_rater": datasets.Value("int32"),
             **{name: datasets.ClassLabel(names=list(names)) for name, names in builder.BASE.extra_labels.items()},
@@ -127,7 +127,7 @@ def _features(builder: NoisyLabelBuilder) -> datasets.Features:
 
 
 def _rows(builder: NoisyLabelBuilder, split: str, features: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    from noisy_label_datasets.build.reading import stored_examples
+    from noisy_label_datasets.reading import stored_examples
 
     numbers = [name for name in features if name not in ("id", "image", "noisy_labels")]
     for example in stored_examples(builder, split):

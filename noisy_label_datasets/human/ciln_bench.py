@@ -1,15 +1,15 @@
-"""How near labels come to people's in the way of CILN-Bench, and how near its own come.
+"""The distance of labels to human labels as CILN-Bench measures it, and the distances that it reports.
 
     found = compare(noisy_labels, labels, human_counts)        # [n, 4] labels of the CIFAR-10 test set, and CIFAR-10H
-    found.ratio                                                # below 1: nearer to people than independent flips
+    found.ratio                                                # below 1: nearer to human labels than independent flips
     reported_ratios(labels, human_counts)["frost, severity 1"]
 
 CILN-Bench (Islam et al. 2026, arXiv 2606.14965) has four voters label corrupted images, two of them pretrained on far
-more images than CIFAR-10 has. It compares them with CIFAR-10H otherwise than the paper does (`table1`), by its released
+more images than CIFAR-10 has. It compares them with CIFAR-10H in another way than the paper (`table1`), by its released
 code (github.com/sh-islam/ciln-bench, code/analyze/canonical/tv_vs_cifar10h.py):
 
-    people's wrong votes are multiplied by one factor for which, all votes of the dataset thrown together, the wanted
-    share is wrong; each image's votes are normalised; and as many labels are drawn from them as the image has.
+    the wrong human votes are multiplied by one factor, for which the target share of all votes of the dataset is
+    wrong; each image's votes are normalised; and as many labels are drawn from them as the image has.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Setting(NamedTuple):
     """A corruption of the images at a severity.
 
     Attributes:
-        error_rate: of the voters on the CIFAR-10 test set.
-        distance: of their labels from people's.
+      error_rate: of the voters on the CIFAR-10 test set.
+      distance: of their labels from human labels.
     """
 
     error_rate: float
@@ -52,13 +52,13 @@ DRAWS = 50  # of random labels, whose distances are averaged: as many as that co
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Labels compared with people.
+    """Labels compared with human labels.
 
     Attributes:
-        error_rate: of the labels.
-        distance: of the labels.
-        flips: the distance of independent flips of the same error rate.
-        ratio: the first distance over the second.
+      error_rate: of the labels.
+      distance: of the labels.
+      flips: the distance of independent flips of the same error rate.
+      ratio: the first distance over the second.
     """
 
     error_rate: float
@@ -68,14 +68,17 @@ class Comparison:
 
 
 def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarray, seed: int = 0) -> Comparison:
-    """Compares labels with people; means over `DRAWS` draws, both of people's labels and of the flips.
+    """Compares labels with human labels; means over `DRAWS` draws, both of the human labels and of the flips.
 
     Args:
-        noisy_labels: [n, R] labels; R = `LABELS` to stand beside `SETTINGS`.
-        labels: [n] clean labels.
-        human_counts: [n, K] how often people gave each class to each example.
-        seed: of the draws and flips.
+      noisy_labels: [n, R] labels; R = `LABELS` to stand beside `SETTINGS`.
+       Examples that nobody labelled are left out.
+      labels: [n] clean labels.
+      human_counts: [n, K] how often human annotators gave each class to each example.
+      seed: of the draws and flips.
     """
+    labelled = metrics.is_labelled(noisy_labels)
+    noisy_labels, labels, human_counts = noisy_labels[labelled], labels[labelled], human_counts[labelled]
     rate = metrics.rater_error_rate(noisy_labels, labels)
     votes = metrics.vote_shares(noisy_labels, human_counts.shape[1])
     distances, others = np.zeros(len(labels)), np.zeros(len(labels))
@@ -107,7 +110,7 @@ def distance_of_flips(rate: float, labels: np.ndarray, human_counts: np.ndarray,
 def _draws(
     rate: float, shape: tuple[int, int], labels: np.ndarray, human_counts: np.ndarray, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields `DRAWS` times the vote shares [n, K] of people and of flips, both of labels [n, R] of an error rate."""
+    """Yields `DRAWS` times the vote shares [n, K] of human labels and of flips, of labels [n, R] at an error rate."""
     num_classes = human_counts.shape[1]
     distributions = _pooled_upsampling(human_counts, labels, rate)
     rng = np.random.default_rng(seed)

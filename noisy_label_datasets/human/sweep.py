@@ -28,12 +28,12 @@ class Figures:
     """Figures of the labels of R raters.
 
     Attributes:
-        error_rate: share of wrong labels.
-        alpha: Krippendorff's.
-        vote_variance, flip_rate_variance, explained_by_class: see `instance_dependence`.
-        ratio: distance to human labels over that of independent flips, in the paper's way (`table1`).
-        proper_ratio: the same as proper distributions; None where there are none of this error rate.
-        ratio_of_four: as `ratio`, with `ciln_bench.LABELS` labels an image; None where there are fewer raters.
+      error_rate: share of wrong labels.
+      alpha: Krippendorff's.
+      vote_variance, flip_rate_variance, explained_by_class: see `instance_dependence`.
+      ratio: distance to human labels over that of independent flips, as in the paper (`table1`).
+      proper_ratio: the same as proper distributions; None where there are none of this error rate.
+      ratio_of_four: as `ratio`, with `ciln_bench.LABELS` labels per image; None where there are fewer raters.
     """
 
     error_rate: float
@@ -50,9 +50,9 @@ class HumanLabelled(NamedTuple):
     """Images that human annotators labelled, too.
 
     Attributes:
-        ids: [n]; labels are drawn at numbers that depend on them alone.
-        labels: [n] clean labels.
-        human_counts: [n, K] how often human annotators gave each class to each image.
+      ids: [n]; labels are drawn at numbers that depend on them alone.
+      labels: [n] clean labels.
+      human_counts: [n, K] how often human annotators gave each class to each image.
     """
 
     ids: np.ndarray
@@ -65,10 +65,10 @@ class Rescaled:
     """The figures of a pool at a target error rate.
 
     Attributes:
-        rescaling: of `dial.RESCALINGS`.
-        rate: the target.
-        setting: of the rescaling (`dial.common`); None where it cannot reach the rate.
-        figures: of the labels at this setting; None as above.
+      rescaling: of `dial.RESCALINGS`.
+      rate: the target.
+      setting: of the rescaling (`dial.common`); None where it cannot reach the rate.
+      figures: of the labels at this setting; None as above.
     """
 
     rescaling: str
@@ -82,9 +82,9 @@ class RescaledFour:
     """The four best raters of a pool at a target error rate, compared in the way of CILN-Bench.
 
     Attributes:
-        rescaling: of `dial.RESCALINGS`.
-        rate: the target.
-        comparison: with human annotators; None where the rescaling cannot reach the rate.
+      rescaling: of `dial.RESCALINGS`.
+      rate: the target.
+      comparison: with human annotators; None where the rescaling cannot reach the rate.
     """
 
     rescaling: str
@@ -96,9 +96,9 @@ def measure(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     """Returns the figures of labels.
 
     Args:
-        noisy_labels: [n, R].
-        labels: [n] clean labels.
-        human_counts: [n, K] how often human annotators gave each class to each example.
+      noisy_labels: [n, R].
+      labels: [n] clean labels.
+      human_counts: [n, K] how often human annotators gave each class to each example.
     """
     num_classes = human_counts.shape[1]
     found = instance_dependence(noisy_labels, labels, num_classes)
@@ -129,13 +129,13 @@ def sweep(
     """Yields the figures of a pool at each target rate by each rescaling.
 
     Args:
-        probabilities: [n, R, K] of the raters.
-        images: the n images.
-        rates: target error rates in (0, 1).
-        rescalings: of `dial.RESCALINGS`.
+      probabilities: [n, R, K] of the raters.
+      images: the n images.
+      rates: target error rates in (0, 1).
+      rescalings: of `dial.RESCALINGS`.
 
     Raises:
-        DialError: a rate that is none, or a rescaling that does not exist.
+      DialError: a rate that is none, or a rescaling that does not exist.
     """
     for drawn in _drawn(probabilities, images, rates, rescalings):
         if drawn.settings is None or drawn.noisy_labels is None:

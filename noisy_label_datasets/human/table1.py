@@ -1,13 +1,13 @@
-"""Table 1 of the paper: which simulated labels come nearest to people's?
+"""Table 1 of the paper: which simulated labels come nearest to those of human annotators?
 
     table = compare(noisy_labels, labels, human_counts)   # a pool's labels of the CIFAR-10 test set, and CIFAR-10H
     table.rows["raters"].paper                            # 0.180 ± 0.005 in the paper's low level
 
-People err less often than the pools do, so the human labels are first brought to the pool's error rate. The paper says
-that wrong labels are upsampled, not how, and there are several ways to do it; this is what reproduces its numbers:
+Human annotators err less often than the pools do, so their labels are first brought to the pool's error rate. The paper
+says that wrong labels are upsampled, not how, and there are several ways to do it; this one reproduces its numbers:
 
     each wrong entry of the human distribution is multiplied by rate / (mean human error), and the entry of the clean
-    class takes what is left, *also where that is negative* (`noise_models.extrapolated_errors`).
+    class takes the rest, *also where that is negative* (`noise_models.extrapolated_errors`).
 
 At the paper's error rates (13.0 %, 21.7 %, 52.4 %), independent flips then lie at 0.207 ± 0.005, 0.334 ± 0.008 and
 0.787 ± 0.019 from it, where Table 1 prints 0.207 ± 0.005, 0.335 ± 0.008 and 0.787 ± 0.019 (`PAPER`; `reproduction`
@@ -18,8 +18,8 @@ counts, then normalised, exactly (0.198 / 0.310 / 0.702) or in ten draws (0.205 
 distributions in place of ten draws (0.194 / 0.324 / 0.782).
 
 In the paper's high-level reference such negative entries make up 0.23, and no dataset can come nearer to it than that.
-Each row is therefore also compared with people brought to the same error rate as proper distributions
-(`noise_models.upsampled_errors`), and with people as they are.
+Each row is therefore also compared with human labels brought to the same error rate as proper distributions
+(`noise_models.upsampled_errors`), and with the human labels as they are.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Row:
     """Mean total variation distances of one way of labelling from the human labels.
 
     Attributes:
-        error_rate: the realised rater error rate.
-        paper: from people extrapolated to the pool's error rate, as the paper does.
-        proper: from people upsampled to the pool's error rate as proper distributions; None where the rate is above the
-            share of images on which anybody errs, and there are none.
-        raw: from people as they are.
+      error_rate: the realised rater error rate.
+      paper: from human labels extrapolated to the pool's error rate, as in the paper.
+      proper: from human labels upsampled to the pool's error rate as proper distributions; None where the rate is
+        above the share of images with a wrong label, and there are none.
+      raw: from the human labels as they are.
     """
 
     error_rate: float
@@ -70,14 +70,14 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Table1:
-    """A pool beside flips of the same error rate, all of R labels an example.
+    """A pool beside flips of the same error rate, all of R labels per example.
 
     Attributes:
-        rows: by name, `ROWS` and, where there is a proper reference, "people": R labels drawn from it, to show how near
-            R labels come.
-        ratios: "paper" and "proper" (None as above) -> the distance of the raters over that of independent flips.
-        human_error_rate: of people as they are.
-        human_floor: R labels by people from the other people's labels.
+      rows: by name, `ROWS` and, where there is a proper reference, "human annotators": R labels drawn from it, to
+        show how near R labels come.
+      ratios: "paper" and "proper" (None as above) -> the distance of the raters over that of independent flips.
+      human_error_rate: of the human labels as they are.
+      human_floor: R human labels from the other human labels.
     """
 
     num_examples: int
@@ -92,84 +92,113 @@ def compare(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarr
     """Compares a pool with flips as in Section 2.3.
 
     Args:
-        noisy_labels: [n, R] labels of a pool.
-        labels: [n] clean labels, corrected or not; each class occurs.
-        human_counts: [n, K] how often people gave each class to each example.
-        seed: of the flips and draws, of each of which there are `DRAWS`.
+      noisy_labels: [n, R] labels of a pool; examples that nobody labelled are left out.
+      labels: [n] clean labels, corrected or not; each class occurs.
+      human_counts: [n, K] how often human annotators gave each class to each example.
+      seed: of the flips and draws, of each of which there are `DRAWS`.
     """
+    labelled = metrics.is_labelled(noisy_labels)
+    noisy_labels, labels, human_counts = noisy_labels[labelled], labels[labelled], human_counts[labelled]
     num_classes = human_counts.shape[1]
     rng = np.random.default_rng(seed)
-    human = human_counts / human_counts.sum(axis=1, keepdims=True)
-    rate = metrics.rater_error_rate(noisy_labels, labels)
-    paper = noise_models.extrapolated_errors(human, labels, rate)
-    anybody_errs = np.take_along_axis(human, labels[:, None], axis=1)[:, 0] < 1
-    proper = noise_models.upsampled_errors(human, labels, rate) if rate < anybody_errs.mean() else None
-
-    def flips(matrix: np.ndarray) -> list[np.ndarray]:
-        return [
-            noise_models.class_conditional_flips(labels, matrix, rng.random(noisy_labels.shape)) for _ in range(DRAWS)
-        ]
-
-    labelled = {
-        "independent flipping": flips(noise_models.independent_transition(rate, num_classes)),
-        "class-conditional flipping": flips(noise_models.estimate_transition(noisy_labels, labels, num_classes)),
-        "raters": [noisy_labels],
-    }
-    if proper is not None:
-        labelled["people"] = [
-            noise_models.sample_labels(proper[:, None], rng.random(noisy_labels.shape)) for _ in range(DRAWS)
-        ]
+    references = _references(noisy_labels, labels, human_counts)
+    label_sets = _label_sets(noisy_labels, labels, references, rng)
 
     def distances(name: str, reference: np.ndarray) -> np.ndarray:
-        shares = (metrics.vote_shares(given, num_classes) for given in labelled[name])
+        shares = (metrics.vote_shares(each, num_classes) for each in label_sets[name])
         return np.mean([metrics.total_variation(each, reference) for each in shares], axis=0)
 
     rows = {
         name: Row(
-            error_rate=float(np.mean([metrics.rater_error_rate(given, labels) for given in labelled[name]])),
-            paper=Estimate.of_mean(distances(name, paper)),
-            proper=None if proper is None else Estimate.of_mean(distances(name, proper)),
-            raw=Estimate.of_mean(distances(name, human)),
+            error_rate=float(np.mean([metrics.rater_error_rate(each, labels) for each in label_sets[name]])),
+            paper=Estimate.of_mean(distances(name, references.paper)),
+            proper=None if references.proper is None else Estimate.of_mean(distances(name, references.proper)),
+            raw=Estimate.of_mean(distances(name, references.raw)),
         )
-        for name in labelled
+        for name in label_sets
     }
     ratios = {
         name: None
         if reference is None
         else Estimate.of_ratio(distances("raters", reference), distances("independent flipping", reference))
-        for name, reference in (("paper", paper), ("proper", proper))
+        for name, reference in (("paper", references.paper), ("proper", references.proper))
     }
     return Table1(
         num_examples=len(labels),
         num_raters=noisy_labels.shape[1],
         rows=rows,
         ratios=ratios,
-        human_error_rate=float(1 - np.take_along_axis(human, labels[:, None], axis=1).mean()),
+        human_error_rate=float(1 - np.take_along_axis(references.raw, labels[:, None], axis=1).mean()),
         human_floor=_floor(human_counts, noisy_labels.shape[1], rng),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _References:
+    """The human labels, [n, K] each: brought to a pool's error rate in two ways (see `Row`), and as they are."""
+
+    paper: np.ndarray
+    proper: np.ndarray | None
+    raw: np.ndarray
+
+
+def _references(noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarray) -> _References:
+    human = human_counts / human_counts.sum(axis=1, keepdims=True)
+    rate = metrics.rater_error_rate(noisy_labels, labels)
+    with_an_error = np.take_along_axis(human, labels[:, None], axis=1)[:, 0] < 1
+    return _References(
+        paper=noise_models.extrapolated_errors(human, labels, rate),
+        proper=noise_models.upsampled_errors(human, labels, rate) if rate < with_an_error.mean() else None,
+        raw=human,
+    )
+
+
+def _label_sets(
+    noisy_labels: np.ndarray, labels: np.ndarray, references: _References, rng: np.random.Generator
+) -> dict[str, list[np.ndarray]]:
+    """Returns the row's name -> labels [n, R] of this kind: those of the pool, or `DRAWS` draws of random ones."""
+    num_classes = references.raw.shape[1]
+    rate = metrics.rater_error_rate(noisy_labels, labels)
+
+    def flips(transition: np.ndarray) -> list[np.ndarray]:
+        return [
+            noise_models.class_conditional_flips(labels, transition, rng.random(noisy_labels.shape))
+            for _ in range(DRAWS)
+        ]
+
+    label_sets = {
+        "independent flipping": flips(noise_models.independent_transition(rate, num_classes)),
+        "class-conditional flipping": flips(noise_models.estimate_transition(noisy_labels, labels, num_classes)),
+        "raters": [noisy_labels],
+    }
+    if references.proper is not None:
+        label_sets["human annotators"] = [
+            noise_models.sample_labels(references.proper[:, None], rng.random(noisy_labels.shape)) for _ in range(DRAWS)
+        ]
+    return label_sets
 
 
 def ratio_at(
     num_labels: int, noisy_labels: np.ndarray, labels: np.ndarray, human_counts: np.ndarray, seed: int = 0
 ) -> Estimate:
-    """The distance of raters over that of independent flips in the paper's way, with fewer labels an image.
+    """The distance of raters over that of independent flips as in the paper, with fewer labels per image.
 
-    The ratio hangs on the number of labels (of raters' hard labels it is lower where there are few): pools can be
+    The ratio depends on the number of labels (of raters' hard labels it is lower where there are few): pools can be
     compared only at equal numbers.
 
     Args:
-        num_labels: how many; at most R. The mean over R choices of raters, each rater in as many of them.
-        noisy_labels: [n, R] labels of a pool.
-        labels: [n] clean labels.
-        human_counts: [n, K] how often people gave each class to each example.
-        seed: of the flips.
+      num_labels: how many; at most R. The mean over R choices of raters, each rater in as many of them.
+      noisy_labels: [n, R] labels of a pool, all of them there.
+      labels: [n] clean labels.
+      human_counts: [n, K] how often human annotators gave each class to each example.
+      seed: of the flips.
 
     Raises:
-        ValueError: there are not so many raters.
+      ValueError: there are not so many raters.
     """
     num_raters, num_classes = noisy_labels.shape[1], human_counts.shape[1]
     if not 1 <= num_labels <= num_raters:
-        raise ValueError(f"{num_labels} labels an image of a pool of {num_raters} raters")
+        raise ValueError(f"{num_labels} labels per image of a pool of {num_raters} raters")
     rng = np.random.default_rng(seed)
     human = human_counts / human_counts.sum(axis=1, keepdims=True)
     distances, others = np.zeros(len(labels)), np.zeros(len(labels))
@@ -184,18 +213,18 @@ def ratio_at(
 
 
 def reproduction(labels: np.ndarray, human_counts: np.ndarray, draws: int = 10, seed: int = 0) -> dict[str, Estimate]:
-    """The paper's row of independent flipping, recomputed at its error rates with ten labels an example.
+    """The paper's row of independent flipping, recomputed at its error rates with ten labels per example.
 
     It needs no raters, and tells how near this module's reading of the paper comes to the paper.
 
     Args:
-        labels: [n] clean labels.
-        human_counts: [n, K] how often people gave each class to each example.
-        draws: of the flips, averaged; a single draw moves the distance by about 0.001.
-        seed: of the flips.
+      labels: [n] clean labels.
+      human_counts: [n, K] how often human annotators gave each class to each example.
+      draws: of the flips, averaged; a single draw moves the distance by about 0.001.
+      seed: of the flips.
 
     Returns:
-        level -> distance.
+      level -> distance.
     """
     num_classes = human_counts.shape[1]
     human = human_counts / human_counts.sum(axis=1, keepdims=True)
@@ -214,7 +243,7 @@ def reproduction(labels: np.ndarray, human_counts: np.ndarray, draws: int = 10, 
 
 
 def _floor(human_counts: np.ndarray, num_labels: int, rng: np.random.Generator) -> Estimate:
-    """The distance of `num_labels` people, drawn without replacement, from the other people's labels of the example."""
+    """The distance of `num_labels` human labels, drawn without replacement, from the others of the example."""
     drawn = np.stack([rng.multivariate_hypergeometric(counts, num_labels) for counts in human_counts])
     rest = human_counts - drawn
     return metrics.mean_total_variation(drawn / num_labels, rest / rest.sum(axis=1, keepdims=True))

@@ -20,13 +20,14 @@ from typing import Any
 
 from noisy_label_datasets.base.splits import SplitPlan
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.cifar_n import CifarN
 from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
 from noisy_label_datasets.labels.published import Published
 from noisy_label_datasets.labels.sources import LabelSource, Raters
 from noisy_label_datasets.noise.dial import RESCALINGS
 
 CATALOG = pathlib.Path(__file__).with_name("catalog.json")
-_KINDS = {kind.__name__: kind for kind in (Raters, IndependentFlips, ClassConditionalFlips, Dial, Published)}
+_KINDS = {kind.__name__: kind for kind in (Raters, IndependentFlips, ClassConditionalFlips, Dial, Published, CifarN)}
 _DIAL = re.compile(
     rf"(?:(?P<of>[a-z0-9_]+)_)?rate_(?P<rate>0?\.[0-9]+)(?:_(?P<rescaling>{'|'.join(sorted(RESCALINGS))}))?"
 )

@@ -32,9 +32,9 @@ class Flips(LabelSource):
     """Labels flipped by transition matrices that imitate the raters of a pool, whatever the image.
 
     Attributes:
-        of: the pool: 'medium'.
-        SEED: of the draws (`uniforms_of_ids`). It is no text to be shown: another value would change every label.
-        NOISE_MODEL: what the kind of flips is called in metadata and on cards.
+      of: the pool: 'medium'.
+      SEED: of the draws (`uniforms_of_ids`). It is no text to be shown: another value would change every label.
+      NOISE_MODEL: what the kind of flips is called in metadata and on cards.
     """
 
     of: str
@@ -47,9 +47,9 @@ class Flips(LabelSource):
         """Returns a transition matrix per rater: [R, K, K], rows clean classes.
 
         Args:
-            noisy_labels: [n, R] of the pool.
-            labels: [n] clean labels.
-            num_classes: K.
+          noisy_labels: [n, R] of the pool.
+          labels: [n] clean labels.
+          num_classes: K.
         """
 
     def load(self, context: LabelContext) -> NoisyLabels:
@@ -81,7 +81,7 @@ class IndependentFlips(Flips):
     """Labels flipped to any other class alike, by each rater as often as by its model in the pool (Section 2.1).
 
     Attributes:
-        of: the pool: 'medium'.
+      of: the pool: 'medium'.
     """
 
     SEED = "independent flips"
@@ -98,7 +98,7 @@ class ClassConditionalFlips(Flips):
     """Labels flipped with the confusion matrix of each rater of the pool, whatever the image (Section 2.1).
 
     Attributes:
-        of: the pool: 'medium'.
+      of: the pool: 'medium'.
     """
 
     SEED = "class-conditional flips"
@@ -114,11 +114,11 @@ class Dial(LabelSource):
     """Labels sampled from the rescaled probabilities of a pool, at a target error rate (see `noise.dial`).
 
     Attributes:
-        rate: target rater error rate on `noisy_label_train`, met within 0.002.
-        of: the pool. The better its raters, the nearer the labels are to those of human annotators, at every rate
-            (docs/measuring.md).
-        rescaling: 'error_odds'; 'temperature', which cannot go below the error rate of the pool's hard labels; or
-            'skill', whose raters differ as human annotators do.
+      rate: target rater error rate on `noisy_label_train`, met within 0.002.
+      of: the pool. The better its raters, the nearer the labels are to those of human annotators, at every rate
+        (docs/measuring.md).
+      rescaling: 'error_odds'; 'temperature', which cannot go below the error rate of the pool's hard labels; or
+        'skill', whose raters differ as human annotators do.
     """
 
     rate: float
@@ -135,7 +135,7 @@ class Dial(LabelSource):
         """Returns the labels; see `LabelSource`.
 
         Raises:
-            DialError: the pool cannot reach the rate.
+          DialError: the pool cannot reach the rate.
         """
         stored = Raters(self.of).stored(context)
         pool = stored.labels()

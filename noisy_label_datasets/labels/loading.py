@@ -28,12 +28,12 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.catalog import UnknownConfigError, entry_of
 from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, LabelSource
+from noisy_label_datasets.noise.metrics import MISSING
 from noisy_label_datasets.registration import builders_dir
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UNLABELLED = -1
 NO_RATER = -1
 NO_INDEX = -1
 _NUMBERED = re.compile(r"(?P<file>[a-z]+)_(?P<index>[0-9]+)")
@@ -139,7 +139,7 @@ class Labels:
 
         index = pd.Index(self.ids, name="id")
         frame = pd.DataFrame(self.noisy_labels, index=index, columns=list(self.rater_ids), dtype="Int64")
-        return frame.mask(frame == UNLABELLED)
+        return frame.mask(frame == MISSING)
 
     def annotations(self) -> pd.DataFrame:
         """Returns a row per given label: `task` (the example's id), `worker` (the rater's id), `label`.
@@ -148,7 +148,7 @@ class Labels:
         """
         import pandas as pd
 
-        examples, raters = np.nonzero(self.noisy_labels != UNLABELLED)
+        examples, raters = np.nonzero(self.noisy_labels != MISSING)
         return pd.DataFrame(
             {
                 "task": self.ids[examples],
@@ -236,9 +236,9 @@ def labels_of(name: str, source: LabelSource, context: LabelContext) -> Labels:
     split_of = np.repeat(splits, [len(read.ids[split]) for split in splits])
     clean = np.concatenate([read.clean_labels[split] for split in splits])
     noisy = np.concatenate([read.noisy_labels[split] for split in splits])
-    drawn = np.where(np.isin(split_of, NOISY_SPLITS), sample_raters(ids.tolist(), noisy.shape[1]), NO_RATER).astype(
-        np.int32
-    )
+    drawn = np.full(len(ids), NO_RATER, np.int32)
+    on_noisy = np.isin(split_of, NOISY_SPLITS)
+    drawn[on_noisy] = sample_raters(ids[on_noisy].tolist(), noisy[on_noisy])
     one = np.where(drawn == NO_RATER, clean, noisy[np.arange(len(ids)), drawn]).astype(np.int32)
     file, index = _places(ids)
 

@@ -1,7 +1,7 @@
 """The two kinds of .npz file in a rater-prediction artifact, as values that check themselves.
 
     ExamplesFile    what was labelled, and for which dataset
-    RaterFile       what one rater said, and what is known of the rater
+    RaterFile       the predictions of one rater, and its features
 
 `read` raises PredictionsError naming the path and the fault. A rater's file has one of two forms:
 
@@ -106,7 +106,7 @@ class ExamplesFile:
 
 @dataclasses.dataclass(frozen=True)
 class RaterFile:
-    """What one rater said.
+    """The predictions of one rater.
 
     Attributes:
       fingerprint: of the rater's configuration and data.

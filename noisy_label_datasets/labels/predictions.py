@@ -1,4 +1,4 @@
-"""The rater-prediction artifact: what a pool of raters said, as a folder.
+"""The rater-prediction artifact: the predictions of a pool of raters, as a folder.
 
     writer = PredictionsWriter(folder, dataset="cifar10_noisy", level="low",
                                base={"name": "cifar10", "version": "3.0.2"}, split_plan=plan, class_names=names,
@@ -10,14 +10,14 @@
 
 Files, none of them holding a pickle:
 
-    examples.npz            what was labelled: `<split>.ids`, `<split>.labels`, and a header saying for which dataset
-    raters/<rater id>.npz   what one rater said: `<split>.labels`, `<split>.codes` (see `probability_codes`), features
+    examples.npz            the labelled examples: `<split>.ids`, `<split>.labels`, and a header that names the dataset
+    raters/<rater id>.npz   one rater: `<split>.labels`, `<split>.codes` (see `probability_codes`), features
     manifest.json           everything else, with the SHA-256 of each of these files; written last
 
 Of more than twelve classes a rater's file holds `<split>.others` and `<split>.kept` in place of the codes, those of the
 five most probable classes (see `kept_codes`); such an artifact has format version 2, others have 1.
 
-A folder without a manifest is an unfinished pool: a `PredictionsWriter` goes on with it, `read_predictions` refuses it.
+A folder without a manifest is an unfinished pool: a `PredictionsWriter` resumes it, `read_predictions` refuses it.
 The SHA-256 of the manifest stands for the whole artifact.
 """
 
@@ -92,7 +92,7 @@ class RaterPredictions:
 
 
 class PredictionsWriter:
-    """Writes an artifact to a local folder, a rater at a time; goes on with one that was begun.
+    """Writes an artifact to a local folder, a rater at a time; resumes one that was begun.
 
     Several processes may write different raters of one pool to the same folder.
 
@@ -182,7 +182,7 @@ class PredictionsWriter:
         probabilities: Mapping[str, np.ndarray],
         features: Mapping[str, Any],
     ) -> None:
-        """Stores what one rater said; the file is whole or not there.
+        """Stores the predictions of one rater; the file is whole or not there.
 
         Args:
           rater_id: unique in the pool; a file name.
@@ -291,6 +291,17 @@ def is_finished(folder: Any) -> bool:
     return (folder / MANIFEST).exists()
 
 
+def read_identity(folder: str | os.PathLike) -> tuple[str, int]:
+    """Returns the SHA-256 of a finished pool's manifest and the number of its raters; reads no other file.
+
+    Raises:
+      PredictionsError: unfinished, or of another format.
+    """
+    path: Any = pathlib.Path(folder) if isinstance(folder, str) else folder
+    manifest, digest = _read_manifest(path)
+    return digest, len(manifest["raters"])
+
+
 def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None = None) -> RaterPredictions:
     """Returns the predictions of a finished pool, all files checked.
 
@@ -302,6 +313,12 @@ def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None =
       PredictionsError: unfinished, of another format version, altered, cut short or inconsistent; it names the file.
     """
     path: Any = pathlib.Path(folder) if isinstance(folder, str) else folder
+    manifest, digest = _read_manifest(path, expected_sha256)
+    return _read_listed_files(path, manifest, digest)
+
+
+def _read_manifest(path: Any, expected_sha256: str | None = None) -> tuple[dict[str, Any], str]:
+    """Returns the manifest of a finished pool and its SHA-256."""
     data = _read(path / MANIFEST)
     digest = files.sha256(data)
     if expected_sha256 not in (None, digest):
@@ -312,7 +329,7 @@ def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None =
         schema.check(manifest, MANIFEST_SCHEMA)
     except schema.SchemaError as error:
         raise PredictionsError(f"{path / MANIFEST} is no manifest that this code reads: {error}") from error
-    return _read_listed_files(path, manifest, digest)
+    return manifest, digest
 
 
 def _read_listed_files(path: Any, manifest: Mapping[str, Any], digest: str) -> RaterPredictions:

@@ -73,7 +73,7 @@ class Published(LabelSource):
         task = TASKS.get(context.base["name"])
         return task is not None and release.at_hand(task.folder, self.level, context) is not None
 
-    def absence(self) -> str:
+    def absence(self, context: LabelContext) -> str:
         """See `LabelSource`."""
         return "published, not fetched"
 

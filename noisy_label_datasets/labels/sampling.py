@@ -8,12 +8,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from noisy_label_datasets.labels.predictions import PredictionsError
+from noisy_label_datasets.noise.metrics import MISSING
 from noisy_label_datasets.noise.noise_models import uniforms_of_ids
 
 SEED = "noisy_label"
 """The seed of the draw: another value would change the noisy label of every example."""
 
 
-def sample_raters(ids: Sequence[str], num_raters: int) -> np.ndarray:
-    """Returns the rater whose label each example gets: [n] int32 in 0..num_raters-1."""
-    return (uniforms_of_ids(ids, 1, seed=SEED)[:, 0] * num_raters).astype(np.int32)
+def sample_raters(ids: Sequence[str], noisy_labels: np.ndarray) -> np.ndarray:
+    """Returns the rater whose label each example gets: [n] int32, a column of `noisy_labels`.
+
+    Args:
+      ids: [n] of the examples.
+      noisy_labels: [n, R]; a rater with MISSING has not labelled the example and is not drawn.
+
+    Raises:
+      PredictionsError: an example that no rater has labelled.
+    """
+    given = noisy_labels != MISSING
+    if not given.any(axis=1).all():
+        unlabelled = [id_ for id_, labelled in zip(ids, given.any(axis=1).tolist(), strict=True) if not labelled]
+        raise PredictionsError(f"{len(unlabelled)} examples have no label of any rater, such as {unlabelled[0]}")
+    drawn = (uniforms_of_ids(ids, 1, seed=SEED)[:, 0] * given.sum(axis=1)).astype(np.int32)
+    # The drawn-th of those who labelled it: where all did, the rater of this number.
+    return (given.cumsum(axis=1) > drawn[:, None]).argmax(axis=1).astype(np.int32)

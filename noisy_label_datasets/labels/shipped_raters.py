@@ -28,6 +28,7 @@ from noisy_label_datasets.schema import Anything, Exactly, ListOf, MapOf, Record
 FOLDER = "rater_weights"
 DESCRIPTION = "pool.json"
 RECORDED = "recorded"
+LABELLED_BY = "labelled_by"  # in the provenance of labels that shipped raters gave
 FORMAT = "noisy_label_datasets/shipped_raters"
 FORMAT_VERSION = 1
 

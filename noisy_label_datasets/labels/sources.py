@@ -25,8 +25,10 @@ from noisy_label_datasets.labels.predictions import (
     PredictionsError,
     RaterPredictions,
     is_finished,
+    read_identity,
     read_predictions,
 )
+from noisy_label_datasets.labels.shipped_raters import LABELLED_BY, are_shipped
 
 if TYPE_CHECKING:
     from noisy_label_datasets.base.examples import ExampleBatch
@@ -84,8 +86,8 @@ class NoisyLabels:
       clean_labels: split -> [n] int32.
       noisy_labels: split -> [n, R] int32; -1: this rater did not label this example.
       provenance: JSON: how the labels were made.
-      origin: where they were found: "shipped" with the package, "trained" on this machine, or "published" by the
-        paper's authors.
+      origin: where they were found: "shipped" with the package, "trained" on this machine, "labelled" here by raters
+        that are shipped, or "published" by the paper's authors.
       sha256: of the artifact that they are from.
     """
 
@@ -119,6 +121,19 @@ class NoisyLabels:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class LabelIdentity:
+    """Which labels a source would give, known without loading them.
+
+    Attributes:
+      sha256: `NoisyLabels.sha256`.
+      num_raters: R.
+    """
+
+    sha256: str
+    num_raters: int
+
+
 class LabelSource(abc.ABC):
     """Where labels come from: a frozen dataclass, so that it can be compared, shown and pickled."""
 
@@ -147,9 +162,17 @@ class LabelSource(abc.ABC):
         """Returns whether `load` finds everything on this machine; looks for files, and reads none of them."""
         return all(source.is_at_hand(context) for source in self.depends_on())
 
-    def absence(self) -> str:
-        """Returns what is said of labels that are not at hand, in a word or two."""
-        return next((source.absence() for source in self.depends_on()), "missing")
+    def identify(self, context: LabelContext) -> LabelIdentity | None:
+        """Returns which labels `load` would give; None where they are not at hand or it would have to load them.
+
+        It is asked at every use of a dataset, so it is quick and raises nothing.
+        """
+        dependencies = self.depends_on()
+        return dependencies[0].identify(context) if len(dependencies) == 1 else None
+
+    def absence(self, context: LabelContext) -> str:
+        """Returns what is said of labels that are not at hand, in a few words."""
+        return next((source.absence(context) for source in self.depends_on()), "missing")
 
     def reads_base(self) -> bool:
         """Returns whether `load` reads the base dataset, which takes time and may start a download."""
@@ -169,7 +192,7 @@ class StoredPredictions:
 
     Attributes:
       predictions: what was stored.
-      origin: "trained" on this machine, or "shipped".
+      origin: "trained" on this machine, "labelled" on it by shipped raters, or "shipped".
     """
 
     predictions: RaterPredictions
@@ -216,9 +239,19 @@ class Raters(LabelSource):
         """See `LabelSource`."""
         return any(is_finished(folder) for folder in self._folders(context))
 
-    def absence(self) -> str:
+    def identify(self, context: LabelContext) -> LabelIdentity | None:
         """See `LabelSource`."""
-        return "not trained yet"
+        folder = next(filter(is_finished, self._folders(context)), None)
+        if folder is None:
+            return None
+        try:
+            return LabelIdentity(*read_identity(folder))
+        except (PredictionsError, OSError):
+            return None  # `load` says what is wrong
+
+    def absence(self, context: LabelContext) -> str:
+        """See `LabelSource`."""
+        return "raters shipped, not asked yet" if are_shipped(context.builder_dir, self.pool) else "not trained yet"
 
     def predictions(self, context: LabelContext) -> RaterPredictions:
         """See `LabelSource`."""
@@ -231,7 +264,8 @@ class Raters(LabelSource):
         """
         trained, shipped = self._folders(context)
         if is_finished(trained):
-            predictions, origin, folder = read_predictions(trained), "trained", trained
+            predictions, folder = read_predictions(trained), trained
+            origin = "labelled" if LABELLED_BY in predictions.provenance else "trained"
         elif is_finished(shipped):
             listed = read_checksums(context.builder_dir).get(f"{PREDICTIONS_DIR}/{self.pool}/{MANIFEST}")
             if listed is None:
@@ -240,11 +274,14 @@ class Raters(LabelSource):
         else:
             name = f"{context.dataset}/{self.pool}"
             unfinished = " (where an unfinished pool is)" if trained.exists() else ""
+            remedy = f"train them with `noisy-labels train {name}`"
+            if are_shipped(context.builder_dir, self.pool):
+                remedy = f"its raters are shipped: have them label your images with `noisy-labels label {name}`"
             published = f"published_{self.pool}"
             instead = f", or take those of the paper's authors: {context.dataset}/{published}"
             raise MissingLabelsError(
                 f"no rater predictions for {name}: looked in {trained}{unfinished} and {shipped}; "
-                f"train them with `noisy-labels train {name}`{instead if published in context.configs else ''}"
+                f"{remedy}{instead if published in context.configs else ''}"
             )
         self._check_fits(predictions, context, folder)
         return StoredPredictions(predictions, origin)

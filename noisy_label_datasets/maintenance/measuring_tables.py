@@ -46,7 +46,7 @@ _TITLES = ("error rate", "α", "flip-rate variance", "explained by class", "rati
 
 
 def levels_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
-    """The raters' own labels, at all and at four labels an image, beside the peers' figures."""
+    """The raters' own labels, with all and with four labels per image, beside published figures."""
     lines = [_head("level", *_TITLES, "the paper's ratio", f"ratio of {ciln_bench.LABELS} labels")]
     for level, pool in pools.items():
         found = measure(pool.noisy_labels["test"], pool.clean_labels["test"], counts)
@@ -212,7 +212,7 @@ def with_tables(document: str, tables: dict[str, str]) -> str:
 
 
 def main() -> None:
-    """Reads the pools and people's labels, computes the tables, writes the document."""
+    """Reads the pools and the human labels, computes the tables, writes the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--human-labels", metavar="FILE", help="cifar10h-counts.npy (default: fetched)")
     people = human_labels.load_cifar10h(parser.parse_args().human_labels)

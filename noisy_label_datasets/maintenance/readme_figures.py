@@ -2,42 +2,34 @@
 
     python -m noisy_label_datasets.maintenance.readme_figures
 
-after a change of the labels in builders/*/rater_predictions.
+after a change of the labels in builders/*/rater_predictions, or of the raters in builders/*/rater_weights.
 """
 
-import pathlib
-
-from noisy_label_datasets.labels.predictions import MANIFEST, RaterPredictions, read_predictions
+from noisy_label_datasets.labels.predictions import RaterPredictions
+from noisy_label_datasets.maintenance.tables import REPOSITORY, SPLIT, error_rate, head, measured_pools
 from noisy_label_datasets.noise import metrics
 
-REPOSITORY = pathlib.Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
 BEGIN = "<!-- figures: written by python -m noisy_label_datasets.maintenance.readme_figures -->\n"
 END = "<!-- end of figures -->\n"
-SPLIT = "noisy_label_train"
-HEADER = """\
-| | raters | `noisy_label_train` | rater error rate | best to worst rater | Krippendorff's α |
-|---|---|---|---|---|---|
-"""
+HEADER = head("", "raters", f"`{SPLIT}`", "rater error rate", "best to worst rater", "Krippendorff's α")
 
 
-def row(predictions: RaterPredictions) -> str:
-    """Returns the line of one config, measured on `noisy_label_train`."""
+def row(predictions: RaterPredictions, part: bool) -> str:
+    """Returns the line of one config; part: whether the examples are only some of the dataset's."""
     noisy_labels, labels = predictions.noisy_labels[SPLIT], predictions.clean_labels[SPLIT]
     error_rates = metrics.error_rate_by_rater(noisy_labels, labels)
     alpha = metrics.krippendorff_alpha(noisy_labels, len(predictions.class_names))
     return (
-        f"| `{predictions.dataset}/{predictions.level}` | {noisy_labels.shape[1]} | {len(labels):,} examples "
-        f"| {metrics.rater_error_rate(noisy_labels, labels):.3f} "
+        f"| `{predictions.dataset}/{predictions.level}` | {noisy_labels.shape[1]} | {len(labels):,} examples"
+        f"{', a part' if part else ''} | {error_rate(predictions):.3f} "
         f"| {error_rates.min():.3f} to {error_rates.max():.3f} | {alpha:.3f} |\n"
     )
 
 
 def table() -> str:
     """Returns the table: datasets by name, their configs from little noise to much."""
-    shipped = [read_predictions(path.parent) for path in REPOSITORY.glob(f"builders/*/rater_predictions/*/{MANIFEST}")]
-    shipped.sort(key=lambda p: (p.dataset, metrics.rater_error_rate(p.noisy_labels[SPLIT], p.clean_labels[SPLIT])))
-    return HEADER + "".join(row(predictions) for predictions in shipped)
+    return HEADER + "".join(row(predictions, part) for predictions, part in measured_pools())
 
 
 def with_figures(readme: str) -> str:

@@ -59,11 +59,11 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The temperature of each rater at which the clean labels are most likely by its probabilities.
 
     Args:
-        probabilities: [n, R, K] of examples that the raters were not trained on.
-        labels: [n] clean labels.
+      probabilities: [n, R, K] of examples that the raters were not trained on.
+      labels: [n] clean labels.
 
     Returns:
-        [R] float64 in 1/32 .. 32; below 1: this rater is underconfident.
+      [R] float64 in 1/32 .. 32; below 1: this rater is underconfident.
     """
     logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float64)
     of_clean = np.take_along_axis(logs, labels[:, None, None], axis=-1)[..., 0].mean(axis=0)
@@ -123,9 +123,9 @@ class Rescaling(NamedTuple):
     """A way to rescale the probabilities of a pool.
 
     Attributes:
-        rescale: probabilities [n, R, K], labels [n], settings [R] -> what labels are sampled from, not normalised.
-        low, high: binary logarithms of the lowest and the highest setting.
-        spread: how far apart the raters' settings are where all have one target rate; 0: the same for all.
+      rescale: probabilities [n, R, K], labels [n], settings [R] -> what labels are sampled from, not normalised.
+      low, high: binary logarithms of the lowest and the highest setting.
+      spread: how far apart the raters' settings are where all have one target rate; 0: the same for all.
     """
 
     rescale: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -147,14 +147,14 @@ def draw(
     """Draws each rater's label at a setting of a rescaling.
 
     Args:
-        rescaling: of `RESCALINGS`.
-        probabilities: [n, R, K] float, each rater's distribution over the classes.
-        labels: [n] clean labels.
-        setting: above 0; one for the pool, or [R], one a rater.
-        uniforms: [n, R] in [0, 1).
+      rescaling: of `RESCALINGS`.
+      probabilities: [n, R, K] float, each rater's distribution over the classes.
+      labels: [n] clean labels.
+      setting: above 0; one for the pool, or [R], one per rater.
+      uniforms: [n, R] in [0, 1).
 
     Returns:
-        [n, R] int32.
+      [n, R] int32.
     """
     settings = np.broadcast_to(np.asarray(setting, dtype=np.float64), probabilities.shape[1:2])
     return noise_models.sample_labels(_rescaling(rescaling).rescale(probabilities, labels, settings), uniforms)
@@ -166,18 +166,18 @@ def solve(
     """The setting at which the labels that are really drawn have the target error rate.
 
     Args:
-        rescaling: of `RESCALINGS`.
-        probabilities: [n, R, K].
-        labels: [n] clean labels.
-        rate: target share of wrong labels: of all of them, which gives one setting for the pool and keeps good raters
-            better than bad ones; or R rates, one a rater, which gives a setting for each.
-        uniforms: [n, R] in [0, 1), those that the labels will be drawn at.
+      rescaling: of `RESCALINGS`.
+      probabilities: [n, R, K].
+      labels: [n] clean labels.
+      rate: target share of wrong labels: of all of them, which gives one setting for the pool and keeps good raters
+        better than bad ones; or R rates, one per rater, which gives a setting for each.
+      uniforms: [n, R] in [0, 1), those that the labels will be drawn at.
 
     Returns:
-        [R] float64 settings; for a single rate all equal, but for `skill` (`abilities`).
+      [R] float64 settings; for a single rate all equal, but for `skill` (`abilities`).
 
     Raises:
-        DialError: a rate that the rescaling cannot reach with these probabilities.
+      DialError: a rate that the rescaling cannot reach with these probabilities.
     """
     num_raters = probabilities.shape[1]
     target = np.asarray(rate, dtype=np.float64)

@@ -37,7 +37,7 @@ def noise_figures(labels: Labelled, class_names: Sequence[str]) -> dict[str, Any
     """Measures the labels of a dataset. 25,000 examples with 10 raters take about 0.1 s.
 
     Returns:
-        A dictionary of JSON values; what is not defined (such as alpha of a single rater) is None.
+      A dictionary of JSON values; what is not defined (such as alpha of a single rater) is None.
 
         splits: split -> num_examples, rater_error_rate, krippendorff_alpha.
         measured_split: the split of all that follows.
@@ -48,14 +48,14 @@ def noise_figures(labels: Labelled, class_names: Sequence[str]) -> dict[str, Any
         instance_dependence: vote_variance, flip_rate_variance, class_variance, explained_by_class
             (see `noisy_label_datasets.noise.instance_dependence`).
         confusion_matrix: [K][K] counts, rows clean classes.
-        right_votes: [R + 1], how many examples 0, 1, ... R raters labelled rightly.
+        right_votes: [R + 1], how many of the labelled examples 0, 1, ... R raters labelled rightly.
         examples: "easiest", "contested" and "hardest" -> at most 10 examples each: id, label, votes [R].
     """
     noisy_labels, clean = labels.noisy_labels[MEASURED_SPLIT], labels.clean_labels[MEASURED_SPLIT]
     ids, num_classes = labels.ids[MEASURED_SPLIT], len(class_names)
-    given = noisy_labels != metrics.MISSING
-    right = (given & (noisy_labels == clean[:, None])).sum(axis=1)
-    votes = metrics.vote_shares(noisy_labels, num_classes)
+    labelled = np.flatnonzero(metrics.is_labelled(noisy_labels))
+    right = (noisy_labels == clean[:, None])[labelled].sum(axis=1)
+    votes = metrics.vote_shares(noisy_labels[labelled], num_classes)
     figures = {
         "splits": {
             split: {
@@ -71,7 +71,7 @@ def noise_figures(labels: Labelled, class_names: Sequence[str]) -> dict[str, Any
         "rater_error_rate": metrics.rater_error_rate(noisy_labels, clean),
         "error_rate_by_rater": metrics.error_rate_by_rater(noisy_labels, clean),
         "error_rate_by_class": metrics.error_rate_by_class(noisy_labels, clean, num_classes),
-        "majority_error_rate": np.mean(votes.argmax(axis=1) != clean),
+        "majority_error_rate": np.mean(votes.argmax(axis=1) != clean[labelled]) if labelled.size else math.nan,
         "krippendorff_alpha": metrics.krippendorff_alpha(noisy_labels, num_classes),
         "agreement": metrics.agreement(noisy_labels, num_classes),
         "instance_dependence": _instance_dependence(noisy_labels, clean, num_classes),
@@ -79,9 +79,10 @@ def noise_figures(labels: Labelled, class_names: Sequence[str]) -> dict[str, Any
         "right_votes": np.bincount(right, minlength=noisy_labels.shape[1] + 1),
         "examples": {
             kind: [
-                {"id": str(ids[i]), "label": int(clean[i]), "votes": noisy_labels[i].tolist()} for i in chosen.tolist()
+                {"id": str(ids[i]), "label": int(clean[i]), "votes": noisy_labels[i].tolist()}
+                for i in labelled[chosen].tolist()
             ]
-            for kind, chosen in _telling_examples(votes, clean).items()
+            for kind, chosen in _telling_examples(votes, clean[labelled]).items()
         },
     }
     return _to_json(figures)
@@ -107,7 +108,8 @@ def _lowest_of_each_class(score: np.ndarray, clean: np.ndarray, num_classes: int
 
 
 def _instance_dependence(noisy_labels: np.ndarray, clean: np.ndarray, num_classes: int) -> dict[str, float] | None:
-    if noisy_labels.shape[1] < 2 or (noisy_labels == metrics.MISSING).any() or (np.bincount(clean) == 1).any():
+    complete = (noisy_labels != metrics.MISSING).all(axis=1)
+    if noisy_labels.shape[1] < 2 or not complete.any() or (np.bincount(clean[complete]) == 1).any():
         return None
     found = instance_dependence(noisy_labels, clean, num_classes)
     return dataclasses.asdict(found)

@@ -19,17 +19,17 @@ from noisy_label_datasets.noise import metrics
 
 @dataclasses.dataclass(frozen=True)
 class InstanceDependence:
-    """How much of the noise hangs on the example, beyond its class. The variances are covariances of two raters.
+    """How much of the noise depends on the example, beyond its class. The variances are covariances of two raters.
 
     Attributes:
-        vote_variance: variance, within a class, of the distribution that an example's votes are drawn from, summed over
-            the K entries. 0 for independent and class-conditional noise.
-        flip_rate_variance: variance, within a class, of the probability that an example is labelled wrongly. 0 for
-            independent and class-conditional noise.
-        class_variance: variance of that probability between the classes. 0 for independent noise.
-        explained_by_class: class_variance over the sum of the last two: the share of the spread between examples' error
-            rates that their class alone explains. 1 for class-conditional noise, towards 0 for instance-dependent
-            noise; nan where no spread can be told from chance (independent noise).
+      vote_variance: variance, within a class, of the distribution that an example's votes are drawn from, summed over
+        the K entries. 0 for independent and class-conditional noise.
+      flip_rate_variance: variance, within a class, of the probability that an example is labelled wrongly. 0 for
+        independent and class-conditional noise.
+      class_variance: variance of that probability between the classes. 0 for independent noise.
+      explained_by_class: class_variance over the sum of the last two: the share of the spread between examples' error
+        rates that their class alone explains. 1 for class-conditional noise, towards 0 for instance-dependent
+        noise; nan where no spread can be told from chance (independent noise).
     """
 
     vote_variance: float
@@ -39,20 +39,24 @@ class InstanceDependence:
 
 
 def instance_dependence(noisy_labels: np.ndarray, labels: np.ndarray, num_classes: int) -> InstanceDependence:
-    """Measures a dataset of at least two raters, who have labelled every example.
+    """Measures a dataset of at least two raters on the examples that all of them have labelled.
 
     Args:
-        noisy_labels: [n, R] integers in 0 .. K-1.
-        labels: [n] clean labels in 0 .. K-1; each class that occurs has at least two examples.
-        num_classes: K.
+      noisy_labels: [n, R] integers in 0 .. K-1, or `metrics.MISSING`: an example with one of these is left out.
+      labels: [n] clean labels in 0 .. K-1; each class that occurs has at least two examples that all have labelled.
+      num_classes: K.
 
     Raises:
-        ValueError: fewer than two raters, a missing label, or a class with a single example.
+      ValueError: fewer than two raters, no example that all have labelled, or a class with a single one.
     """
     noisy_labels, labels = np.asarray(noisy_labels), np.asarray(labels)
+    complete = (noisy_labels != metrics.MISSING).all(axis=1)
+    noisy_labels, labels = noisy_labels[complete], labels[complete]
     num_examples, num_raters = noisy_labels.shape
-    if num_raters < 2 or (noisy_labels == metrics.MISSING).any():
-        raise ValueError(f"needs at least 2 raters who labelled every example, not {num_raters} or with missing labels")
+    if num_raters < 2 or not num_examples:
+        raise ValueError(
+            f"needs at least 2 raters and examples that all have labelled, not {num_raters} and {num_examples}"
+        )
     size = np.bincount(labels, minlength=num_classes)
     if (size == 1).any():
         raise ValueError(f"class {np.argmax(size == 1)} has a single example: a variance needs two")

@@ -5,9 +5,9 @@
     rater_error_rate(noisy_labels, labels)            # 1/6
     krippendorff_alpha(noisy_labels, num_classes=2)   # 0.44...
 
-Throughout, `noisy_labels` is an integer array [n, R] with one column a rater; -1 (`MISSING`) says that a rater did not
-label an example. `labels` is an integer array [n] of clean labels in 0 .. K-1. Confusion matrices have clean classes as
-rows and noisy classes as columns.
+Throughout, `noisy_labels` is an integer array [n, R] with one column per rater; -1 (`MISSING`) means that a rater did
+not label an example. It is left out of every figure, so that examples without labels change none. `labels` is an
+integer array [n] of clean labels in 0 .. K-1. Confusion matrices have clean classes as rows, noisy classes as columns.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ class Estimate:
         """The ratio of the means of two quantities of the same n examples, by the delta method."""
         ratio = samples.mean() / others.mean()
         return cls(float(ratio), cls.of_mean((samples - ratio * others) / others.mean()).half_width)
+
+
+def is_labelled(noisy_labels: np.ndarray) -> np.ndarray:
+    """Returns which examples at least one rater labelled: [n] bool."""
+    return (np.asarray(noisy_labels) != MISSING).any(axis=1)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -93,9 +98,9 @@ def confusion_matrix(noisy_labels: np.ndarray, labels: np.ndarray, num_classes: 
     """Counts [K, K] int64: entry (i, j) is how many labels j were given to examples of clean class i.
 
     Args:
-        noisy_labels: [n, R], or [n] for a single rater.
-        labels: [n] clean labels.
-        num_classes: K.
+      noisy_labels: [n, R], or [n] for a single rater.
+      labels: [n] clean labels.
+      num_classes: K.
     """
     labels = _checked(labels, num_classes, "labels")
     noisy_labels = np.asarray(noisy_labels)
@@ -118,7 +123,7 @@ def krippendorff_alpha(noisy_labels: np.ndarray, num_classes: int) -> float:
     Computed from how often each class was given to each example, in O(n R) memory, whatever K is.
 
     Returns:
-        alpha; nan where it is not defined: no example has two labels, or all the labels are of one class.
+      alpha; nan where it is not defined: no example has two labels, or all the labels are of one class.
     """
     example, label, count = _votes(noisy_labels, num_classes)
     labels_an_example = np.bincount(example, weights=count)
@@ -143,13 +148,15 @@ def agreement(noisy_labels: np.ndarray, num_classes: int) -> float:
 
 
 def fleiss_kappa(noisy_labels: np.ndarray, num_classes: int) -> float:
-    """Fleiss' kappa: agreement beyond chance for a fixed number of ratings an example (Fleiss 1971).
+    """Fleiss' kappa: agreement beyond chance for a fixed number of ratings per example (Fleiss 1971).
 
     Raises:
-        ValueError: the examples have different numbers of ratings; use `krippendorff_alpha`, which is made for that.
+      ValueError: the labelled examples have different numbers of ratings, or there are none; use
+        `krippendorff_alpha`, which is made for that.
     """
     example, label, count = _votes(noisy_labels, num_classes)
-    ratings = np.bincount(example, weights=count, minlength=len(noisy_labels))
+    ratings = np.bincount(example, weights=count)
+    ratings = ratings[ratings > 0]
     if len(ratings) == 0 or ratings.min() != ratings.max() or ratings[0] < 2:
         raise ValueError("Fleiss' kappa needs the same number of ratings, at least 2, on every example")
     shares = np.bincount(label, weights=count, minlength=num_classes) / count.sum()
@@ -176,21 +183,30 @@ def vote_shares(noisy_labels: np.ndarray, num_classes: int) -> np.ndarray:
 def total_variation(soft_labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Half the L1 distance between two soft labels of each example, [n]; both [n, K] with rows that sum to one.
 
-    For distributions it lies between 0 and 1. Rows may hold negative entries (see
-    `noise_models.extrapolated_errors`), and the distance may then exceed 1.
+    Rows of nan, which `vote_shares` gives an example without labels, are at distance nan. For distributions it lies
+    between 0 and 1. Rows may hold negative entries (see `noise_models.extrapolated_errors`), and the distance may then
+    exceed 1.
     """
     soft_labels, others = np.asarray(soft_labels), np.asarray(others)
     if soft_labels.shape != others.shape or soft_labels.ndim != 2:
         raise ValueError(f"soft labels must be two [n, K], not {list(soft_labels.shape)} and {list(others.shape)}")
     for rows in (soft_labels, others):
-        if not np.allclose(rows.sum(axis=1), 1, atol=1e-5):
+        sums = rows.sum(axis=1)
+        if not np.allclose(sums[~np.isnan(sums)], 1, atol=1e-5):
             raise ValueError("the entries of every soft label must sum to 1")
     return np.abs(soft_labels - others).sum(axis=1) / 2
 
 
 def mean_total_variation(soft_labels: np.ndarray, others: np.ndarray) -> Estimate:
-    """The mean total variation distance (Section 2.3) between two datasets of soft labels [n, K], with its interval."""
-    return Estimate.of_mean(total_variation(soft_labels, others))
+    """The mean total variation distance (Section 2.3) between two datasets of soft labels [n, K], with its interval.
+
+    Examples without labels in either (rows of nan) are left out.
+
+    Raises:
+      ValueError: fewer than 2 examples are left.
+    """
+    distances = total_variation(soft_labels, others)
+    return Estimate.of_mean(distances[~np.isnan(distances)])
 
 
 def _votes(noisy_labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,10 +2,10 @@
 
     rng = np.random.default_rng(0)
     noisy = independent_flips(labels, 0.2, num_classes=10, uniforms=rng.random((len(labels), 10)))
-    rater_error_rate(noisy, labels)          # the realised rate: 0.2 up to the luck of the draw
+    rater_error_rate(noisy, labels)          # the realised rate: 0.2 up to random variation
 
-Labels are drawn by inverting a cumulative distribution at given `uniforms` [n, R], one number in [0, 1) a label: those
-of a generator, or `uniforms_of_ids`, which makes a label depend on its example's id and on nothing else in the dataset.
+Labels are drawn by inverting a cumulative distribution at given `uniforms` [n, R], one number in [0, 1) per label: from
+a generator, or `uniforms_of_ids`, which makes a label depend on its example's id and on nothing else in the dataset.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def uniforms_of_ids(ids: Sequence[str] | np.ndarray, num_raters: int, seed: str)
     """Numbers in [0, 1) from a hash of each example's id: [n, R] float64, the same in any order and on any machine.
 
     Args:
-        ids: [n] ids.
-        num_raters: R.
-        seed: what the numbers are for; other seeds give independent numbers.
+      ids: [n] ids.
+      num_raters: R.
+      seed: what the numbers are for; other seeds give independent numbers.
     """
     digests = b"".join(hashlib.shake_256(f"{seed}:{id_}".encode()).digest(8 * num_raters) for id_ in ids)
     integers = np.frombuffer(digests, dtype="<u8").reshape(len(ids), num_raters)
@@ -37,11 +37,11 @@ def sample_labels(probabilities: np.ndarray, uniforms: np.ndarray) -> np.ndarray
     The other choice of Section 2.2 of the paper: to sample a rater's label instead of taking its most likely one.
 
     Args:
-        probabilities: non-negative; each distribution is normalised here.
-        uniforms: [n, R] in [0, 1).
+      probabilities: non-negative; each distribution is normalised here.
+      uniforms: [n, R] in [0, 1).
 
     Returns:
-        [n, R] int32.
+      [n, R] int32.
     """
     if probabilities.ndim != 3 or uniforms.shape not in (
         (*probabilities.shape[:2],),
@@ -78,9 +78,9 @@ def class_conditional_flips(labels: np.ndarray, transition: np.ndarray, uniforms
     """Class-conditional (asymmetric) flipping of labels [n], by R raters alike: [n, R] int32.
 
     Args:
-        labels: clean labels in 0 .. K-1.
-        transition: [K, K], rows clean classes, each row a distribution over noisy labels; or [R, K, K], one a rater.
-        uniforms: [n, R] in [0, 1).
+      labels: clean labels in 0 .. K-1.
+      transition: [K, K], rows clean classes, each row a distribution over noisy labels; or [R, K, K], one per rater.
+      uniforms: [n, R] in [0, 1).
     """
     if (transition < 0).any() or not np.allclose(transition.sum(axis=-1), 1, atol=1e-6):
         raise ValueError("every row of a transition matrix must be non-negative and sum to 1")
@@ -93,8 +93,9 @@ def estimate_transition(noisy_labels: np.ndarray, labels: np.ndarray, num_classe
     """The transition matrix [K, K] with which class-conditional flipping confuses the classes as the given labels do.
 
     Args:
-        noisy_labels: [n, R] or [n].
-        labels: [n] clean labels; every class must occur.
+      noisy_labels: [n, R] or [n].
+      labels: [n] clean labels; every class must occur.
+      num_classes: K.
     """
     confusion = metrics.confusion_matrix(noisy_labels, labels, num_classes)
     total = confusion.sum(axis=1, keepdims=True)
@@ -111,12 +112,12 @@ def extrapolated_errors(soft_labels: np.ndarray, labels: np.ndarray, rate: float
     a signed measure with rows that sum to 1, not a distribution. See `table1` for why it is wanted.
 
     Args:
-        soft_labels: [n, K] distributions.
-        labels: [n] clean labels.
-        rate: the wanted mean error.
+      soft_labels: [n, K] distributions.
+      labels: [n] clean labels.
+      rate: the wanted mean error.
 
     Returns:
-        [n, K] float64.
+      [n, K] float64.
     """
     clean = np.eye(soft_labels.shape[1])[labels]
     error = 1 - np.take_along_axis(soft_labels, labels[:, None], axis=1).mean()
@@ -132,7 +133,7 @@ def upsampled_errors(soft_labels: np.ndarray, labels: np.ndarray, rate: float) -
     than it was), and each example is normalised again. Examples without a wrong vote keep none.
 
     Raises:
-        ValueError: the rate is above the share of examples with a wrong vote, which no factor can pass.
+      ValueError: the rate is above the share of examples with a wrong vote, which no factor can pass.
     """
     right = np.take_along_axis(soft_labels, labels[:, None], axis=1)[:, 0]
     wrong = 1 - right
@@ -157,7 +158,7 @@ def subsampled_ratings(noisy_labels: np.ndarray, size: int, uniforms: np.ndarray
     """
     num_raters = noisy_labels.shape[1]
     if not 1 <= size <= num_raters:
-        raise ValueError(f"can keep 1 .. {num_raters} labels an example, not {size}")
+        raise ValueError(f"can keep 1 .. {num_raters} labels per example, not {size}")
     rank = np.argsort(np.argsort(uniforms, axis=1), axis=1)
     return np.where(rank < size, noisy_labels, metrics.MISSING)
 

@@ -82,7 +82,7 @@ def _v2() -> Network:
     return Network(layers)
 
 
-def _stem(*, valid: bool = True) -> Layers:
+def _stem() -> Layers:
     """The stem of v3 and Inception-ResNet-v2: 299x299x3 -> 35x35x192."""
     return (
         conv_valid(32, 3, 2)

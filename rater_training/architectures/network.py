@@ -130,9 +130,13 @@ class FeedForward(nnx.Module):
         self.head = layers.Dense(features, num_classes, kernels, gain=1.0)
         kernels.draw(rngs.params())
 
-    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+    def features(self, images: jax.Array, train: bool) -> jax.Array:
+        """Returns what the last map is made to for the layers after it: [b, features]."""
         x = self.body(images.astype(self.dtype), train)
-        x = x.reshape(x.shape[0], -1) if self.flatten else jnp.mean(x.astype(jnp.float32), axis=(1, 2))
+        return x.reshape(x.shape[0], -1) if self.flatten else jnp.mean(x.astype(jnp.float32), axis=(1, 2))
+
+    def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+        x = self.features(images, train)
         for layer in self.hidden:
             x = nnx.relu(layer(x))
         return self.head(x.astype(jnp.float32))

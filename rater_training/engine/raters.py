@@ -143,7 +143,10 @@ def vmappable_groups(raters: Sequence[RaterConfig], most: int | None = None) -> 
     """Returns the raters in groups that can be trained in one loop, of at most `most`, in the order of the firsts."""
     groups: dict[tuple, list[RaterConfig]] = {}
     for rater in raters:
-        shared = (rater.architecture, rater.width, rater.batch_size, rater.augmentation, rater.optimizer, rater.dtype)
+        shared = (
+            *(rater.architecture, rater.width, rater.batch_size, rater.augmentation, rater.optimizer, rater.dtype),
+            rater.frozen,
+        )
         groups.setdefault(shared, []).append(rater)
     return [
         group[start : start + (most or len(group))]

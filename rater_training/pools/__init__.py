@@ -1,16 +1,21 @@
 """The pools, by name: `get_pool("digits/medium")`, or of your own: `get_pool("my_module:POOL")`.
 
-A new pool is a `PoolConfig` in a module of its task; a new task is a module whose `POOLS` is added below.
+A new pool is a `PoolConfig` in a module of its task; a new task is a module beside this one, with its pools in `POOLS`.
 """
 
 import importlib
+import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
 from rater_training.config import ConfigError, PoolConfig
-from rater_training.pools import cats_vs_dogs, cifar10, cifar10_compact, cifar100, compact, digits, pcam
 
-_MODULES = (digits, cifar10_compact, compact, cifar10, cifar100, pcam, cats_vs_dogs)
+_HELPERS = ("cost", "paper", "recipes")  # modules without pools; the first brings JAX
+_MODULES = [
+    importlib.import_module(f"{__name__}.{module.name}")
+    for module in pkgutil.iter_modules(__path__)
+    if module.name not in _HELPERS
+]
 
 POOLS: dict[str, PoolConfig] = {pool.name: pool for module in _MODULES for pool in module.POOLS}
 

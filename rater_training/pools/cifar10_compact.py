@@ -25,6 +25,7 @@ release: 0.11, 0.19 and 0.48. How long each rater took is among its features (`w
 shared with another one.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 from rater_training.config import Augmentation, PoolConfig, RaterConfig
@@ -121,8 +122,25 @@ def _pool(
     )
 
 
+def _of_12000_steps(high: PoolConfig) -> PoolConfig:
+    """Returns the pool of Section 3.2 whose raters are those of high with 12,000 steps for 5,000."""
+    raters = tuple(
+        dataclasses.replace(rater, steps=round(rater.steps * 12_000 / 5_000), seed=4000 + i)
+        for i, rater in enumerate(high.raters)
+    )
+    return dataclasses.replace(
+        high,
+        name="cifar10/steps_12000_compact",
+        level="steps_12000",
+        raters=raters,
+        source="the raters of cifar10/high_compact with 12/5 of their steps (Appendix A, Section 3.2)",
+    )
+
+
+_HIGH_POOL = _pool("high", _HIGH, steps=56, smoothing=0.0, flip=False, seed=3000)
 POOLS = (
     _pool("low", _LOW, steps=1120, smoothing=0.1, flip=True, seed=1000),
     _pool("medium", _MEDIUM, steps=400, smoothing=0.1, flip=True, seed=2000),
-    _pool("high", _HIGH, steps=56, smoothing=0.0, flip=False, seed=3000),
+    _HIGH_POOL,
+    _of_12000_steps(_HIGH_POOL),
 )

@@ -3,14 +3,15 @@
     training_flops(get_pool("cifar10/high"))        # 1.1e18
 
 Counted are the convolutions and matrix products, two operations a multiply-add, and three times the forward pass for
-forward and backward; normalisation, activations, augmentation, the optimiser and the labelling afterwards are not.
+forward and backward; normalisation, activations, augmentation, the optimiser and the labelling afterwards are not. Of
+frozen networks the last layer is counted, not the features, which are computed once an image and network.
 """
 
 import functools
 
 from rater_training import architectures
-from rater_training.architectures import network
-from rater_training.config import PoolConfig
+from rater_training.architectures import efficientnet, network, specs
+from rater_training.config import PoolConfig, RaterConfig
 
 _OPERATIONS_A_MULTIPLY_ADD = 2
 _PASSES = 3  # forward; backward to the inputs; backward to the parameters
@@ -18,15 +19,17 @@ _PASSES = 3  # forward; backward to the inputs; backward to the parameters
 
 def training_flops(pool: PoolConfig) -> float:
     """Returns the floating-point operations of training all raters of a pool."""
-    per_example = _OPERATIONS_A_MULTIPLY_ADD * _PASSES
-    return float(
-        sum(
-            per_example
-            * rater.examples_seen
-            * forward_multiply_adds(rater.architecture, pool.image_shape, pool.num_classes, rater.width)
-            for rater in pool.raters
-        )
-    )
+    return float(sum(_training_multiply_adds(rater, pool) for rater in pool.raters) * _OPERATIONS_A_MULTIPLY_ADD)
+
+
+def _training_multiply_adds(rater: RaterConfig, pool: PoolConfig) -> float:
+    if rater.frozen:
+        (*_, features), _ = specs.trace(efficientnet.NETWORKS[rater.architecture].layers, pool.image_shape)
+        forward = rater.features_share * features * pool.num_classes
+    else:
+        shape = (pool.image_shape, pool.num_classes, rater.width)
+        forward = forward_multiply_adds(rater.architecture, *shape)
+    return _PASSES * rater.examples_seen * forward
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from flax import nnx
 from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training.architectures import layers
 from rater_training.architectures.network import FeedForward
-from rater_training.pretrained.keras_weights import WeightsError
+from rater_training.pretrained.keras_weights import PretrainedWeightsError
 from rater_training.pretrained.leaves import leaves, variables
 from rater_training.pretrained.torch_weights import read_torch_weights
 
@@ -64,7 +64,7 @@ def start_from_imagenet(module: FeedForward, architecture: str) -> None:
 
     Raises:
       PretrainedError: see `weights_path`.
-      WeightsError: a file that does not hold this network; the module is unchanged.
+      PretrainedWeightsError: a file that does not hold this network; the module is unchanged.
     """
     path = weights_path(architecture)
     arrays = [array for array in read_torch_weights(path).values() if array.ndim]  # without the counts of batches
@@ -72,14 +72,16 @@ def start_from_imagenet(module: FeedForward, architecture: str) -> None:
     for leaf in leaves(module):
         for variable in variables(leaf):
             if not arrays:
-                raise WeightsError(f"{path} has fewer layers than {architecture}")
+                raise PretrainedWeightsError(f"{path} has fewer layers than {architecture}")
             values.append((leaf, variable, _as_ours(arrays.pop(0), leaf)))
     if arrays:
-        raise WeightsError(f"{path} has more layers than {architecture}")
+        raise PretrainedWeightsError(f"{path} has more layers than {architecture}")
     of_body = [(variable, array) for leaf, variable, array in values if leaf is not module.head]
     for variable, array in of_body:
         if variable.shape != array.shape:
-            raise WeightsError(f"{path}: an array of shape {array.shape} where {architecture} has {variable.shape}")
+            raise PretrainedWeightsError(
+                f"{path}: an array of shape {array.shape} where {architecture} has {variable.shape}"
+            )
     for variable, array in of_body:
         variable.set_value(jnp.asarray(array, jnp.float32))
 

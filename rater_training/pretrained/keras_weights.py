@@ -21,6 +21,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from noisy_label_datasets.errors import NoisyLabelsError
 from rater_training.architectures import layers
 from rater_training.architectures.network import FeedForward
 from rater_training.pretrained.keras_names import KERAS_NAMES
@@ -33,7 +34,7 @@ _IMAGENET_MEAN = (123.68, 116.779, 103.939)  # red, green, blue, in byte values
 _NUMBERED = re.compile(r"(conv2d|batch_normalization)(?:_(\d+))?")
 
 
-class WeightsError(ValueError):
+class PretrainedWeightsError(NoisyLabelsError, ValueError):
     """A file that does not hold the weights that are wanted."""
 
 
@@ -60,7 +61,7 @@ def load_keras_weights(module: FeedForward, architecture: str, path: str | pathl
       (for another number of classes, say) or not in the file.
 
     Raises:
-      WeightsError: not a Keras file, or one of another network; the module is unchanged.
+      PretrainedWeightsError: not a Keras file, or one of another network; the module is unchanged.
       FileNotFoundError: no such file.
     """
     _known(architecture)
@@ -69,7 +70,7 @@ def load_keras_weights(module: FeedForward, architecture: str, path: str | pathl
     sources = KERAS_NAMES[architecture]
     unused = set(weights) - {source.layer for source in sources}
     if unused:
-        raise WeightsError(f"{path} has layers that {architecture} has not: {_some(unused)}")
+        raise PretrainedWeightsError(f"{path} has layers that {architecture} has not: {_some(unused)}")
     for leaf, source in zip(leaves(module), sources, strict=True):
         params = variables(leaf)
         arrays = weights.get(source.layer, [])[source.first : source.first + len(params)]
@@ -81,7 +82,7 @@ def load_keras_weights(module: FeedForward, architecture: str, path: str | pathl
             fresh.append(source.layer)
         else:
             found = [a.shape for a in arrays] if source.layer in weights else "nothing"
-            raise WeightsError(
+            raise PretrainedWeightsError(
                 f"{path}: layer {source.layer} of {architecture} has {found}; wanted {[p.shape for p in params]}"
             )
     if architecture in _BLUE_FIRST:
@@ -99,7 +100,7 @@ def read_keras_weights(path: str | pathlib.Path) -> dict[str, list[np.ndarray]]:
     that wrote the file.
 
     Raises:
-      WeightsError: not a file that Keras wrote.
+      PretrainedWeightsError: not a file that Keras wrote.
       FileNotFoundError: no such file.
     """
     import h5py
@@ -111,14 +112,14 @@ def read_keras_weights(path: str | pathlib.Path) -> dict[str, list[np.ndarray]]:
             with zipfile.ZipFile(path) as archive:
                 source = io.BytesIO(archive.read("model.weights.h5"))
         except (zipfile.BadZipFile, KeyError) as error:
-            raise WeightsError(f"{path} is no Keras model: {error}") from error
+            raise PretrainedWeightsError(f"{path} is no Keras model: {error}") from error
     elif not path.exists():
         raise FileNotFoundError(f"no weights at {path}")
     try:
         with h5py.File(source) as file:
             by_name = dict(_named_layers(file, path))
     except OSError as error:
-        raise WeightsError(f"{path} is no HDF5 file: {error}") from error
+        raise PretrainedWeightsError(f"{path} is no HDF5 file: {error}") from error
     return _renumbered(by_name)
 
 
@@ -135,10 +136,12 @@ def _named_layers(file: Any, path: pathlib.Path) -> Iterator[tuple[str, list[np.
             variables = layer.get("vars", {})
             if len(variables):
                 if "name" not in variables.attrs:
-                    raise WeightsError(f"{path} has no names of layers; write it as .h5, or with a newer Keras")
+                    raise PretrainedWeightsError(
+                        f"{path} has no names of layers; write it as .h5, or with a newer Keras"
+                    )
                 yield variables.attrs["name"], [np.asarray(variables[str(i)]) for i in range(len(variables))]
     else:
-        raise WeightsError(f"{path} is an HDF5 file, but not of Keras weights")
+        raise PretrainedWeightsError(f"{path} is an HDF5 file, but not of Keras weights")
 
 
 def _strings(group: Any, attribute: str) -> list[str]:
@@ -164,7 +167,7 @@ def _renumbered(by_name: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarr
 
 def _known(architecture: str) -> None:
     if architecture not in KERAS_NAMES:
-        raise WeightsError(f"Keras has no {architecture!r}; it has: {', '.join(sorted(KERAS_NAMES))}")
+        raise PretrainedWeightsError(f"Keras has no {architecture!r}; it has: {', '.join(sorted(KERAS_NAMES))}")
 
 
 def _some(names: set[str]) -> str:

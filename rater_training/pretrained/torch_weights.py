@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from rater_training.pretrained.keras_weights import WeightsError
+from rater_training.pretrained.keras_weights import PretrainedWeightsError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 # What reading arbitrary bytes as such a file may end in.
@@ -69,7 +69,7 @@ def read_torch_weights(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     """Returns the tensors of a state dictionary by name, in the order of the file.
 
     Raises:
-      WeightsError: not such a file.
+      PretrainedWeightsError: not such a file.
       FileNotFoundError: no such file.
     """
     path = pathlib.Path(path)
@@ -78,7 +78,7 @@ def read_torch_weights(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             if _Unpickler(file).load() != _MAGIC:
-                raise WeightsError(f"{path} is no weights file of PyTorch before 1.6")
+                raise PretrainedWeightsError(f"{path} is no weights file of PyTorch before 1.6")
             _Unpickler(file).load(), _Unpickler(file).load()  # versions of the format and of the machine
             unpickler = _Unpickler(file)
             tensors = unpickler.load()
@@ -88,7 +88,7 @@ def read_torch_weights(path: str | pathlib.Path) -> dict[str, np.ndarray]:
                 storages[key] = np.frombuffer(file.read(count * unpickler.dtypes[key].itemsize), unpickler.dtypes[key])
         return {name: _array(tensor, storages[tensor.storage]) for name, tensor in tensors.items()}
     except _DAMAGED as error:
-        raise WeightsError(f"{path} is no weights file of PyTorch before 1.6: {error}") from error
+        raise PretrainedWeightsError(f"{path} is no weights file of PyTorch before 1.6: {error}") from error
 
 
 def _array(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:

@@ -17,8 +17,9 @@ from flax import nnx
 
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training import architectures
-from rater_training.config import Augmentation, RaterConfig
+from rater_training.config import Augmentation, ConfigError, RaterConfig
 from rater_training.engine.trained import TrainedRater
 
 
@@ -124,9 +125,26 @@ class SavedRaters(Protocol):
         ...
 
 
+def fields_of(config: RaterConfig) -> dict[str, Any]:
+    """Returns the fields of a configuration that do not have their default, as JSON values.
+
+    A field that a later release adds, whose default is what was done before, so leaves them as they are.
+    """
+    values = dataclasses.asdict(config)
+    return {f.name: values[f.name] for f in dataclasses.fields(config) if getattr(config, f.name) != f.default}
+
+
 def config_of(values: Mapping[str, Any]) -> RaterConfig:
-    """Returns the configuration of which these are the fields, as JSON has them."""
-    return RaterConfig(**{**values, "augmentation": Augmentation(**values["augmentation"])})
+    """Returns the configuration of which these are the fields, as JSON has them; those left out have their default.
+
+    Raises:
+      WeightsError: they are not those of a configuration, or of one that this code does not know.
+    """
+    try:
+        augmentation = {"augmentation": Augmentation(**values["augmentation"])} if "augmentation" in values else {}
+        return RaterConfig(**{**values, **augmentation})
+    except (TypeError, KeyError, ConfigError) as error:
+        raise WeightsError(f"a rater's configuration is not one that this code knows: {error}") from error
 
 
 def shape_of(values: Sequence[int]) -> tuple[int, int, int]:

@@ -39,15 +39,15 @@ _PIECE = 2500
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelledImages:
-    """What the R raters of a pool say of n images.
+class ImagePredictions:
+    """The predictions of the R raters of a pool for n images.
 
     Attributes:
       rater_ids: in the order of the pool.
       class_names: of the K classes.
       labels: [n, R] int32, the hard labels.
       codes: [n, R, K] uint8, the probabilities in the form of `noisy_label_datasets.labels.probability_codes`.
-      ids: [n] <U, what the images are called; their places where nothing was said.
+      ids: [n] <U, names of the images; their positions where none were given.
     """
 
     rater_ids: tuple[str, ...]
@@ -123,7 +123,7 @@ def label_dataset(
 
 def label_images(
     weights: SavedRaters, images: np.ndarray, ids: Sequence[str] | None = None, lines: LabellingLines | None = None
-) -> LabelledImages:
+) -> ImagePredictions:
     """Returns what the raters of a pool say of images that they have not seen.
 
     Args:
@@ -154,7 +154,7 @@ def label_images(
         labels.append(probabilities.argmax(axis=1).astype(np.int32))
         codes.append(encode_probabilities(probabilities))
         lines.finished(rater_id, "done")
-    return LabelledImages(kept.rater_ids, kept.class_names, np.stack(labels, axis=1), np.stack(codes, axis=1), named)
+    return ImagePredictions(kept.rater_ids, kept.class_names, np.stack(labels, axis=1), np.stack(codes, axis=1), named)
 
 
 def label_with(

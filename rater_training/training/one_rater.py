@@ -18,7 +18,7 @@ import numpy as np
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from rater_training.config import RaterConfig
-from rater_training.engine import raters
+from rater_training.engine import frozen, raters
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.devices import DEFAULT_DEVICE, Devices
 from rater_training.engine.examples import Normalization
@@ -59,11 +59,15 @@ def train_rater(
       TrainingDataError, DevicesError, Diverged, CheckpointError: as `engine.raters.train`.
     """
     clean = dataset.splits["clean_label_train"]
+    images, num_classes = np.asarray(clean.images), len(dataset.class_names)
+    if rater.frozen:  # over in seconds: no checkpoints, and one device
+        alone = frozen.train(rater, images, clean.labels, num_classes=num_classes, on_progress=on_progress)
+        return label_splits(dataset, rater, alone)
     trained = raters.train(
         rater,
-        np.asarray(clean.images),
+        images,
         clean.labels,
-        num_classes=len(dataset.class_names),
+        num_classes=num_classes,
         on_progress=on_progress,
         checkpoints=checkpoints,
         devices=devices,

@@ -134,8 +134,9 @@ class _Run:
         images = self._dataset.splits["clean_label_train"].images
         groups: list[list[RaterConfig]] = []
         for group in vmappable_groups(raters, together):
-            if is_streamed(images, group[0].augmentation, self._devices, self._streamed):
-                # Every rater has an order of its own: together they would only share the way from the host.
+            if group[0].frozen or is_streamed(images, group[0].augmentation, self._devices, self._streamed):
+                # Streamed ones have an order of their own each: together they would only share the way from the host.
+                # Frozen ones share their features as it is.
                 groups.extend([rater] for rater in group)
             else:
                 groups.append(group)

@@ -27,7 +27,7 @@ from noisy_label_datasets.labels import shipped_raters
 from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training.engine.trained import Normalization, TrainedRater
 from rater_training.training.features import performance
-from rater_training.training.kept import KeptPool, KeptRater, abstract_network, by_path, config_of
+from rater_training.training.kept import KeptPool, KeptRater, abstract_network, by_path, config_of, fields_of
 from rater_training.training.quantization import dequantized, quantized
 
 FORMAT = "noisy_label_datasets/shipped_rater"
@@ -41,9 +41,12 @@ class ShippedRater(KeptRater):
 
     Attributes:
       sha256: of its file.
+      compared: how many labels of the full weights were compared ("examples") and how many of the shipped ones are the
+        same ("same").
     """
 
     sha256: str
+    compared: Mapping[str, int]
 
     def labels_fingerprint(self, data_fingerprint: str) -> str:
         """See `KeptRater`; of any data."""
@@ -95,6 +98,7 @@ class ShippedWeights:
         *,
         image_shape: tuple[int, int, int],
         num_classes: int,
+        compared: Mapping[str, int] | None = None,
     ) -> None:
         """Stores a rater, in place of one of its id.
 
@@ -103,6 +107,7 @@ class ShippedWeights:
           trained: the network.
           image_shape: (height, width, channels) of its images.
           num_classes: number of classes.
+          compared: see `ShippedRater`.
 
         Raises:
           WeightsError: a weight that is not finite.
@@ -111,18 +116,18 @@ class ShippedWeights:
         about = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "rater": dataclasses.asdict(rater.config),
+            "rater": fields_of(rater.config),
             "fingerprint": rater.fingerprint,
             "features": dict(rater.features),
             "image_shape": list(image_shape),
             "num_classes": num_classes,
+            "compared": dict(compared or {"examples": 0, "same": 0}),
             "normalization": {
                 "mean": trained.normalization.mean.tolist(),
                 "std": trained.normalization.std.tolist(),
             },
         }
-        leaves = by_path({"params": trained.params, "statistics": trained.statistics})
-        weights = {name: np.asarray(leaf) for name, leaf in leaves.items()}
+        weights = _weights(trained)
         if bad := [name for name, values in weights.items() if not np.isfinite(values).all()]:
             raise WeightsError(f"rater {rater.config.id} cannot be stored: {bad[0]} holds numbers that are not finite")
         arrays = quantized(weights)
@@ -133,7 +138,8 @@ class ShippedWeights:
         """See `kept.SavedRaters`."""
         about, _, digest = self._read(rater_id)
         try:
-            return ShippedRater(config_of(about["rater"]), about["fingerprint"], about["features"], digest)
+            config = config_of(about["rater"])
+            return ShippedRater(config, about["fingerprint"], about["features"], digest, about["compared"])
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{self.path(rater_id)} is not as it has to be: {error}") from error
 
@@ -194,7 +200,10 @@ class ShippedWeights:
             class_names=described.class_names,
             rater_ids=described.rater_ids,
             failures=described.failures,
-            provenance={**described.provenance, "labelled_by": {"shipped_raters_sha256": described.sha256}},
+            provenance={
+                **described.provenance,
+                shipped_raters.LABELLED_BY: {"shipped_raters_sha256": described.sha256},
+            },
             base=described.base,
             split_plan=described.split_plan,
         )
@@ -221,6 +230,20 @@ class ShippedWeights:
         if named != rater_id:
             raise WeightsError(f"{path} is of rater {named!r}")
         return about, arrays, files.sha256(data)
+
+
+def rounded(trained: TrainedRater) -> TrainedRater:
+    """Returns a network with the weights that it would have if it were stored here and read again."""
+    state = {"params": trained.params, "statistics": trained.statistics}
+    weights = dequantized(quantized(_weights(trained)))
+    leaves = [jax.numpy.asarray(weights[name], leaf.dtype) for name, leaf in by_path(state).items()]
+    restored = jax.tree.unflatten(jax.tree.structure(state), leaves)
+    return dataclasses.replace(trained, params=restored["params"], statistics=restored["statistics"])
+
+
+def _weights(trained: TrainedRater) -> dict[str, np.ndarray]:
+    leaves = by_path({"params": trained.params, "statistics": trained.statistics})
+    return {name: np.asarray(leaf) for name, leaf in leaves.items()}
 
 
 def _normalization(values: Mapping[str, Any], channels: int) -> Normalization:

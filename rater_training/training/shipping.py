@@ -20,7 +20,7 @@ from noisy_label_datasets.labels import shipped_raters
 from rater_training.config import PoolConfig
 from rater_training.training import labelling
 from rater_training.training.pool_folder import PoolFolder, open_writer, provenance_of
-from rater_training.training.shipped import ShippedWeights
+from rater_training.training.shipped import ShippedWeights, rounded
 from rater_training.training.weights import PoolWeights
 
 # Labels compared with those of the full weights, from the beginning of each split.
@@ -63,21 +63,29 @@ def ship(
                 continue
             rater = weights.rater(config.id)
             trained = weights.load(config.id)
-            shipped.save_rater(rater, trained, image_shape=pool.image_shape, num_classes=pool.num_classes)
             images = dataset.splits[_COMPARED_SPLIT].images[:COMPARED]
-            before = labelling.label_with(rater, trained, images).argmax(axis=1)
-            after = labelling.label_with(rater, shipped.load(config.id), images).argmax(axis=1)
+            full, small = (
+                labelling.label_with(rater, network, images).argmax(axis=1) for network in (trained, rounded(trained))
+            )
+            same = int(np.sum(full == small))
+            shipped.save_rater(
+                rater,
+                trained,
+                image_shape=pool.image_shape,
+                num_classes=pool.num_classes,
+                compared={"examples": len(images), "same": same},
+            )
             size = shipped.path(config.id).stat().st_size
             print(
-                f"{config.id}  {size / 1e3:.0f} kB, {int(np.sum(before == after)):,} of {len(images):,} labels "
-                f"({np.mean(before == after):.2%}) are those of the full weights",
+                f"{config.id}  {size / 1e3:.0f} kB, {same:,} of {len(images):,} labels "
+                f"({same / len(images):.2%}) are those of the full weights",
                 flush=True,
             )
-        small = shipped.rater(config.id)
-        if writer is not None and not writer.has_rater(config.id, small.labels_fingerprint(data_fingerprint)):
+        kept = shipped.rater(config.id)
+        if writer is not None and not writer.has_rater(config.id, kept.labels_fingerprint(data_fingerprint)):
             trained = shipped.load(config.id)
-            said = {s: labelling.label_with(small, trained, dataset.splits[s].images) for s in LABELLED_SPLITS}
-            labelling.store(writer, small, said, dataset, data_fingerprint)
+            said = {s: labelling.label_with(kept, trained, dataset.splits[s].images) for s in LABELLED_SPLITS}
+            labelling.store(writer, kept, said, dataset, data_fingerprint)
     if not missing:
         shipped_raters.write_shipped_pool(
             shipped.folder,

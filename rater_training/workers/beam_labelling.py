@@ -93,7 +93,7 @@ def label_dataset(weights: str, arrays: str, out: str, *, options: Sequence[str]
       options: Beam's, as on its command line; without a runner among them, worker processes on this machine.
 
     Raises:
-      BeamError: Beam does not take an option, or the pipeline failed.
+      PipelineError: Beam does not take an option, or the pipeline failed.
       WeightsError, LabellingError, PredictionsError: as `labelling.label_dataset`.
     """
     saved, dataset = labelling.open_weights(weights), beam_pool.load_arrays(arrays)

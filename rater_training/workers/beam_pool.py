@@ -31,6 +31,7 @@ from typing import Any
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.lease import Lease
+from noisy_label_datasets.output import errors_held_back, log_again
 from rater_training.config import PoolConfig, RaterConfig
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.loop import Diverged
@@ -43,7 +44,7 @@ INSTALL = "pip install 'apache-beam>=2.65'"
 LOCAL_OPTIONS = ("--runner=FnApiRunner", "--direct_running_mode=multi_processing")
 
 
-class BeamError(NoisyLabelsError):
+class PipelineError(NoisyLabelsError):
     """Apache Beam is not installed, or does not take the options."""
 
 
@@ -82,7 +83,7 @@ def train_pool(work: Work, *, only: tuple[str, ...] = (), options: Sequence[str]
       Whether the artifact is finished.
 
     Raises:
-      BeamError: Beam is not installed, does not take an option, or the pipeline failed.
+      PipelineError: Beam is not installed, does not take an option, or the pipeline failed.
       PoolError, PredictionsError, ConfigError: as `rater_training.training.pool.train_pool`.
     """
     beam = import_beam()
@@ -158,12 +159,15 @@ def import_beam() -> Any:
     """Returns the module apache_beam.
 
     Raises:
-      BeamError: it is not installed.
+      PipelineError: it is not installed.
     """
+    logging.disable(logging.WARNING)  # of what it finds not installed and does without
     try:
         import apache_beam
     except ImportError as error:
-        raise BeamError(f"a pipeline needs Apache Beam, which is not installed here ({error}): {INSTALL}") from error
+        raise PipelineError(
+            f"a pipeline needs Apache Beam, which is not installed here ({error}): {INSTALL}"
+        ) from error
     return apache_beam
 
 
@@ -189,19 +193,31 @@ def run(options: Any, build: Callable[[Any], Any]) -> None:
       build: adds the steps to a new pipeline.
 
     Raises:
-      BeamError: it failed.
+      PipelineError: it failed.
     """
     import apache_beam as beam
 
-    try:
-        with beam.Pipeline(options=options) as pipeline:
-            build(pipeline)
-    except Exception as error:  # every runner has kinds of its own
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise BeamError(
-            f"the pipeline failed: {reason[-1]} (more of it above, or in the workers' logs); what is finished is "
-            "stored, and the same command goes on"
-        ) from error
+    with errors_held_back() as held:
+        try:
+            with beam.Pipeline(options=options) as pipeline:
+                build(pipeline)
+            return
+        except Exception as caught:  # every runner has kinds of its own
+            error = caught
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    if not _is_plain(reason[-1]):
+        log_again(held)
+    raise PipelineError(
+        f"the pipeline failed: {reason[-1]}; what is finished is stored, and the same command goes on"
+    ) from error
+
+
+def _is_plain(reason: str) -> bool:
+    """Returns whether an error is one of those that need no traceback: of the disk, or of what a user gave."""
+    kinds: list[type] = [OSError, NoisyLabelsError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return reason.partition(":")[0].rpartition(".")[2] in {kind.__name__ for kind in kinds}
 
 
 def silence_orbax() -> None:

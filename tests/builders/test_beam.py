@@ -21,7 +21,13 @@ from noisy_label_datasets.base.bases import ArraysBase, encode_png
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS, SplitPlan
 from noisy_label_datasets.build import beam_build
-from noisy_label_datasets.build.beam_build import BeamError, BeamJoin, LabelTable, original_error, with_local_runner
+from noisy_label_datasets.build.beam_build import (
+    BeamBuildError,
+    BeamJoin,
+    LabelTable,
+    original_error,
+    with_local_runner,
+)
 from noisy_label_datasets.build.builder import BuildError, load_clean_dataset
 from noisy_label_datasets.build.join import JoinError, example_features, join_by_id
 from noisy_label_datasets.build.records import ReproducibleWriter
@@ -77,7 +83,7 @@ def build(folder, **arguments):
 
 
 def files_of(folder: pathlib.Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / "cifar10_noisy" / "low" / "1.0.0").iterdir()}
+    return {path.name: path.read_bytes() for path in (folder / "cifar10_noisy" / "low" / "2.0.0").iterdir()}
 
 
 def test_beam_builds_the_same_bytes(data_dir, monkeypatch):
@@ -202,13 +208,13 @@ def test_a_dataset_that_would_not_fit_the_local_runner_is_built_without(data_dir
     monkeypatch.setattr(builder_class("cifar10_noisy"), "BEAM", True)
 
     def prepare(*arguments):
-        raise BeamError("Beam is used")
+        raise BeamBuildError("Beam is used")
 
     monkeypatch.setattr(BeamJoin, "prepare", prepare)
-    with pytest.raises(BeamError, match="Beam is used"):
+    with pytest.raises(BeamBuildError, match="Beam is used"):
         build(data_dir, beam=True)
     if gigabytes < 1:
-        with pytest.raises(BeamError, match="Beam is used"):
+        with pytest.raises(BeamBuildError, match="Beam is used"):
             build(data_dir)
     else:
         assert build(data_dir).is_prepared()
@@ -247,7 +253,7 @@ Traceback (most recent call last):
         ("noisy_label_datasets.build.join.JoinError: two\nlines: of it", JoinError, "two\nlines: of it"),
         ("OSError: cannot write x: No space left", OSError, "cannot write x: No space left"),
         ("RuntimeError: FileNotFoundError: [Errno 2] No such file: 'x'", OSError, "[Errno 2] No such file: 'x'"),
-        ("ValueError: other", BeamError, "building with Beam failed: ValueError: other"),
+        ("ValueError: other", BeamBuildError, "building with Beam failed: ValueError: other"),
     ],
 )
 def test_the_error_of_a_worker_comes_back_as_it_was(raised, kind, message):
@@ -265,7 +271,7 @@ def test_the_error_of_a_worker_in_the_same_process():
 
 def test_an_error_of_beam_itself():
     error = original_error(RuntimeError("no such runner"))
-    assert isinstance(error, BeamError)
+    assert isinstance(error, BeamBuildError)
     assert str(error) == "building with Beam failed: RuntimeError: no such runner"
 
 
@@ -314,7 +320,7 @@ def test_a_worker_joins_as_one_pass_does(tmp_path_factory, ids, random):
     expected = {}
     for joined in join_by_id([batch], labels):
         row = (joined.split, joined.row)
-        of_raters = labels.noisy_labels[row[0]][row[1]].tolist() if joined.row >= 0 else []
+        of_raters = labels.noisy_labels[row[0]][row[1]].tolist() if joined.row >= 0 else [-1, -1]
         draw = int(draws[row[0]][row[1]]) if joined.row >= 0 else -1
         expected[joined.id] = (row[0], example_features(joined.id, joined.image, 0, of_raters, draw, {}))
     folder = epath.Path(tmp_path_factory.mktemp("build")) / "join"

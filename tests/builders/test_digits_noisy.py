@@ -15,12 +15,13 @@ import tensorflow_datasets as tfds
 from sklearn import datasets as sklearn_datasets
 
 import noisy_label_datasets
+from noisy_label_datasets.base.errors import BaseDatasetError
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
 from noisy_label_datasets.build.builder import BuildError, load_clean_dataset
 from noisy_label_datasets.build.configs import NoisyLabelConfig
 from noisy_label_datasets.build.records import ReproducibleWriter
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.files import unpack_arrays
+from noisy_label_datasets.files import pack_arrays, unpack_arrays
 from noisy_label_datasets.labels.checksums import read_checksums
 from noisy_label_datasets.labels.predictions import PredictionsError, read_predictions
 from noisy_label_datasets.labels.sources import MissingLabelsError, Raters
@@ -78,6 +79,18 @@ def test_the_shipped_arrays_are_those_that_maintenance_writes():
     assert {name: array.tolist() for name, array in written.items()} == {n: a.tolist() for n, a in kept.items()}
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-30], lambda data: b"", lambda data: pack_arrays({"ink": np.ones(3)})]
+)
+def test_damaged_arrays_are_an_error_that_names_the_file(monkeypatch, tmp_path, damage):
+    module = sys.modules[builder_class("digits_noisy").__module__]
+    damaged = tmp_path / "digits.npz"
+    damaged.write_bytes(damage(module.ARRAYS.read_bytes()))
+    monkeypatch.setattr(module, "ARRAYS", damaged)
+    with pytest.raises(BaseDatasetError, match=rf"{damaged} cannot be read, so install the package again: not a whole"):
+        module.load_digits()
+
+
 def test_sizes_are_as_the_plan_has_them(clean):
     fractions = clean.split_plan.fractions["all"]
     for split, examples in clean.splits.items():
@@ -95,7 +108,7 @@ def test_every_example_of_the_built_dataset(data_dir, clean):
         votes_of = (
             dict(zip(predictions.ids[split].tolist(), predictions.noisy_labels[split].tolist(), strict=True))
             if split in LABELLED_SPLITS
-            else {id_: [] for id_ in place}
+            else {id_: [-1] * 4 for id_ in place}
         )
         assert len(sources[split]) == len(examples)
         for example in sources[split]:
@@ -113,7 +126,7 @@ def test_every_example_of_the_built_dataset(data_dir, clean):
 
 
 def test_what_the_dataset_says_of_itself_comes_back_without_our_code(data_dir):
-    folder = data_dir / "digits_noisy" / "low" / "1.0.0"
+    folder = data_dir / "digits_noisy" / "low" / "2.0.0"
     info = tfds.builder_from_directory(folder).info
     assert info.supervised_keys == ("image", "noisy_label")
     assert info.metadata["origin"] == "trained"
@@ -141,7 +154,7 @@ def test_the_figures_are_those_of_the_built_dataset(data_dir):
 
 
 def test_features_of_an_unbuilt_dataset_are_an_error(tmp_path):
-    with pytest.raises(NoisyLabelsError, match=r"digits_noisy/low/1\.0\.0 has no rater features: it is not built yet"):
+    with pytest.raises(NoisyLabelsError, match=r"digits_noisy/low/2\.0\.0 has no rater features: it is not built yet"):
         noisy_label_datasets.rater_features(builder(tmp_path).info)
 
 
@@ -170,7 +183,7 @@ def test_two_builds_in_two_processes_are_the_same_bytes(data_dir, fresh_dir):
 
 def test_a_pinned_version_and_a_slice(data_dir):
     split = tfds.data_source(
-        "digits_noisy/low:1.0.0",
+        "digits_noisy/low:2.0.0",
         split="noisy_label_train[:10%]",
         data_dir=data_dir,
         builder_kwargs={"file_format": "array_record"},
@@ -186,7 +199,7 @@ def test_labels_of_ones_own_are_a_config_and_survive_pickling(clean, write_pool,
     assert built.builder_config == config
     built.download_and_prepare(file_format="array_record")
     assert len(built.as_data_source("test")[0]["noisy_labels"]) == 2
-    again = tfds.builder_from_directory(tmp_path / "digits_noisy" / "mine" / "1.0.0")
+    again = tfds.builder_from_directory(tmp_path / "digits_noisy" / "mine" / "2.0.0")
     assert len(noisy_label_datasets.rater_features(again.info)) == 2
 
 
@@ -298,7 +311,7 @@ def test_a_build_that_is_killed_leaves_nothing_that_is_taken_for_whole(data_dir,
     assert bool(shards) == ("joined" not in moment)  # it was in the middle of it
     assert not builder(fresh_dir).is_prepared()
     build(fresh_dir)
-    assert files_of(fresh_dir / "digits_noisy" / "low" / "1.0.0") == files_of(data_dir / "digits_noisy/low/1.0.0")
+    assert files_of(fresh_dir / "digits_noisy" / "low" / "2.0.0") == files_of(data_dir / "digits_noisy/low/2.0.0")
 
 
 def test_a_data_dir_that_cannot_be_written(tmp_path):

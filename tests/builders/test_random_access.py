@@ -1,7 +1,9 @@
 """Reading gives what TFDS's own reading gives."""
 
+import importlib.util
 import pickle
 
+import grain
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -62,3 +64,57 @@ def test_pairs_are_the_image_and_the_noisy_label_of_the_whole_examples(tmp_path)
         "digits_noisy/low", as_supervised=True, decoders={"image": tfds.decode.SkipDecoding()}, **options
     )
     assert isinstance(next(iter(tfds.as_numpy(as_stored)))[0], bytes)
+
+
+def collate(examples):
+    """What PyTorch's default collate does, with arrays in place of tensors."""
+    first = examples[0]
+    if isinstance(first, np.ndarray):
+        return np.stack(examples)
+    if isinstance(first, (int, float, np.number)):
+        return np.array(examples)
+    if isinstance(first, (str, bytes)):
+        return examples
+    if isinstance(first, dict):
+        return {name: collate([example[name] for example in examples]) for name in first}
+    return [collate(column) for column in zip(*examples, strict=True)]  # a list of lists comes out transposed
+
+
+def batches_of_torch(source, size):
+    import torch
+
+    loader = torch.utils.data.DataLoader(source, batch_size=size)
+    for batch in loader:
+        yield {name: value.numpy() if torch.is_tensor(value) else value for name, value in batch.items()}
+
+
+def batches_of_default_collate(source, size):
+    for start in range(0, len(source), size):
+        yield collate(source.__getitems__(list(range(start, start + size))))
+
+
+LOADERS = {
+    "default collate": batches_of_default_collate,
+    "grain": lambda source, size: grain.MapDataset.source(source).batch(size),
+    "torch": batches_of_torch,
+}
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize("decoders", [None, {"image": tfds.decode.SkipDecoding()}])
+@pytest.mark.parametrize("own_code", [True, False])
+def test_a_row_of_a_batch_is_an_example(builder, loader, decoders, own_code):
+    """With nine raters and batches of nine nothing would complain if they were transposed."""
+    if loader == "torch" and importlib.util.find_spec("torch") is None:
+        pytest.skip("PyTorch is not installed")
+    reader = builder if own_code else tfds.builder_from_directory(builder.data_dir)
+    source = reader.as_data_source("clean_label_train[-9:]+noisy_label_train[:18]", decoders=decoders)
+    examples = list(source)
+    batches = list(LOADERS[loader](source, 9))
+    assert len(batches) == 3
+    for i, batch in enumerate(batches):
+        assert batch["noisy_labels"].shape == (9, 9)
+        for row, example in zip(batch["noisy_labels"], examples[9 * i : 9 * i + 9], strict=True):
+            np.testing.assert_array_equal(row, example["noisy_labels"])
+    assert (batches[0]["noisy_labels"] == -1).all()
+    assert (batches[1]["noisy_labels"] >= 0).all()

@@ -90,7 +90,7 @@ def test_build_again_only_when_labels_changed(built, capsys):
 
     folder = write_labels(built, seed=2, num_raters=4)
     out, _ = run(capsys, "build", NAME, "--data-dir", built)
-    assert "built from other labels" in out
+    assert "It was built from labels with SHA-256" in out
     labels = read_predictions(folder)
     expected = dict(zip(labels.ids["test"].tolist(), labels.noisy_labels["test"].tolist(), strict=True))
     assert noisy_labels_by_id(built, "test") == expected
@@ -105,7 +105,7 @@ def test_build_anew_in_another_file_format(built, capsys):
 
 
 def test_interrupted_removal_of_an_old_build_is_not_taken_for_a_dataset(built, capsys):
-    folder = built / NAME / "1.0.0"
+    folder = built / NAME / "2.0.0"
     (folder / "dataset_info.json").unlink()
     run(capsys, "build", NAME, "--data-dir", built)
     assert len(noisy_labels_by_id(built, "test")) > 0
@@ -130,7 +130,7 @@ def test_verify_accepts_what_was_built(built, capsys):
 
 
 def test_verify_finds_an_altered_figure(built, capsys):
-    path = built / NAME / "1.0.0" / "metadata.json"
+    path = built / NAME / "2.0.0" / "metadata.json"
     metadata = json.loads(path.read_text())
     metadata["noise"]["splits"]["test"]["rater_error_rate"] -= 0.01
     path.write_text(json.dumps(metadata))
@@ -141,7 +141,7 @@ def test_verify_finds_an_altered_figure(built, capsys):
 
 def test_verify_finds_labels_that_are_not_those_of_the_raters(built, capsys):
     folder = write_labels(built, seed=2)
-    path = built / NAME / "1.0.0" / "metadata.json"
+    path = built / NAME / "2.0.0" / "metadata.json"
     metadata = json.loads(path.read_text())
     metadata["labels_sha256"] = read_predictions(folder).sha256  # as if it had been built from the second labels
     path.write_text(json.dumps(metadata))
@@ -170,9 +170,9 @@ def test_card_of_what_was_built(built, capsys):
     [
         (["build", "digit_noisy/medium"], "no dataset 'digit_noisy'. Did you mean 'digits_noisy'?"),
         (["build", "digits_noisy/meduim"], "'meduim'. Did you mean 'medium'? There are: low, medium, high"),
-        (["train", "digits_noisy"], "without a level, such as digits_noisy/low"),
+        (["train", "digits_noisy"], "without a config, such as digits_noisy/low"),
         (["verify", "imagenet"], "no dataset 'imagenet'. There are: "),
-        (["make", "digits_noisy/"], "without a level"),
+        (["make", "digits_noisy/"], "without a config"),
     ],
 )
 def test_unknown_names_are_answered_with_those_there_are(capsys, arguments, said):

@@ -190,7 +190,7 @@ def check_evaluate(capfd, folder, monkeypatch):
     monkeypatch.setattr(human_labels, "CIFAR10H", known)
     evaluate = ("evaluate", "pairs_noisy/low_pair", "--data-dir", "data", "--human-labels", "counts.npy")
     assert "as they are" in run(capfd, *evaluate)
-    assert "no probabilities of its own" in run(capfd, *evaluate, "--rates", "0.3", exit_code=2)
+    assert "no class probabilities to sample from" in run(capfd, *evaluate, "--rates", "0.3", exit_code=2)
 
 
 def test_labels_of_its_own(folder, capfd):

@@ -20,9 +20,12 @@ def test_what_is_whole_is_returned_and_stored(tmp_path):
     with serving(lambda path, times, connection: connection.sendall(body(b"whole"))) as (url, asked):
         assert fetch(f"{url}/a", most_bytes=5, check=whole) == b"whole"
         target = tmp_path / "new" / "file"
-        download(f"{url}/b", target, most_bytes=5, check=lambda path: whole(path.read_bytes()))
+        came = []
+        check = lambda path: whole(path.read_bytes())  # noqa: E731
+        download(f"{url}/b", target, most_bytes=5, check=check, on_bytes=came.append)
     assert target.read_bytes() == b"whole"
     assert asked == ["/a", "/b"]
+    assert sum(came) == 5
 
 
 ANSWERS = {

@@ -1,12 +1,13 @@
 """What reaches a terminal: no control characters but the command's own, and nothing that its encoding lacks."""
 
 import io
+import logging
 import sys
 
 import pytest
 from rich.table import Table
 
-from noisy_label_datasets.output import console, encodable, guarded_output, printable
+from noisy_label_datasets.output import console, encodable, errors_held_back, guarded_output, log_again, printable
 
 HOSTILE = "\x1b[2Jcat\x07\x9b31m\rdog\u202e\ud800"
 
@@ -55,3 +56,14 @@ def test_tables_keep_their_own_colours_and_no_others(encoding):
     assert "\x1b[2J" not in out
     assert "\r" not in out
     assert ("█" in out) == (encoding == "utf-8")
+
+
+def test_errors_that_libraries_log_are_held_back_and_can_be_logged_again(caplog):
+    logger = logging.getLogger("a.library")
+    with errors_held_back() as held:
+        logger.warning("a warning")
+        logger.error("an error")
+    assert caplog.messages == ["a warning"]
+    log_again(held)
+    logger.error("another")
+    assert caplog.messages == ["a warning", "an error", "another"]

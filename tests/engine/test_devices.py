@@ -20,7 +20,7 @@ from flax import nnx
 
 from rater_training import architectures
 from rater_training.config import Augmentation, RaterConfig
-from rater_training.engine import loop, raters
+from rater_training.engine import calls, loop, raters
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.devices import Cluster, Devices, DevicesError, connect
 from tests.training.tiny import blobs
@@ -69,7 +69,7 @@ def _report(trained, images):
 def curves(devices):
     """Trains alone, streamed and together on these devices; a loss for each step, and what comes of it."""
     architectures.ARCHITECTURES["tiny_with_norm"] = TinyWithNorm
-    loop.SECONDS_PER_CALL, loop.FIRST_STEPS = 1e-9, 1  # one step a call: the whole loss curve
+    calls.SECONDS_PER_CALL, calls.FIRST_STEPS = 1e-9, 1  # one step a call: the whole loss curve
     images, labels = blobs(n=150)
     reports = {
         name: _report(raters.train(RATER, images, labels, num_classes=3, devices=devices, streamed=streamed), images)
@@ -161,7 +161,7 @@ def test_two_processes_give_the_loss_curve_of_one(one_device, tmp_path):
 def train_with_checkpoints(folder, out, coordinator, process_id, delay):
     connect(Cluster(coordinator, 2, process_id))
     architectures.ARCHITECTURES["tiny_with_norm"] = TinyWithNorm
-    loop.SECONDS_PER_CALL, loop.FIRST_STEPS = 1e-9, 1
+    calls.SECONDS_PER_CALL, calls.FIRST_STEPS = 1e-9, 1
     images, labels = blobs(n=150)
     steps = []
     trained = raters.train(

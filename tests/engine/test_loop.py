@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from rater_training.config import Augmentation
-from rater_training.engine import loop
+from rater_training.engine import calls, loop
 from rater_training.engine.batches import augmentation_key, order_of, step_key
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.compiled import Program, run_steps
@@ -221,7 +221,7 @@ def test_an_evaluation_sees_the_state_at_its_steps_and_may_change_it():
 def test_a_stopped_run_resumes_with_its_curve_bit_identical(tmp_path, monkeypatch):
     examples, evaluation = Examples(ARRAYS, IMAGES), loop.Evaluation(3, Curve())
     undisturbed = loop.train(program(), examples, run(), evaluation=evaluation)
-    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e-9)
+    monkeypatch.setattr(calls, "SECONDS_PER_CALL", 1e-9)
 
     def stop(step, loss):
         if step == 6:

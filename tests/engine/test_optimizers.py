@@ -29,10 +29,10 @@ PEERS = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_steps_are_those_of_optax(name):
-    ours, state = PARAMS, OPTIMIZERS[name].start(PARAMS)
+    ours, state = PARAMS, OPTIMIZERS[name].init(PARAMS)
     theirs, peer = PARAMS, PEERS[name](lambda step: jnp.asarray(RATES)[step])
     peer_state = peer.init(PARAMS)
-    step = jax.jit(OPTIMIZERS[name].step)
+    step = jax.jit(OPTIMIZERS[name].update)
     for i, rate in enumerate(RATES):
         gradients = jax.tree.map(lambda p, i=i: jnp.sin((i + 1) * p), ours)
         updates, peer_state = peer.update(jax.tree.map(lambda p, i=i: jnp.sin((i + 1) * p), theirs), peer_state, theirs)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rater_training.config import Augmentation, RaterConfig
-from rater_training.engine import batches, loop, rater_step, raters
+from rater_training.engine import batches, calls, loop, rater_step, raters
 from rater_training.engine.checkpoints import CheckpointError, Checkpoints
 from rater_training.engine.examples import Examples, TrainingDataError
 from tests.training.tiny import blobs, leaves
@@ -140,8 +140,8 @@ def test_the_same_seed_gives_the_same_rater_and_another_seed_another():
 def test_how_a_training_is_divided_into_calls_does_not_matter(monkeypatch):
     images, labels = blobs()
     whole = raters.train(RATER, images, labels, num_classes=3)
-    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e-9)  # one step a call
-    monkeypatch.setattr(loop, "FIRST_STEPS", 1)
+    monkeypatch.setattr(calls, "SECONDS_PER_CALL", 1e-9)  # one step a call
+    monkeypatch.setattr(calls, "FIRST_STEPS", 1)
     by_steps = raters.train(RATER, images, labels, num_classes=3)
     assert len(by_steps.history) == RATER.steps > len(whole.history)
     assert all(np.array_equal(a, b) for a, b in zip(leaves(whole), leaves(by_steps), strict=True))
@@ -161,7 +161,7 @@ test_raters.train_slowly({folder!r})
 
 
 def train_slowly(folder):
-    loop.SECONDS_PER_CALL = 1e-9
+    calls.SECONDS_PER_CALL = 1e-9
     images, labels = blobs()
     checkpoints = Checkpoints(folder, "fingerprint", every_seconds=0)
     return raters.train(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rater_training.config import Augmentation, RaterConfig
-from rater_training.engine import batches, loop, raters, streaming
+from rater_training.engine import batches, calls, raters, streaming
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.compiled import Inputs, LoopState, Program
 from rater_training.engine.examples import Examples, Normalization, is_streamed
@@ -97,7 +97,7 @@ def test_only_a_few_batches_are_read_ahead():
 def test_a_stopped_training_goes_on_and_ends_bit_identical(tmp_path, monkeypatch):
     images, labels = blobs()
     undisturbed = raters.train(RATER, images, labels, num_classes=3, streamed=True)
-    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e-9)
+    monkeypatch.setattr(calls, "SECONDS_PER_CALL", 1e-9)
 
     def stop(step, loss):
         if step >= 20:

@@ -14,7 +14,7 @@ import pytest
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels.predictions import read_predictions
 from rater_training.config import Augmentation, RaterConfig
-from rater_training.engine import loop, raters
+from rater_training.engine import calls, loop, raters
 from rater_training.engine.checkpoints import CheckpointError, Checkpoints
 from rater_training.engine.devices import DEFAULT_DEVICE
 from rater_training.training import pool
@@ -162,7 +162,7 @@ test_vmapped.train_slowly({folder!r})
 
 def train_slowly(folder):
     """One step a call, a checkpoint after each."""
-    loop.SECONDS_PER_CALL = 1e-9
+    calls.SECONDS_PER_CALL = 1e-9
     checkpoints = pool.Checkpoints
     pool.Checkpoints = lambda folder, fingerprint: checkpoints(folder, fingerprint, every_seconds=0)
     tiny, dataset = pool_and_dataset()
@@ -213,7 +213,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
 def test_how_a_training_is_divided_into_calls_does_not_matter(monkeypatch):
     images, labels = blobs()
     whole = dict(raters.train_vmapped(GROUP[:2], images, labels, num_classes=3))
-    monkeypatch.setattr(loop, "SECONDS_PER_CALL", 1e-9)
+    monkeypatch.setattr(calls, "SECONDS_PER_CALL", 1e-9)
     by_steps = dict(raters.train_vmapped(GROUP[:2], images, labels, num_classes=3))
     for rater in GROUP[:2]:
         assert len(by_steps[rater].history) > len(whole[rater].history)

@@ -19,6 +19,7 @@ from noisy_label_datasets import cli
 from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.export import folder as export_module
 from noisy_label_datasets.export.folder import ExportError, export
+from noisy_label_datasets.noise import metrics
 from noisy_label_datasets.registration import builder_class
 
 NUMBERS = ("label", "noisy_label", "noisy_label_rater")
@@ -71,6 +72,18 @@ def test_hugging_face_reads_the_same_examples(builder, original, tmp_path, monke
     assert "@article{gu2023instance" in card
 
 
+def test_labelled_and_unlabelled_examples_read_together(builder, tmp_path):
+    """Through Hugging Face, as arrays: who labelled nothing says -1."""
+    folder = export(builder, tmp_path / "digits", "huggingface")
+    split = "clean_label_train+noisy_label_train"
+    read = datasets.load_dataset(str(folder), split=split, cache_dir=str(tmp_path / "cache")).with_format("numpy")
+    noisy_labels, labels = read["noisy_labels"][:], read["label"][:]
+    assert noisy_labels.shape == (1197, 9)
+    assert metrics.rater_error_rate(noisy_labels, labels) == pytest.approx(0.1789, abs=5e-5)
+    assert next(read.iter(batch_size=32))["noisy_labels"].shape == (32, 9)
+    assert read.features["noisy_labels"].feature.names == list("0123456789")
+
+
 def test_mlcroissant_reads_the_same_examples(builder, original, tmp_path):
     folder = export(builder, tmp_path / "digits", "croissant")
     dataset = mlcroissant.Dataset(str(folder / "croissant.json"))
@@ -82,7 +95,7 @@ def test_mlcroissant_reads_the_same_examples(builder, original, tmp_path):
             assert same(example, original[split][example["id"].decode()])
     classes = {record["classes/index"]: record["classes/name"] for record in dataset.records("classes")}
     assert classes == {i: str(i) for i in range(10)}
-    assert dataset.metadata.version == "1.0.0"
+    assert dataset.metadata.version == "2.0.0"
 
 
 def test_from_tfrecord_by_command(tmp_path, original, capsys):
@@ -114,6 +127,19 @@ def test_what_cannot_be_exported(builder, tmp_path):
     with pytest.raises(ExportError, match="full is not empty"):
         export(builder, tmp_path / "full", "croissant")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.txt"]
+
+
+def test_a_full_disk_names_the_folder_and_leaves_nothing(builder, tmp_path, monkeypatch):
+    def full(builder, folder, shard_bytes):
+        folder.mkdir(parents=True)
+        raise OSError(
+            28, "Error writing bytes to file. Detail: [errno 28] No space left on device"
+        )  # as pyarrow says it
+
+    monkeypatch.setattr(export_module, "_write_splits", full)
+    with pytest.raises(OSError, match=rf"cannot save digits_noisy/medium: .*No space left .*'{tmp_path}/out'"):
+        export(builder, tmp_path / "out", "huggingface")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_export_leaves_nothing(builder, tmp_path, monkeypatch):

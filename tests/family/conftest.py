@@ -1,31 +1,70 @@
-"""Made-up bases of the same form as the real ones, and pools of made-up raters for them."""
+"""Made-up bases that follow from what the builders declare, and pools of made-up raters for them.
 
+A new dataset needs no line here: its base is made of the real builder of TFDS, whose version and features are thereby
+compared with the declared ones, with images of one colour in it.
+"""
+
+import functools
+import io
+import math
 import os
 
 # Progress bars of TFDS fill the log of a failed test.
 os.environ.setdefault("TQDM_DISABLE", "1")
 
-import io
-
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
-from tensorflow_datasets.datasets.patch_camelyon import patch_camelyon_dataset_builder as patch_camelyon
 
 from noisy_label_datasets.base import cifar100
-from noisy_label_datasets.base.bases import encode_png
-from noisy_label_datasets.base.splits import LABELLED_SPLITS
-from noisy_label_datasets.labels.predictions import PredictionsWriter
-from noisy_label_datasets.registration import builder_class
+from noisy_label_datasets.base.bases import TfdsBase, encode_png
+from noisy_label_datasets.registration import builder_class, own_names
+from tests.made_up import write_raters
+from tests.once import made_once
 
-RNG = np.random.default_rng(0)
 COARSE_OF_FINE = {name: coarse for coarse, names in enumerate(cifar100.SUPERCLASSES.values()) for name in names}
 
+# What is particular to a base: the form of its ids, and labels that follow from others.
+IDS = {"cats_vs_dogs": lambda split, i, label: f"PetImages/{('Cat', 'Dog')[label]}/{i // 2}.jpg"}
+LABELS = {"cifar100": lambda example: {"coarse_label": COARSE_OF_FINE[cifar100.FINE_NAMES[example["label"]]]}}
 
-def flat(*shape: int) -> np.ndarray:
-    """An image of one random colour: tells one example from another, and is small as a file."""
-    return np.broadcast_to(RNG.integers(0, 256, 3, dtype=np.uint8), (*shape, 3))
+
+def base_of(dataset: str):
+    """The base whose examples a dataset takes, with its own labels."""
+    base = builder_class(dataset).BASE
+    return getattr(base, "base", base)
+
+
+def made_up_bases() -> dict:
+    """Name -> a dataset on it, for each base that TFDS has."""
+    return {base_of(name).name: name for name in own_names() if isinstance(base_of(name), TfdsBase)}
+
+
+@functools.cache
+def examples_of(dataset: str) -> dict:
+    """Base split -> id -> what the made-up base of a dataset holds of an example."""
+    base = base_of(dataset)
+    rng = np.random.default_rng(0)
+    image = tfds.builder_cls(base.name)(data_dir="/nowhere").info.features[base.image_key]
+    num_classes = len(base.class_names)
+    found = {}
+    for split, shares in builder_class(dataset).SPLIT_PLAN.fractions.items():
+        count = max(20, 2 * num_classes)
+        if len(shares) > 1:  # enough for each of its parts
+            count = max(40, 8 * num_classes, math.ceil(6 / min(shares.values())))
+        found[split] = {}
+        for i in range(count):
+            height, width = (size or (20 + i % 60, 50 - i % 60 // 2)[axis] for axis, size in enumerate(image.shape[:2]))
+            # One random colour: tells one example from another, and is small as a file.
+            pixels = np.broadcast_to(rng.integers(0, 256, image.shape[2], dtype=np.uint8), (height, width, 3))
+            encoded = jpeg(pixels) if image._encoding_format == "jpeg" else encode_png(pixels)
+            example = {base.image_key: encoded, base.label_key: i % num_classes}
+            example |= {name: i % len(names) for name, names in base.extra_labels.items()}
+            example |= LABELS.get(base.name, lambda example: {})(example)
+            id_ = IDS.get(base.name, lambda split, i, label: f"{split}_{i:05d}")(split, i, example[base.label_key])
+            found[split][id_] = example
+    return found
 
 
 def jpeg(image: np.ndarray) -> bytes:
@@ -34,114 +73,51 @@ def jpeg(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def cifar10_examples() -> dict:
-    return {
-        f"{split}_{i:05d}": {"image": encode_png(flat(32, 32)), "label": i % 10}
-        for split, count in (("train", 120), ("test", 20))
-        for i in range(count)
-    }
+def made_up(dataset: str) -> type:
+    """TFDS's builder of the base of a dataset, with made-up examples in the place of those that it downloads."""
+    base, real = base_of(dataset), tfds.builder_cls(base_of(dataset).name)
 
+    class MadeUp(real, skip_registration=True):
+        name = base.name
+        pkg_dir_path = getattr(real, "pkg_dir_path", None)
 
-def cifar100_examples() -> dict:
-    """Every class 8 times in train, twice in test."""
-    return {
-        f"{split}_{i:05d}": {
-            "image": encode_png(flat(32, 32)),
-            "label": i % 100,
-            "coarse_label": COARSE_OF_FINE[cifar100.FINE_NAMES[i % 100]],
-        }
-        for split, count in (("train", 800), ("test", 200))
-        for i in range(count)
-    }
+        def _split_generators(self, dl_manager):
+            for key, names in {base.label_key: base.class_names, **base.extra_labels}.items():
+                if self.info.features[key]._int2str is None:  # TFDS reads them from what it downloads
+                    self.info.features[key].names = list(names)
+            return {split: self._examples(split) for split in examples_of(dataset)}
 
+        def _examples(self, split):
+            for id_, example in examples_of(dataset)[split].items():
+                yield id_, {base.id_key: id_, **example}
 
-def patch_camelyon_examples() -> dict:
-    return {
-        f"{split}_{i}": {"image": encode_png(flat(96, 96)), "label": int(RNG.integers(2))}
-        for split, count in (("train", 40), ("valid", 40), ("test", 20))
-        for i in range(count)
-    }
-
-
-def cats_vs_dogs_examples() -> dict:
-    return {
-        f"PetImages/{kind}/{i}.jpg": {"image": jpeg(flat(20 + i, 50 - i // 2)), "label": kind.lower()}
-        for kind in ("Cat", "Dog")
-        for i in range(60)
-    }
-
-
-EXAMPLES = {
-    "cifar10": cifar10_examples(),
-    "cifar100": cifar100_examples(),
-    "patch_camelyon": patch_camelyon_examples(),
-    "cats_vs_dogs": cats_vs_dogs_examples(),
-}
-
-
-class MadeUp:
-    """Takes the place of what the real builder downloads."""
-
-    id_key = "id"
-    splits = {"train": "train", "test": "test"}  # noqa: RUF012
-
-    def _split_generators(self, dl_manager):
-        return {split: self._examples(prefix) for split, prefix in self.splits.items()}
-
-    def _examples(self, prefix):
-        for id_, example in EXAMPLES[self.name].items():
-            if id_.startswith(prefix):
-                yield id_, {self.id_key: id_, **example}
-
-
-class MadeUpCifar10(MadeUp, tfds.image_classification.Cifar10, skip_registration=True):
-    name = "cifar10"
-
-    def _split_generators(self, dl_manager):
-        self.info.features["label"].names = builder_class("cifar10_noisy").BASE.class_names
-        return super()._split_generators(dl_manager)
-
-
-class MadeUpCifar100(MadeUp, tfds.image_classification.Cifar100, skip_registration=True):
-    name = "cifar100"
-
-    def _split_generators(self, dl_manager):
-        self.info.features["label"].names = cifar100.FINE_NAMES
-        self.info.features["coarse_label"].names = cifar100.COARSE_NAMES
-        return super()._split_generators(dl_manager)
-
-
-class MadeUpPatchCamelyon(MadeUp, patch_camelyon.Builder, skip_registration=True):
-    name = "patch_camelyon"
-    pkg_dir_path = patch_camelyon.Builder.pkg_dir_path
-    splits = {"train": "train", "validation": "valid", "test": "test"}  # noqa: RUF012
-
-
-class MadeUpCatsVsDogs(MadeUp, tfds.image_classification.CatsVsDogs, skip_registration=True):
-    name = "cats_vs_dogs"
-    id_key = "image/filename"
-    splits = {"train": "PetImages"}  # noqa: RUF012
+    return MadeUp
 
 
 @pytest.fixture(scope="session")
 def base_examples() -> dict:
     """Base -> id -> what the made-up base holds of an example."""
-    return EXAMPLES
+    return {
+        base: {id_: example for of_split in examples_of(dataset).values() for id_, example in of_split.items()}
+        for base, dataset in made_up_bases().items()
+    }
 
 
 @pytest.fixture(scope="session")
 def made_up_cats_vs_dogs() -> type:
     """The builder of the made-up Cats vs Dogs, for those who want other examples in it."""
-    return MadeUpCatsVsDogs
+    return made_up("cats_vs_dogs_noisy")
 
 
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory):
     """A folder with the bases, in array_record, which is read without TensorFlow."""
-    folder = tmp_path_factory.mktemp("bases")
-    for builder in (MadeUpCifar10, MadeUpCifar100, MadeUpPatchCamelyon, MadeUpCatsVsDogs):
-        builder(data_dir=folder, file_format="array_record").download_and_prepare()
-    return folder
+
+    def make(folder):
+        for dataset in made_up_bases().values():
+            made_up(dataset)(data_dir=folder, file_format="array_record").download_and_prepare()
+
+    return made_once(tmp_path_factory, "bases", make)
 
 
 @pytest.fixture(scope="session")
@@ -149,26 +125,7 @@ def write_pool():
     """A function that writes an artifact of raters who err at random, for the clean arrays of a dataset."""
 
     def write(clean, data_dir, *, level="low", num_raters=3, error=0.3):
-        rng = np.random.default_rng(0)
-        num_classes = len(clean.class_names)
-        examples = {split: (clean.splits[split].ids, clean.splits[split].labels) for split in LABELLED_SPLITS}
-        writer = PredictionsWriter(
-            data_dir / "rater_predictions" / clean.name / level,
-            dataset=clean.name,
-            level=level,
-            base={"name": clean.base_name, "version": clean.base_version},
-            split_plan=clean.split_plan,
-            class_names=clean.class_names,
-            examples=examples,
-        )
-        rater_ids = [f"{r:02d}-made_up" for r in range(num_raters)]
-        for rater_id in rater_ids:
-            probabilities = {}
-            for split, (_, labels) in examples.items():
-                wrong = (labels + rng.integers(1, num_classes, len(labels))) % num_classes
-                said = np.eye(num_classes)[np.where(rng.random(len(labels)) < error, wrong, labels)]
-                probabilities[split] = 0.2 / num_classes + 0.8 * said
-            writer.write_rater(rater_id, fingerprint="f", probabilities=probabilities, features={"accuracy": 1 - error})
-        writer.finish(rater_ids, provenance={"device": "none"})
+        folder = data_dir / "rater_predictions" / clean.name / level
+        write_raters(folder, clean, level, num_raters=num_raters, error=error)
 
     return write

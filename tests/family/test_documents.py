@@ -46,3 +46,8 @@ export_dir = pathlib.Path("exported")
 
 def test_labels_without_tfds(tmp_path):
     run(code_of("labels-without-tfds.md"), tmp_path)
+
+
+def test_human_labels(tmp_path):
+    printed = run(code_of("human-labels.md"), tmp_path)
+    assert re.search(r"^ann\s+0\.\d+$", printed, re.MULTILINE)

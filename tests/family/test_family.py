@@ -12,13 +12,9 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
 from noisy_label_datasets.card.built import noise_card
 from noisy_label_datasets.card.page import to_html
 from noisy_label_datasets.labels.predictions import read_predictions
-from noisy_label_datasets.registration import builder_class
+from noisy_label_datasets.registration import builder_class, own_names
 
 FINE = {name: place for place, name in enumerate(cifar100.FINE_NAMES)}
-
-
-def cifar100_label(id_, example):
-    return example["label"]
 
 
 def easy_label(id_, example):
@@ -39,37 +35,25 @@ def hard_label(id_, example):
     return example["coarse_label"] if id_ in cifar100.hard_ids(id_.partition("_")[0]) else None
 
 
-def pcam_label(id_, example):
-    return example["label"]
+# The tasks that give the examples of their base other labels, each said here a second time; None: left out.
+TASKS = {"cifar100_easy_noisy": easy_label, "cifar100_medium_noisy": medium_label, "cifar100_hard_noisy": hard_label}
 
 
-def cats_vs_dogs_label(id_, example):
-    return ["cat", "dog"].index(example["label"])
-
-
-DATASETS = {
-    "cifar100_noisy": ("cifar100", cifar100_label),
-    "cifar100_easy_noisy": ("cifar100", easy_label),
-    "cifar100_medium_noisy": ("cifar100", medium_label),
-    "cifar100_hard_noisy": ("cifar100", hard_label),
-    "pcam_noisy": ("patch_camelyon", pcam_label),
-    "cats_vs_dogs_noisy": ("cats_vs_dogs", cats_vs_dogs_label),
-}
-
-
-@pytest.fixture(scope="module", params=DATASETS)
+@pytest.fixture(scope="module", params=[name for name in own_names() if name != "digits_noisy"])
 def built(request, bases, base_examples, write_pool, tmp_path_factory):
     """Builder of a built dataset, its clean arrays, and the labels that its examples should have."""
     dataset = request.param
-    base, label_of = DATASETS[dataset]
+    base = builder_class(dataset).BASE
+    examples = base_examples[base.name]
     data_dir = tmp_path_factory.mktemp(dataset)
-    shutil.copytree(bases / base, data_dir / base)
+    shutil.copytree(bases / base.name, data_dir / base.name)
     builder = tfds.builder(f"{dataset}/low", data_dir=data_dir, file_format="array_record")
     clean = builder.clean_dataset()
     write_pool(clean, data_dir)
     builder.download_and_prepare()
-    labels = {id_: label_of(id_, example) for id_, example in base_examples[base].items()}
-    return builder, clean, {id_: label for id_, label in labels.items() if label is not None}, base_examples[base]
+    label_of = TASKS.get(dataset, lambda id_, example: example["label"])
+    labels = {id_: label_of(id_, example) for id_, example in examples.items()}
+    return builder, clean, {id_: label for id_, label in labels.items() if label is not None}, examples
 
 
 def test_every_example_of_the_task_once_with_its_image_and_labels(built):
@@ -86,7 +70,7 @@ def test_every_example_of_the_task_once_with_its_image_and_labels(built):
             id_ = example["id"].decode()
             seen[id_] = int(example["label"])
             np.testing.assert_array_equal(example["image"], decode_image(base_examples[id_]["image"], 3))
-            assert list(example["noisy_labels"]) == ([] if split == "clean_label_train" else votes[id_])
+            assert list(example["noisy_labels"]) == ([-1] * 3 if split == "clean_label_train" else votes[id_])
             if "coarse_label" in example:
                 assert example["coarse_label"] == base_examples[id_]["coarse_label"]
             if "fine_label" in example:
@@ -96,24 +80,21 @@ def test_every_example_of_the_task_once_with_its_image_and_labels(built):
     assert ("fine_label" in builder.info.features) == ("cifar100_" in builder.name and builder.name != "cifar100_noisy")
 
 
-def test_splits_are_those_of_the_paper(built):
+def test_every_example_is_in_a_split_that_the_plan_makes_of_its_base_split(built):
     builder, clean, _, _ = built
-    prefixes = {
-        split: {id_.partition("_")[0].partition("/")[0] for id_ in clean.splits[split].ids.tolist()} for split in SPLITS
-    }
-    expected = {
-        "cifar100": ("train", "train", "train", "train", "test"),
-        "patch_camelyon": ("train", "valid", "train", "valid", "test"),
-        "cats_vs_dogs": ("PetImages",) * 5,
-    }[builder.BASE.name]
-    assert prefixes == {split: {prefix} for split, prefix in zip(SPLITS, expected, strict=True)}
+    fractions = builder.SPLIT_PLAN.fractions
+    for split in SPLITS:
+        prefixes = {id_.partition("_")[0] for id_ in clean.splits[split].ids.tolist()}
+        if builder.BASE.name == "cats_vs_dogs":  # whose ids are names of files
+            continue
+        assert prefixes == {base_split for base_split, shares in fractions.items() if split in shares}
 
 
 def test_raters_see_images_of_one_size(built):
     builder, clean, _, base_examples = built
-    size = {"cifar100": 32, "patch_camelyon": 96, "cats_vs_dogs": 224}[builder.BASE.name]
+    size = builder.RATER_IMAGE_SIZE or builder.BASE.image_shape[:2]
     examples = clean.splits["clean_label_train"]
-    assert examples.images.shape[1:] == (size, size, 3)
+    assert examples.images.shape[1:] == (*size, 3)
     image = decode_image(base_examples[examples.ids[0]]["image"], 3)
     assert abs(examples.images[0].mean((0, 1)) - image.mean((0, 1))).max() < 1  # of one colour, whatever the size
 
@@ -125,6 +106,22 @@ def test_noise_card(built):
     assert card.splits == {split: len(clean.splits[split]) for split in SPLITS}
     page = to_html(card)
     assert page.count("data:image/png;base64,") >= len(card.images) > 0
+
+
+# Which splits of the base make which of ours, in the paper.
+PAPER = {
+    "cifar10_noisy": ("train", "train", "train", "train", "test"),
+    "cifar100_noisy": ("train", "train", "train", "train", "test"),
+    "pcam_noisy": ("train", "validation", "train", "validation", "test"),
+    "cats_vs_dogs_noisy": ("train",) * 5,
+}
+
+
+@pytest.mark.parametrize("dataset", PAPER)
+def test_splits_are_those_of_the_paper(dataset):
+    fractions = builder_class(dataset).SPLIT_PLAN.fractions
+    for split, base_split in zip(SPLITS, PAPER[dataset], strict=True):
+        assert [name for name, shares in fractions.items() if split in shares] == [base_split]
 
 
 # Noisy examples of the release, train and validation, and of how many they are a share. A hash cannot give the very

@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from noisy_label_datasets.base.splits import SPLITS
-from noisy_label_datasets.registration import builder_class
+from noisy_label_datasets.registration import builder_class, own_names
 
 
 class Conventions:
@@ -26,38 +26,17 @@ class Conventions:
             shutil.copytree(self.bases / base.name, folder / base.name)
         clean = self.DATASET_CLASS(config="low", data_dir=folder).clean_dataset()
         self.SPLITS = {split: len(clean.splits[split]) for split in SPLITS}
-        if self.DATASET_CLASS.name != "digits_noisy":  # which ships its labels
-            self.write_pool(clean, folder)
+        self.write_pool(clean, folder)
         super().test_download_and_prepare_as_dataset()
 
 
-class TestDigits(Conventions, tfds.testing.DatasetBuilderTestCase):
-    DATASET_CLASS = builder_class("digits_noisy")
+for _name in own_names():
+    _title = "".join(word.title() for word in _name.split("_"))
+    globals()[f"Test{_title}"] = type(
+        f"Test{_title}", (Conventions, tfds.testing.DatasetBuilderTestCase), {"DATASET_CLASS": builder_class(_name)}
+    )
 
 
-class TestCifar10(Conventions, tfds.testing.DatasetBuilderTestCase):
-    DATASET_CLASS = builder_class("cifar10_noisy")
-
-
-class TestCifar100(Conventions, tfds.testing.DatasetBuilderTestCase):
-    DATASET_CLASS = builder_class("cifar100_noisy")
-
-
-class TestCifar100Easy(Conventions, tfds.testing.DatasetBuilderTestCase):
-    DATASET_CLASS = builder_class("cifar100_easy_noisy")
-
-
-class TestCifar100Medium(Conventions, tfds.testing.DatasetBuilderTestCase):
-    DATASET_CLASS = builder_class("cifar100_medium_noisy")
-
-
-class TestCifar100Hard(Conventions, tfds.testing.DatasetBuilderTestCase):
-    DATASET_CLASS = builder_class("cifar100_hard_noisy")
-
-
-class TestPcam(Conventions, tfds.testing.DatasetBuilderTestCase):
-    DATASET_CLASS = builder_class("pcam_noisy")
-
-
-class TestCatsVsDogs(Conventions, tfds.testing.DatasetBuilderTestCase):
-    DATASET_CLASS = builder_class("cats_vs_dogs_noisy")
+def test_every_dataset_is_tested():
+    tested = {value.DATASET_CLASS.name for value in globals().values() if hasattr(value, "DATASET_CLASS")}
+    assert tested == set(own_names())

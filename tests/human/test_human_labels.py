@@ -9,10 +9,11 @@ import threading
 import numpy as np
 import pytest
 
-from noisy_label_datasets import files
+from noisy_label_datasets import files, remote_files
 from noisy_label_datasets.download import Patience
 from noisy_label_datasets.human import human_labels
 from noisy_label_datasets.human.human_labels import HumanLabelsError
+from noisy_label_datasets.remote_files import RemoteFileError
 
 COUNTS = np.arange(60).reshape(6, 10)
 
@@ -26,7 +27,7 @@ def upstream(tmp_path, monkeypatch):
     served.mkdir()
     (served / "counts.npy").write_bytes(buffer.getvalue())
     requests = []
-    monkeypatch.setattr(human_labels, "PATIENCE", Patience(silence=1, total=2, tries=2, pause=0.01))
+    monkeypatch.setattr(remote_files, "PATIENCE", Patience(silence=1, total=2, tries=2, pause=0.01))
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args):
@@ -66,7 +67,7 @@ def test_joined_by_id():
 def test_altered_upstream_is_refused_and_not_kept(upstream, tmp_path):
     served, requests = upstream
     (served / "counts.npy").write_bytes(b"something else")
-    with pytest.raises(HumanLabelsError, match=r"counts\.npy, in 2 tries: .* it is not CIFAR-10H: .*by hand"):
+    with pytest.raises(RemoteFileError, match=r"counts\.npy, in 2 tries: .* it is not counts\.npy as .*by hand"):
         human_labels.load_cifar10h()
     assert len(requests) == 2
     assert not list((tmp_path / "cache").rglob("*.npy"))
@@ -86,7 +87,7 @@ def test_a_damaged_cached_file_is_named_where_no_other_can_be_had(upstream, tmp_
     (cached,) = (tmp_path / "cache").rglob("counts.npy")
     cached.write_bytes(b"x")
     (served / "counts.npy").unlink()
-    with pytest.raises(HumanLabelsError, match=rf"^{cached}, fetched before, is damaged .*cannot fetch .*answers 404"):
+    with pytest.raises(RemoteFileError, match=rf"^{cached}, fetched before, is damaged .*cannot fetch .*answers 404"):
         human_labels.load_cifar10h()
 
 
@@ -96,7 +97,7 @@ def test_a_portals_page_is_not_kept_as_corrections(upstream, tmp_path, monkeypat
     url = human_labels.CIFAR10H.url.replace("counts.npy", "mturk.json")
     monkeypatch.setattr(human_labels, "CORRECTIONS", human_labels.RemoteFile(url, None))
     (served / "mturk.json").write_text("<html>Please accept our terms</html>")
-    with pytest.raises(HumanLabelsError, match=r"cannot fetch .*mturk\.json.*no list of corrections: not JSON"):
+    with pytest.raises(RemoteFileError, match=r"cannot fetch .*mturk\.json.*no list of corrections: not JSON"):
         human_labels.load_corrections(IDS, LABELS)
     (served / "mturk.json").write_text(json.dumps([entry(7, 5, 3, guessed=3)]))
     assert human_labels.load_corrections(IDS, LABELS).tolist() == [3, 3, 1, 0]
@@ -106,12 +107,12 @@ def test_no_network_says_what_to_do(upstream, monkeypatch):
     monkeypatch.setattr(
         human_labels, "CIFAR10H", dataclasses.replace(human_labels.CIFAR10H, url="http://127.0.0.1:1/x.npy")
     )
-    with pytest.raises(HumanLabelsError, match="get it by hand"):
+    with pytest.raises(RemoteFileError, match="get it by hand"):
         human_labels.load_cifar10h()
 
 
 def test_a_path_that_is_not_there(tmp_path):
-    with pytest.raises(HumanLabelsError, match=r"nowhere\.npy is not there"):
+    with pytest.raises(RemoteFileError, match=r"nowhere\.npy is not there"):
         human_labels.load_cifar10h(tmp_path / "nowhere.npy")
 
 
@@ -167,5 +168,5 @@ def test_only_labels_that_most_people_reject_are_corrected(corrections):
     ],
 )
 def test_corrections_of_other_labels_or_form_are_refused(corrections, entries, message):
-    with pytest.raises(HumanLabelsError, match=message):
+    with pytest.raises((HumanLabelsError, RemoteFileError), match=message):
         human_labels.load_corrections(IDS, LABELS, corrections(entries))

@@ -9,7 +9,7 @@ from noisy_label_datasets.noise import metrics, noise_models
 N, R, K = 4_000, 10, 10
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(K, size=N)
-# People: 50 labels an image, 60 % of the images without any doubt, the others wrong with a class of their own.
+# People: 50 labels per image, 60 % of the images without any doubt, the others wrong with a class of their own.
 DOUBT = np.where(RNG.random(N) < 0.6, 0, RNG.beta(1, 6, N))[:, None]
 COUNTS = np.stack(
     [
@@ -27,7 +27,7 @@ def test_labels_from_people_are_nearest_and_flips_farthest():
     assert table.rows["raters"].error_rate == pytest.approx(0.2, abs=0.01)
     for row in table.rows.values():
         assert row.error_rate == pytest.approx(table.rows["raters"].error_rate, abs=0.01)
-    assert table.rows["raters"].proper.value == pytest.approx(table.rows["people"].proper.value, abs=0.005)
+    assert table.rows["raters"].proper.value == pytest.approx(table.rows["human annotators"].proper.value, abs=0.005)
     assert table.ratios["proper"].value < table.ratios["paper"].value < 0.7
     assert table.human_error_rate == pytest.approx(DOUBT.mean(), abs=0.003)
 
@@ -37,7 +37,7 @@ def test_above_the_rate_that_people_can_be_brought_to_only_the_papers_way_is_lef
     flips = noise_models.independent_flips(LABELS, most + 0.05, K, RNG.random((N, R)))
     table = table1.compare(flips, LABELS, COUNTS)
     assert table.ratios["proper"] is None
-    assert "people" not in table.rows
+    assert "human annotators" not in table.rows
     assert table.rows["raters"].proper is None
     assert table.ratios["paper"].value == pytest.approx(1, abs=0.02)
 
@@ -100,5 +100,5 @@ def test_fewer_labels_an_image_are_compared_with_flips_of_as_many():
     alone = [table1.compare(people[:, [r]], LABELS, COUNTS) for r in range(R)]
     raters, others = (np.mean([t.rows[name].paper.value for t in alone]) for name in ("raters", "independent flipping"))
     assert table1.ratio_at(1, people, LABELS, COUNTS).value == pytest.approx(raters / others, abs=0.01)
-    with pytest.raises(ValueError, match="11 labels an image of a pool of 10"):
+    with pytest.raises(ValueError, match="11 labels per image of a pool of 10"):
         table1.ratio_at(11, people, LABELS, COUNTS)

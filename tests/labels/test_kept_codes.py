@@ -11,7 +11,7 @@ from noisy_label_datasets.labels import prediction_files
 from noisy_label_datasets.labels.kept_codes import KEPT, all_codes, keep_most_probable
 from noisy_label_datasets.labels.predictions import PredictionsError, PredictionsWriter, read_predictions
 from noisy_label_datasets.labels.probability_codes import decode_probabilities, encode_probabilities
-from noisy_label_datasets.maintenance import upgrade_predictions
+from noisy_label_datasets.maintenance import kept_probabilities, upgrade_predictions
 
 PLAN = SplitPlan(
     {"all": dict(zip(("clean_label_train", *LABELLED_SPLITS), (0.4, 0.1, 0.2, 0.1, 0.2), strict=True))},
@@ -199,3 +199,31 @@ def test_damaged_kept_codes_are_an_error_that_names_the_file(tmp_path, member, c
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(PredictionsError, match=rf"b\.npz.*{message}"):
         read_predictions(tmp_path)
+
+
+def test_what_is_lost_is_measured_against_all_probabilities(tmp_path, capsys):
+    """The columns of the table that a few lines compute anew: largest and mean error, distance, realised rate."""
+    write_pool(tmp_path, version=1)
+    assert kept_probabilities.main([str(tmp_path)]) == 0
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    assert [row[1].strip() for row in rows] == ["3", "5", "8", "12", "20", "all"]
+    full = read_predictions(tmp_path).probabilities("noisy_label_train").astype(np.float64)
+    kept = np.zeros_like(full)
+    for place in np.ndindex(full.shape[:2]):
+        order = np.argsort(-full[place], kind="stable")
+        kept[place][order[:5]] = full[place][order[:5]]
+        kept[place][order[5:]] = (1 - full[place][order[:5]].sum()) / 25
+    error = np.abs(kept - full)
+    of_five = [float(cell) for cell in rows[1][3:7]]
+    np.testing.assert_allclose(of_five[:2], [error.max(), error.mean()], rtol=0.05)
+    np.testing.assert_allclose(of_five[3], error.sum(axis=-1).mean() / 2, rtol=0.05)
+    assert [float(cell) for cell in rows[-1][3:7]] == [0, 0, 0, 0]
+    assert [float(cell.split(",")[0]) for cell in rows[1][7:10]] == pytest.approx([0.3, 0.5, 0.7], abs=0.005)
+    assert [cell.split(",")[1].strip() for cell in rows[-1][7:10]] == ["0.0%"] * 3
+
+
+def test_of_too_few_classes_nothing_is_measured(tmp_path, capsys):
+    write_pool(tmp_path, 3)
+    assert kept_probabilities.main([str(tmp_path)]) == 2
+    assert "has 3 classes; 21 or more" in capsys.readouterr().err
+    assert kept_probabilities.main([str(tmp_path / "nowhere")]) == 2

@@ -1,3 +1,4 @@
+import hashlib
 import pickle
 
 import numpy as np
@@ -83,3 +84,38 @@ def test_pytorch_collates_it_as_batches_of_raters(labels, targets):
     batch = next(iter(torch.utils.data.DataLoader(train, batch_size=9)))
     assert batch["noisy_labels"].shape == (9, len(labels.raters))
     np.testing.assert_array_equal(batch["noisy_labels"].numpy(), train.labels.noisy_labels[:9])
+
+
+@pytest.fixture
+def torchvisions_cifar10(labels, targets, tmp_path):
+    """torchvision's own class on files in the published form; of the first batch alone, whose images are blank."""
+    datasets = pytest.importorskip("torchvision.datasets")
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    batch = {"data": np.zeros((10_000, 3072), np.uint8), "labels": targets[:10_000]}
+    contents = {"data_batch_1": pickle.dumps(batch), "batches.meta": pickle.dumps({"label_names": labels.class_names})}
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    md5 = {name: hashlib.md5(data).hexdigest() for name, data in contents.items()}
+
+    class FirstBatch(datasets.CIFAR10):
+        train_list = (("data_batch_1", md5["data_batch_1"]),)
+        test_list = ()
+        meta = {"filename": "batches.meta", "key": "label_names", "md5": md5["batches.meta"]}  # noqa: RUF012
+
+    return FirstBatch(tmp_path, train=True)
+
+
+def test_torchvisions_own_class(labels, targets, torchvisions_cifar10):
+    torch = pytest.importorskip("torch")
+    some = labels.select("noisy_label_train")
+    first = some.rows(np.flatnonzero(some.index < 10_000))
+    train = NoisyLabelDataset(torchvisions_cifar10, first, transform=lambda image: np.asarray(image))
+    batch = next(iter(torch.utils.data.DataLoader(train, batch_size=9, num_workers=2)))
+    assert batch["image"].shape == (9, 32, 32, 3)
+    assert batch["noisy_labels"].shape == (9, len(labels.raters))
+    np.testing.assert_array_equal(batch["noisy_label"].numpy(), first.noisy_label[:9])
+    assert batch["id"] == first.ids[:9].tolist()
+    torchvisions_cifar10.targets = torchvisions_cifar10.targets[::-1]
+    with pytest.raises(LabelsError, match="in another order"):
+        NoisyLabelDataset(torchvisions_cifar10, first)

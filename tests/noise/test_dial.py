@@ -67,7 +67,7 @@ def test_temperatures_zero_and_infinite(pool):
     np.testing.assert_allclose(np.bincount(hot.ravel()) / hot.size, 1 / K, atol=0.006)
 
 
-def test_error_odds_turn_raters_as_people_are_turned(pool):
+def test_error_odds_rescale_raters_as_human_labels_are_rescaled(pool):
     probabilities, labels, _ = pool
     one = np.ascontiguousarray(probabilities[:, :1])
     expected = noise_models.upsampled_errors(one[:, 0].astype(np.float64), labels, 0.3)
@@ -113,7 +113,7 @@ def test_with_skill_a_rater_that_is_sure_names_what_the_others_think_of():
 
 
 @pytest.mark.parametrize("rescaling", dial.RESCALINGS)
-def test_the_noise_hangs_on_the_image_all_along_the_dial(pool, rescaling):
+def test_the_noise_depends_on_the_image_at_every_rate(pool, rescaling):
     probabilities, labels, uniforms = pool
     for rate in (0.1, 0.3, 0.6):
         setting = dial.solve(rescaling, probabilities, labels, rate, uniforms)

@@ -74,3 +74,39 @@ def test_missing_ratings(labels):
     figures = noise_figures(types.SimpleNamespace(**{**vars(labels), "noisy_labels": kept}), CLASSES)
     assert figures["instance_dependence"] is None
     assert sum(map(sum, figures["confusion_matrix"])) == 600
+
+
+def test_examples_that_nobody_labelled_change_no_figure_but_their_number(labels):
+    rng = np.random.default_rng(2)
+
+    def with_unlabelled(split):
+        n = len(labels.ids[split])
+        order = np.argsort(np.concatenate([2 * np.arange(n), rng.choice(2 * n, 40) + 1]), kind="stable")
+        return (
+            np.concatenate([labels.ids[split], [f"unlabelled_{i}" for i in range(40)]])[order],
+            np.concatenate([labels.clean_labels[split], rng.integers(3, size=40)])[order],
+            np.concatenate([labels.noisy_labels[split], np.full((40, 5), metrics.MISSING)])[order],
+        )
+
+    parts = {split: with_unlabelled(split) for split in labels.ids}
+    more = types.SimpleNamespace(
+        **{
+            name: {split: part[i] for split, part in parts.items()}
+            for i, name in enumerate(("ids", "clean_labels", "noisy_labels"))
+        }
+    )
+    figures, expected = noise_figures(more, CLASSES), noise_figures(labels, CLASSES)
+    for counted in (figures, figures["splits"]["noisy_label_train"], figures["splits"]["test"]):
+        assert counted["num_examples"] == 340
+        counted["num_examples"] = 300
+    assert figures == expected
+
+
+def test_where_nobody_labelled_anything_no_figure_is_defined():
+    clean = np.array([0, 1, 0, 1] * 2)
+    figures = noise_figures(labelled(np.full((8, 3), metrics.MISSING), clean), CLASSES)
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+    undefined = ("rater_error_rate", "majority_error_rate", "krippendorff_alpha", "agreement", "instance_dependence")
+    assert [figures[name] for name in undefined] == [None] * 5
+    assert figures["examples"] == {"easiest": [], "contested": [], "hardest": []}
+    assert (figures["num_examples"], sum(figures["right_votes"])) == (4, 0)

@@ -1,9 +1,11 @@
 """The instance-dependence figures on noise whose true figures are known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from noisy_label_datasets.noise import noise_models
+from noisy_label_datasets.noise import metrics, noise_models
 from noisy_label_datasets.noise.instance_dependence import instance_dependence
 
 N, K = 30_000, 4
@@ -77,5 +79,18 @@ def test_unbiased_in_small_classes():
 def test_errors_name_the_fault():
     with pytest.raises(ValueError, match="at least 2 raters"):
         instance_dependence(np.zeros((4, 1), int), np.zeros(4, int), 2)
+    with pytest.raises(ValueError, match="examples that all have labelled, not 2 and 0"):
+        instance_dependence(np.array([[0, -1], [-1, 1]]), np.zeros(2, int), 2)
     with pytest.raises(ValueError, match="class 1 has a single example"):
         instance_dependence(np.zeros((3, 2), int), np.array([0, 0, 1]), 2)
+
+
+def test_examples_without_all_labels_are_left_out():
+    rng = np.random.default_rng(6)
+    noisy, clean = rng.integers(K, size=(60, 3)), rng.integers(2, size=60)
+    more = np.concatenate([noisy, np.full((5, 3), metrics.MISSING), [[0, metrics.MISSING, 1]]])
+    more_clean = np.concatenate([clean, rng.integers(K, size=6)])
+    order = rng.permutation(66)
+    found = instance_dependence(more[order], more_clean[order], K)
+    expected = instance_dependence(noisy, clean, K)
+    assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(expected), nan_ok=True)

@@ -112,3 +112,40 @@ def test_what_is_not_a_soft_label_is_refused():
         metrics.mean_total_variation(np.ones((3, 2)), np.eye(2)[[0, 1, 0]])
     with pytest.raises(ValueError, match=r"\[3, 2\] and \[2, 2\]"):
         metrics.mean_total_variation(np.eye(2)[[0, 1, 0]], np.eye(2))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 30), st.integers(2, 6), st.integers(2, 5), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_examples_that_nobody_labelled_change_no_figure(n, raters, classes, unlabelled, seed):
+    rng = np.random.default_rng(seed)
+    noisy, clean = rng.integers(classes, size=(n, raters)), rng.integers(classes, size=n)
+    order = rng.permutation(n + unlabelled)
+    more_noisy = np.concatenate([noisy, np.full((unlabelled, raters), metrics.MISSING)])[order]
+    more_clean = np.concatenate([clean, rng.integers(classes, size=unlabelled)])[order]
+    for of_both in (metrics.rater_error_rate, metrics.error_rate_by_rater):
+        np.testing.assert_equal(of_both(more_noisy, more_clean), of_both(noisy, clean))
+    for of_classes in (metrics.error_rate_by_class, metrics.confusion_matrix):
+        np.testing.assert_equal(of_classes(more_noisy, more_clean, classes), of_classes(noisy, clean, classes))
+    for of_raters in (metrics.krippendorff_alpha, metrics.agreement, metrics.fleiss_kappa):
+        assert of_raters(more_noisy, classes) == pytest.approx(of_raters(noisy, classes), nan_ok=True)
+    shares, more_shares = (metrics.vote_shares(each, classes) for each in (noisy, more_noisy))
+    distance = metrics.mean_total_variation(shares, np.eye(classes)[clean])
+    again = metrics.mean_total_variation(more_shares, np.eye(classes)[more_clean])
+    assert (again.value, again.half_width) == pytest.approx((distance.value, distance.half_width))
+    np.testing.assert_array_equal(metrics.is_labelled(more_noisy), order < n)
+    by_example = metrics.error_rate_by_example(more_noisy, more_clean)
+    np.testing.assert_array_equal(np.isnan(by_example), order >= n)
+
+
+def test_where_nobody_labelled_anything_figures_are_undefined():
+    noisy, clean = np.full((3, 2), metrics.MISSING), np.array([0, 1, 1])
+    assert np.isnan(metrics.rater_error_rate(noisy, clean))
+    assert np.isnan(metrics.error_rate_by_rater(noisy, clean)).all()
+    assert np.isnan(metrics.krippendorff_alpha(noisy, 2))
+    assert np.isnan(metrics.agreement(noisy, 2))
+    assert metrics.confusion_matrix(noisy, clean, 2).sum() == 0
+    assert np.isnan(metrics.vote_shares(noisy, 2)).all()
+    with pytest.raises(ValueError, match="at least 2 samples, not 0"):
+        metrics.mean_total_variation(metrics.vote_shares(noisy, 2), np.eye(2)[clean])
+    with pytest.raises(ValueError, match="same number of ratings"):
+        metrics.fleiss_kappa(noisy, 2)

@@ -13,7 +13,7 @@ from flax import nnx
 
 from rater_training import architectures
 from rater_training.pretrained.keras_weights import (
-    WeightsError,
+    PretrainedWeightsError,
     input_statistics,
     load_keras_weights,
     read_keras_weights,
@@ -196,20 +196,20 @@ def test_input_statistics_are_keras_preprocessing():
 def test_a_file_of_another_network_changes_nothing(mobilenet_file):
     module = ours("mobilenet_v2", 32, width=0.25)
     before = jax.tree.map(np.asarray, nnx.state(module))
-    with pytest.raises(WeightsError, match="has layers that mobilenet_v2 has not"):
+    with pytest.raises(PretrainedWeightsError, match="has layers that mobilenet_v2 has not"):
         load_keras_weights(module, "mobilenet_v2", mobilenet_file)
     jax.tree.map(np.testing.assert_array_equal, before, nnx.state(module))
 
 
 def test_a_file_of_another_width_or_with_a_layer_missing(mobilenet_file, tmp_path):
     module = ours("mobilenet_v1", 32, width=0.5)
-    with pytest.raises(WeightsError, match=r"layer conv1 .*\(3, 3, 3, 8\).* wanted .*\(3, 3, 3, 16\)"):
+    with pytest.raises(PretrainedWeightsError, match=r"layer conv1 .*\(3, 3, 3, 8\).* wanted .*\(3, 3, 3, 16\)"):
         load_keras_weights(module, "mobilenet_v1", mobilenet_file)
     damaged = tmp_path / "damaged.weights.h5"
     damaged.write_bytes(mobilenet_file.read_bytes())
     with h5py.File(damaged, "a") as file:
         del file["layers/depthwise_conv2d_3"]
-    with pytest.raises(WeightsError, match="conv_dw_4 of mobilenet_v1 has nothing"):
+    with pytest.raises(PretrainedWeightsError, match="conv_dw_4 of mobilenet_v1 has nothing"):
         load_keras_weights(ours("mobilenet_v1", 32, width=0.25), "mobilenet_v1", damaged)
 
 
@@ -217,14 +217,14 @@ def test_a_file_of_another_width_or_with_a_layer_missing(mobilenet_file, tmp_pat
 def test_what_is_no_keras_file(name, tmp_path):
     path = tmp_path / name
     path.write_text("not weights")
-    with pytest.raises(WeightsError, match=name):
+    with pytest.raises(PretrainedWeightsError, match=name):
         read_keras_weights(path)
 
 
 def test_an_hdf5_file_of_something_else_and_none_at_all(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["numbers"] = np.arange(3)
-    with pytest.raises(WeightsError, match="not of Keras weights"):
+    with pytest.raises(PretrainedWeightsError, match="not of Keras weights"):
         read_keras_weights(tmp_path / "other.h5")
     for name in ("none.h5", "none.keras"):
         with pytest.raises(FileNotFoundError, match=name):
@@ -232,5 +232,5 @@ def test_an_hdf5_file_of_something_else_and_none_at_all(tmp_path):
 
 
 def test_a_network_that_keras_has_not(mobilenet_file):
-    with pytest.raises(WeightsError, match="Keras has no 'inception_v1'; it has: inception_resnet_v2"):
+    with pytest.raises(PretrainedWeightsError, match="Keras has no 'inception_v1'; it has: inception_resnet_v2"):
         load_keras_weights(ours("mobilenet_v1", 32, width=0.25), "inception_v1", mobilenet_file)

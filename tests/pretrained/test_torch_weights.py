@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rater_training.pretrained.imagenet import weights_path
-from rater_training.pretrained.keras_weights import WeightsError
+from rater_training.pretrained.keras_weights import PretrainedWeightsError
 from rater_training.pretrained.torch_weights import read_torch_weights
 
 
@@ -104,21 +104,21 @@ def test_damaged_and_other_files_are_refused(write, tmp_path):
     for length in (0, 3, 20, len(whole) // 2, len(whole) - 1):
         cut = tmp_path / "cut.pth"
         cut.write_bytes(whole[:length])
-        with pytest.raises(WeightsError, match=r"cut\.pth is no weights file of PyTorch before 1\.6"):
+        with pytest.raises(PretrainedWeightsError, match=r"cut\.pth is no weights file of PyTorch before 1\.6"):
             read_torch_weights(cut)
-    with pytest.raises(WeightsError, match="reaches beyond its 6 numbers"):
+    with pytest.raises(PretrainedWeightsError, match="reaches beyond its 6 numbers"):
         read_torch_weights(write({"a": ("FloatStorage", numbers, 1, (6,), (1,))}))
     for offset, shape, strides in ((-1, (3,), (1,)), (5, (3,), (-1,)), (0, (-2, 3), (3, 1)), (0, (0,), (1,))):
-        with pytest.raises(WeightsError, match=r"a tensor of shape .*, strides .* and offset"):
+        with pytest.raises(PretrainedWeightsError, match=r"a tensor of shape .*, strides .* and offset"):
             read_torch_weights(write({"a": ("FloatStorage", numbers, offset, shape, strides)}))
     boundless = tmp_path / "boundless.pth"
     boundless.write_bytes(whole[: -len(numbers.tobytes()) - 8] + struct.pack("<Q", 2**63 - 1))
-    with pytest.raises(WeightsError, match=r"boundless\.pth is no weights file"):
+    with pytest.raises(PretrainedWeightsError, match=r"boundless\.pth is no weights file"):
         read_torch_weights(boundless)
-    with pytest.raises(WeightsError, match=r"torch\.DoubleStorage is no part of a dictionary of tensors"):
+    with pytest.raises(PretrainedWeightsError, match=r"torch\.DoubleStorage is no part of a dictionary of tensors"):
         read_torch_weights(write({"a": ("DoubleStorage", numbers.astype(float), 0, (6,), (1,))}))
     (tmp_path / "zip.pth").write_bytes(b"PK\x03\x04 and so on")
-    with pytest.raises(WeightsError, match=r"zip\.pth is no weights file"):
+    with pytest.raises(PretrainedWeightsError, match=r"zip\.pth is no weights file"):
         read_torch_weights(tmp_path / "zip.pth")
     with pytest.raises(FileNotFoundError, match=r"no weights at .*nowhere\.pth"):
         read_torch_weights(tmp_path / "nowhere.pth")
@@ -131,8 +131,8 @@ def test_nothing_of_a_file_is_run(tmp_path):
 
     path = tmp_path / "harmful.pth"
     path.write_bytes(pickle.dumps(Harmful(), protocol=2))
-    with pytest.raises(WeightsError, match=r"builtin(s|__)\.eval is no part of a dictionary of tensors"):
+    with pytest.raises(PretrainedWeightsError, match=r"builtin(s|__)\.eval is no part of a dictionary of tensors"):
         read_torch_weights(path)
     path.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1, 2) * 2 + pickle.dumps(Harmful(), 2))
-    with pytest.raises(WeightsError, match=r"builtin(s|__)\.eval is no part"):
+    with pytest.raises(PretrainedWeightsError, match=r"builtin(s|__)\.eval is no part"):
         read_torch_weights(path)

@@ -102,9 +102,9 @@ def test_two_attempts_at_one_rater_at_the_same_time(arrays, tmp_path):
 _RUN = """
 import sys
 sys.path.insert(0, {tests!r})
-import test_beam
-work = test_beam.beam_pool.Work({arrays!r}, test_beam.LONG, {out!r}, checkpoint_seconds=0.0, patience=3.0)
-test_beam.beam_pool.train_pool(work, options=test_beam.TWO_PROCESSES)
+import test_workers
+work = test_workers.beam_pool.Work({arrays!r}, test_workers.LONG, {out!r}, checkpoint_seconds=0.0, patience=3.0)
+test_workers.beam_pool.train_pool(work, options=test_workers.TWO_PROCESSES)
 """
 
 

@@ -11,7 +11,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.info import full_name
 
 if TYPE_CHECKING:
-    from noisy_label_datasets.build.builder import NoisyLabelBuilder
+    import tensorflow_datasets as tfds
 
 
 class UnreadableError(NoisyLabelsError):
@@ -28,19 +28,19 @@ class BuiltLabels:
     Attributes:
       ids: [n] ids.
       labels: [n] clean labels.
-      noisy_labels: [n] lists of one label per rater; empty where there are none.
+      noisy_labels: [n, R]; -1 where a rater has not labelled an example.
       noisy_label: [n].
       noisy_label_rater: [n].
     """
 
     ids: list[str]
     labels: np.ndarray
-    noisy_labels: list[list[int]]
+    noisy_labels: np.ndarray
     noisy_label: np.ndarray
     noisy_label_rater: np.ndarray
 
 
-def read_labels(builder: "NoisyLabelBuilder", split: str) -> BuiltLabels:
+def read_labels(builder: "tfds.core.DatasetBuilder", split: str) -> BuiltLabels:
     """Returns the labels of a split ('test', 'test[:1]') of a built dataset, whatever its file format.
 
     Raises:
@@ -55,19 +55,21 @@ def _labels(examples: list[Mapping[str, Any]]) -> BuiltLabels:
     return BuiltLabels(
         ids=[example["id"].decode() for example in examples],
         labels=np.array([example["label"] for example in examples], dtype=np.int32),
-        noisy_labels=[np.asarray(example["noisy_labels"]).tolist() for example in examples],
+        noisy_labels=np.array([example["noisy_labels"] for example in examples], dtype=np.int32),
         noisy_label=np.array([example["noisy_label"] for example in examples], dtype=np.int32),
         noisy_label_rater=np.array([example["noisy_label_rater"] for example in examples], dtype=np.int32),
     )
 
 
-def stored_examples(builder: "NoisyLabelBuilder", split: str, keys: Iterable[str] = ()) -> Iterable[Mapping[str, Any]]:
+def stored_examples(
+    builder: "tfds.core.DatasetBuilder", split: str, keys: Iterable[str] = ()
+) -> Iterable[Mapping[str, Any]]:
     """Returns the examples of a split of a built dataset as they are stored, whatever its file format.
 
     Args:
       builder: of a prepared dataset.
       split: 'test', 'test[:1]'.
-      keys: the features that are wanted; none: all, images encoded. array_record has no partial reading: there, all
+      keys: the features that are wanted; none: all. Images are encoded. array_record has no partial reading: there, all
         features are always read.
 
     Raises:
@@ -78,7 +80,7 @@ def stored_examples(builder: "NoisyLabelBuilder", split: str, keys: Iterable[str
 
 
 @contextlib.contextmanager
-def _reading(builder: "NoisyLabelBuilder", split: str) -> Iterator[None]:
+def _reading(builder: "tfds.core.DatasetBuilder", split: str) -> Iterator[None]:
     try:
         yield
     except NoisyLabelsError:
@@ -91,11 +93,14 @@ def _reading(builder: "NoisyLabelBuilder", split: str) -> Iterator[None]:
         ) from error
 
 
-def _stored_examples(builder: "NoisyLabelBuilder", split: str, keys: Iterable[str]) -> Iterable[Mapping[str, Any]]:
+def _stored_examples(
+    builder: "tfds.core.DatasetBuilder", split: str, keys: Iterable[str]
+) -> Iterable[Mapping[str, Any]]:
     import tensorflow_datasets as tfds
 
     encoded = {"image": tfds.decode.SkipDecoding()}
     if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
         return builder.as_data_source(split, decoders=encoded)
-    decoders = tfds.decode.PartialDecoding(dict.fromkeys(keys, True)) if keys else encoded
+    wanted = dict.fromkeys(keys, True)
+    decoders = tfds.decode.PartialDecoding(wanted, decoders=encoded if "image" in wanted else None) if keys else encoded
     return tfds.as_numpy(builder.as_dataset(split=split, decoders=decoders))

@@ -1,0 +1,89 @@
+"""Compact pools for PatchCamelyon, for machines without an accelerator."""
+
+import dataclasses
+
+from rater_training.config import PoolConfig
+from rater_training.pools.recipes import Scratch, raters
+
+_SIDE = 32
+
+_HIGH = (
+    Scratch("compact_vgg", 20),
+    Scratch("compact_vgg", 28),
+    Scratch("compact_vgg", 14),
+    Scratch("compact_resnet", 20),
+    Scratch("compact_resnet", 28),
+    Scratch("compact_resnet", 14),
+    Scratch("compact_resnet", 90),
+    Scratch("compact_inception", 24),
+    Scratch("compact_inception", 44),
+    Scratch("compact_inception", 34),
+    Scratch("compact_inception_resnet", 30),
+    Scratch("compact_inception_resnet", 25),
+    Scratch("compact_inception_resnet", 22),
+    Scratch("compact_mobilenet", 25),
+    Scratch("compact_mobilenet", 34),
+    Scratch("compact_mobilenet", 20),
+    Scratch("compact_mobilenet", 60),
+    Scratch("compact_nasnet", 28),
+    Scratch("compact_nasnet", 20),
+    Scratch("compact_nasnet", 36),
+)
+_MEDIUM = (
+    Scratch("compact_vgg", 26),  # the worst
+    Scratch("compact_vgg", 60),
+    Scratch("compact_vgg", 90),
+    Scratch("compact_resnet", 30),
+    Scratch("compact_resnet", 60),
+    Scratch("compact_resnet", 200),  # the best
+    Scratch("compact_inception", 45),
+    Scratch("compact_inception", 70),
+    Scratch("compact_inception", 90),
+    Scratch("compact_inception_resnet", 45),
+    Scratch("compact_inception_resnet", 70),
+    Scratch("compact_inception_resnet", 90),
+    Scratch("compact_mobilenet", 60),
+    Scratch("compact_mobilenet", 80),
+    Scratch("compact_mobilenet", 100),
+    Scratch("compact_mobilenet", 120),
+    Scratch("compact_nasnet", 45),
+    Scratch("compact_nasnet", 70),
+    Scratch("compact_nasnet", 90),
+)
+
+
+# The pools that are trained for longer; of each family the first is one of the best and the last one of the worst.
+_LONGER = (
+    *(Scratch("compact_vgg", steps) for steps in (240, 180, 120, 90)),
+    *(Scratch("compact_resnet", steps) for steps in (400, 240, 180, 120)),
+    *(Scratch("compact_inception", steps) for steps in (240, 160, 100)),
+    *(Scratch("compact_inception_resnet", steps) for steps in (240, 160, 100)),
+    *(Scratch("compact_mobilenet", steps) for steps in (300, 200, 120)),
+    *(Scratch("compact_nasnet", steps) for steps in (240, 160, 100)),
+)
+
+
+def _times(rows: tuple[Scratch, ...], factor: float) -> tuple[Scratch, ...]:
+    return tuple(dataclasses.replace(row, steps=round(factor * row.steps)) for row in rows)
+
+
+def _pool(level: str, rows: tuple[Scratch, ...], seed: int) -> PoolConfig:
+    return PoolConfig(
+        name=f"pcam/{level}_compact",
+        dataset="pcam_noisy",
+        level=level,
+        raters=raters(rows, side=_SIDE, seed=seed),
+        image_shape=(_SIDE, _SIDE, 3),
+        num_classes=2,
+        source=f"the shape of the paper's {level} PatchCamelyon pool (Appendix A), scaled down for a CPU",
+    )
+
+
+POOLS = (
+    _pool("high", _HIGH, seed=0),
+    _pool("medium", _MEDIUM, seed=100),
+    _pool("section31_20000", _times(_LONGER, 0.6), seed=200),
+    _pool("low", _times(_LONGER, 2.5), seed=300),
+    _pool("section31_50000", _times(_LONGER, 3.5), seed=400),
+    _pool("section31_80000", _times(_LONGER, 5), seed=500),
+)

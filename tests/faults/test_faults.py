@@ -1,0 +1,73 @@
+"""The fault harness, a few trials of each kind; all of it with `python -m tests.faults --count 100`."""
+
+import random
+
+import pytest
+
+from noisy_label_datasets.errors import NoisyLabelsError
+from tests.faults.__main__ import main, table
+from tests.faults.mutations import damage
+from tests.faults.trials import CLEAR, FAILED, SAME, VALID, Tally, judge
+from tests.faults.trying import KINDS, try_kind
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.fast])
+def test_a_few(name):
+    assert try_kind(name, range(4)).failures == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if not kind.fast])
+def test_a_few_that_take_longer(name, capsys):
+    assert main(["--only", name, "--count", "10", "--slow-count", "1"]) == 0, capsys.readouterr().out
+
+
+def judged(read, *, hashed=True):
+    return judge(read, frozenset({b"right"}), hashed=hashed)[0]
+
+
+def raising(error):
+    def read():
+        raise error
+
+    return read
+
+
+def test_what_counts_as_what():
+    assert judged(lambda: b"right") == SAME
+    assert judged(lambda: b"wrong") == FAILED
+    assert judged(lambda: b"wrong", hashed=False) == VALID
+    assert judged(raising(NoisyLabelsError("x.npz was altered"))) == CLEAR
+    assert judged(raising(OSError(28, "No space left on device"))) == CLEAR
+    assert judged(raising(NoisyLabelsError("one\ntwo"))) == FAILED
+    assert judged(raising(ValueError("x"))) == FAILED
+    assert judged(raising(SystemExit(2))) == FAILED
+    assert judged(lambda: bytearray(900 * 2**20) and b"right") == FAILED
+
+
+def test_a_seed_damages_in_one_way_and_always(tmp_path):
+    whole = b'{"a": [1, 2, {"b": null}], "c": "d"}'
+    ways = set()
+    for seed in range(40):
+        results = set()
+        for _ in range(2):
+            (tmp_path / "x.json").write_bytes(whole)
+            said = damage(tmp_path / "x.json", random.Random(seed))
+            exists = (tmp_path / "x.json").exists()
+            results.add((said, (tmp_path / "x.json").read_bytes() if exists else None))
+        assert len(results) == 1
+        ways |= results
+    assert len(ways) > 30
+    assert whole not in {content for _, content in ways}
+
+
+def test_the_table():
+    tally = Tally("damaged: x")
+    for outcome in (CLEAR, CLEAR, SAME):
+        tally.add(outcome, "")
+    tally.add(FAILED, "seed 3: x.npz: cut")
+    assert tally.failures == ["seed 3: x.npz: cut"]
+    lines = table([tally, tally]).splitlines()
+    assert lines[0] == "| what was tried | tried | clear error | same result | other valid content | failed |"
+    assert lines[2] == "| damaged: x | 4 | 2 | 1 | 0 | 1 |"
+    assert lines[-1] == "| all | 8 | 4 | 2 | 0 | 2 |"

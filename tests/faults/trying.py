@@ -1,0 +1,38 @@
+"""Everything that is tried, by name."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable
+
+from tests.faults.damaged import try_damaged
+from tests.faults.kinds import PLAIN_KINDS
+from tests.faults.trained_kinds import TRAINED_KINDS
+from tests.faults.trials import Tally
+
+
+@dataclasses.dataclass(frozen=True)
+class Trying:
+    """One row of the table.
+
+    Attributes:
+      run: tries it with each of some seeds.
+      costly: whether a trial takes a process and many seconds; of such, `--slow-count` are made.
+      fast: whether it is part of the fast tests.
+    """
+
+    run: Callable[[Iterable[int]], Tally]
+    costly: bool = False
+    fast: bool = False
+
+
+KINDS: dict[str, Trying] = {
+    **{
+        f"damaged: {kind.name}": Trying(functools.partial(try_damaged, kind), fast=not kind.slow)
+        for kind in (*PLAIN_KINDS, *TRAINED_KINDS)
+    },
+}
+
+
+def try_kind(name: str, seeds: Iterable[int]) -> Tally:
+    """Tries a kind with some seeds."""
+    return KINDS[name].run(seeds)
