@@ -45,8 +45,7 @@ class Cell:
 def _table(
     number: int, dataset: str, error_rates: tuple[float, ...], rows: Mapping[tuple[str, str], str]
 ) -> tuple[Cell, ...]:
-    """Returns the cells of a table whose rows are "mean std mean std ...": levels, within a level the kinds of
-    noise."""
+    """Returns the cells of a table, of rows "mean std mean std ...": by level, within a level by kind of noise."""
     noises = NOISES if number <= 5 else NOISES[:1]
     columns = [(level, rate, noise) for level, rate in zip(LEVELS, error_rates, strict=True) for noise in noises]
     cells = []

@@ -177,8 +177,7 @@ class Algorithm:
         return jax.nn.log_softmax(outputs)
 
     def classifier(self, trained: Trained) -> Callable[[np.ndarray], np.ndarray] | None:
-        """Returns what classifies images after training, [n, h, w, c] uint8 -> probabilities [n, K]; None: the
-        network."""
+        """Returns what classifies images after training, [n, h, w, c] uint8 -> [n, K]; None: the network does."""
         return None
 
 

@@ -1,5 +1,4 @@
-"""RoG: a network trained by cross-entropy, classified anew by robust Gaussians of its features (Lee et al., ICML
-2019)."""
+"""RoG: robust Gaussians of the features of a network that cross-entropy has trained (Lee et al., ICML 2019)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""LQM, the paper's label quality model (Section 5): P(clean label | image, rater, given label), learned on few
-examples.
+"""LQM, the paper's label quality model (Section 5): P(clean label | image, rater, given label), of few examples.
 
     corrected = LQM(gamma=0.75).correct(data, seed=0, tools=tools)
 
@@ -227,9 +226,10 @@ class _Inputs:
 def _fit(
     inputs: np.ndarray, targets: np.ndarray, examples: np.ndarray, hidden: tuple[int, ...], num_classes: int, seed: int
 ) -> tuple[Any, dict[str, Any]]:
-    """Returns the model, inputs [l, columns] -> [l, K], and what cross-validation chose; examples: [l], what is held
-    out
-    together."""
+    """Returns the model, inputs [l, columns] -> [l, K], and what cross-validation chose.
+
+    Rows of the same one of `examples` [l] are held out together.
+    """
     mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
     spread = np.where(spread < 1e-9, 1.0, spread)
     scaled = (inputs - mean) / spread

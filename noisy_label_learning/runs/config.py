@@ -123,8 +123,7 @@ class RunConfig:
         )
 
     def training(self, examples: int, *, network: int = 0) -> RaterConfig:
-        """Returns how the engine sees the training of one of the algorithm's networks: each starts from a seed of its
-        own."""
+        """Returns the engine's view of one of the algorithm's networks; each starts from a seed of its own."""
         return training_config(
             self.network,
             self.schedule,
@@ -153,9 +152,7 @@ def training_config(network: Network, schedule: Schedule, steps: int, *, seed: i
 
 
 def described(chosen: Algorithm | Corrector, known: Mapping[str, type]) -> dict[str, Any]:
-    """Returns an algorithm or corrector as JSON: its name and settings and, where it is not one of `known`, a hash of
-    its
-    source."""
+    """Returns an algorithm or corrector as JSON: name, settings, and a hash of its source if it is none of `known`."""
     fields = {"name": chosen.name, **dataclasses.asdict(chosen)}
     if known.get(chosen.name) is not type(chosen):
         fields["source_sha256"] = hashlib.sha256(inspect.getsource(type(chosen)).encode()).hexdigest()

@@ -310,9 +310,11 @@ class Session:
     def _reclassified(
         self, prepared: _Prepared, state: LearnerState, evaluator: Evaluator, curve: tuple[Epoch, ...]
     ) -> dict[str, Epoch]:
-        """Returns the selections of an algorithm that classifies anew after training: by the last network's features,
-        and
-        by those of the network that was best on noisy validation, whichever is better there."""
+        """Returns the selections of an algorithm that classifies anew after training.
+
+        By the last network's features and by those of the network that was best on noisy validation: selected is
+        whichever is better there.
+        """
         data, answers = self.problem.data, self.problem.answers
         kept = state.kept
         networks = {
