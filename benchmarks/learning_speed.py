@@ -3,7 +3,7 @@
     python benchmarks/learning_speed.py [--network compact_resnet] [--width 0.5] [--into docs/learning.md]
     python benchmarks/learning_speed.py --only dawid_skene      # needs crowd-kit: pip install --no-deps crowd-kit
 
-A step of each algorithm over one of cross-entropy; a whole cross-entropy run over the same network's training as a rater;
+A step of each algorithm over one of cross-entropy; a whole cross-entropy run over the same network's as a rater;
 seeds one after the other over seeds in one loop; Dawid & Skene's model beside crowd-kit's. Times are CPU seconds of
 this process, the least of some turns that take place in turn, so that a busy machine changes them little.
 """

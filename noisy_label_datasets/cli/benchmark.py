@@ -14,7 +14,7 @@ import pathlib
 
 from noisy_label_datasets import learning_options, training_options
 from noisy_label_datasets.cli.learning_process import check_installed, prepare, start
-from noisy_label_datasets.cli.targets import UnknownNameError, add_data_dir, check_dataset, find_builder, levels
+from noisy_label_datasets.cli.targets import UnknownNameError, add_data_dir, check_dataset, config_names, find_builder
 
 NOISES = ("raters", "independent", "class_conditional")
 
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     training_options.check_beam(args, args.for_beam, not_with_beam=())
     check_installed()
     check_dataset(args.dataset)
-    known = levels(args.dataset)
+    known = config_names(args.dataset)
     configs = [level if noise == "raters" else f"{level}_{noise}" for level in args.levels for noise in args.noise]
     if unknown := [config for config in configs if config not in known]:
         raise UnknownNameError(f"level of {args.dataset} called", unknown[0], known)

@@ -122,15 +122,6 @@ class RunConfig:
             )
         )
 
-    def training(self, examples: int, *, network: int = 0) -> RaterConfig:
-        """Returns the engine's view of one of the algorithm's networks; each starts from a seed of its own."""
-        return training_config(
-            self.network,
-            self.schedule,
-            self.schedule.epochs * self.schedule.steps_an_epoch(examples),
-            seed=2 * self.seed + network,
-        )
-
 
 def training_config(network: Network, schedule: Schedule, steps: int, *, seed: int) -> RaterConfig:
     """Returns the engine's configuration of a network's training."""
