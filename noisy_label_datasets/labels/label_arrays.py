@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from noisy_label_datasets.base.arrays import replacing
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.files import pack_arrays, to_json, unpack_arrays
+from noisy_label_datasets.folders import replacing
 from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, NoisyLabels
 
@@ -69,7 +69,7 @@ class LabelArrays:
             ids={split: labels.ids[split] for split in NOISY_SPLITS},
             noisy_labels={split: labels.noisy_labels[split].astype(np.int32) for split in NOISY_SPLITS},
             noisy_label_rater={
-                split: sample_raters(labels.ids[split].tolist(), len(labels.raters)) for split in NOISY_SPLITS
+                split: sample_raters(labels.ids[split].tolist(), labels.noisy_labels[split]) for split in NOISY_SPLITS
             },
             labels_sha256=labels.sha256,
         )

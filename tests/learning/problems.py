@@ -44,7 +44,7 @@ def planted(
         else:
             cumulative = np.cumsum(confusions[:, labels], axis=2)  # [R, n, K]
             noisy_labels = (rng.random((len(confusions), size, 1)) > cumulative).sum(axis=2).T.astype(np.int32)
-        raters = sample_raters(ids.tolist(), noisy_labels.shape[1])
+        raters = sample_raters(ids.tolist(), noisy_labels)
         splits[split] = NoisyExamples(ids, images, noisy_labels, noisy_labels[np.arange(size), raters], raters)
     if accuracies is None:
         accuracies = (splits["train"].noisy_labels == truths["train"][:, None]).mean(axis=0)
@@ -81,7 +81,7 @@ def digits(level):
         ids = np.sort(predictions.ids[split])
         order = np.argsort(predictions.ids[split])
         noisy_labels = predictions.noisy_labels[split][order].astype(np.int32)
-        raters = sample_raters(ids.tolist(), noisy_labels.shape[1])
+        raters = sample_raters(ids.tolist(), noisy_labels)
         rows = np.array([int(id_.removeprefix("digits_")) for id_ in ids])
         splits[split] = (
             NoisyExamples(ids, images[rows], noisy_labels, noisy_labels[np.arange(len(ids)), raters], raters),
