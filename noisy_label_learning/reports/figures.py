@@ -77,8 +77,6 @@ def _gain(row: Row) -> Summary | None:
 def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], value: Any) -> bytes:
     """Returns grouped bars as SVG: a group per level, a bar per method and, within it, per kind of noise."""
     import matplotlib
-
-    matplotlib.use("Agg", force=False)
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 

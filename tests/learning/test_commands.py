@@ -183,3 +183,19 @@ def test_a_record_says_with_what_it_was_made(folders, tmp_path):
         "exponent": 1.0,
     }
     assert values["details"]["algorithm"]["noise_rate"] == {"half_width": None, "rate": 0.25, "source": "told"}
+
+
+@pytest.mark.slow
+def test_beam_s_workers_come_to_the_records_of_this_process(folders, tmp_path):
+    def benchmark(out, *more):
+        arguments = [f"--arrays={folders / 'arrays'}", f"--out={out}", "--labels", str(folders / "high"), *OPTIONS]
+        return main(["benchmark", *arguments, "--algorithms", "cross_entropy", "elr", "--seeds", "0", "1", *more])
+
+    assert benchmark(tmp_path / "here") == 0
+    runner = ["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    assert benchmark(tmp_path / "beam", "--beam", "--", *runner) == 0
+    here, beam = (
+        {record.key: record.reproducible() for record in read_records(tmp_path / name)} for name in ("here", "beam")
+    )
+    assert len(here) == 4
+    assert here == beam
