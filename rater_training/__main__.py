@@ -59,7 +59,7 @@ def _train(arguments: argparse.Namespace) -> int:
             ProgressLines(pool) if devices.leads else Silent(),
             only=tuple(arguments.only),
             note=arguments.note,
-            at_once=arguments.at_once or (_at_once() if devices.count == 1 else 1),
+            num_parallel=arguments.num_parallel or (_num_parallel() if devices.count == 1 else 1),
             together=arguments.together or _together(),
             devices=devices,
             streamed={None: None, "streamed": True, "resident": False}[arguments.images],
@@ -168,11 +168,11 @@ def _ship(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _at_once() -> int:
+def _num_parallel() -> int:
     """Returns how many raters keep this machine busy."""
     import jax
 
-    return min(os.cpu_count() or 1, training_options.MOST_AT_ONCE) if jax.default_backend() == "cpu" else 1
+    return min(os.cpu_count() or 1, training_options.MAX_PARALLEL) if jax.default_backend() == "cpu" else 1
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,6 @@ in `<name>_noisy/<name>_noisy_dataset_builder.py`, with README.md, CITATIONS.bib
 Labels of one's own are a config: `tfds.builder("cifar10_noisy", config=NoisyLabelConfig(name="mine", source=...))`.
 """
 
-import dataclasses
 import os
 import pathlib
 import tempfile
@@ -27,7 +26,9 @@ from noisy_label_datasets.base.bases import Base
 from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
+from noisy_label_datasets.build.features import declared_features
 from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id, no_labels
+from noisy_label_datasets.build.metadata import check_metadata
 from noisy_label_datasets.build.outdated import source_text, warn_if_outdated
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import replacing, set_aside, sweep
@@ -35,7 +36,6 @@ from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
 from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.noise.figures import noise_figures
-from noisy_label_datasets.output import errors_held_back, log_again
 from noisy_label_datasets.registration import builder_class, import_builders, remember
 
 MANUAL_DOWNLOAD_INSTRUCTIONS = """\
@@ -74,7 +74,12 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             remember(cls)
 
     def __init__(
-        self, *, config: str | tfds.core.BuilderConfig | None = None, beam: bool | None = None, **kwargs: Any
+        self,
+        *,
+        config: str | tfds.core.BuilderConfig | None = None,
+        beam: bool | None = None,
+        file_format: str | tfds.core.FileFormat | None = None,
+        **kwargs: Any,
     ) -> None:
         """As every TFDS builder; `tfds.builder` calls it.
 
@@ -82,17 +87,20 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
           config: its name, or one of one's own.
           beam: whether to build with Apache Beam; None: if a runner or pipeline options are given when it is built, or
             the class says so.
+          file_format: in which it is built, or read where it is there in several; None: tfrecord, or the first.
           **kwargs: see TFDS.
 
         Raises:
-          BuildError: there is no config of this name, or what is built cannot be opened.
+          BuildError: there is no config of this name, what is built cannot be opened, or is of other file formats.
         """
         # TFDS itself would name the configs that look alike, which are often none.
         if isinstance(config, str) and self.get_builder_config(config.partition(":")[0]) is None:
             raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
         try:
             super().__init__(config=config, **kwargs)
-        except NoisyLabelsError:
+            if self.is_prepared():
+                check_metadata(self.data_path, self.BASE.class_names)
+        except BuildError:
             raise
         except Exception as error:  # TFDS has as many kinds as files that can be damaged
             folder = getattr(self, "_data_dir", None)
@@ -103,14 +111,35 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                 f"the dataset in {folder} cannot be opened ({said}); if it is damaged, remove that folder, and it is "
                 "built anew"
             ) from error
+        self._choose_file_format(file_format)
         self._beam = beam
         self._warned = False
-        self._original_state["beam"] = beam  # what TFDS makes a pickled builder anew of
+        self._original_state |= {"beam": beam, "file_format": file_format}  # what TFDS makes a pickled builder anew of
+
+    def _choose_file_format(self, file_format: str | tfds.core.FileFormat | None) -> None:
+        """Takes a file format; where a dataset is there in several (`tfds convert_format`), one of these."""
+        for also in map(tfds.core.FileFormat, self.info.as_proto.alternative_file_formats):
+            if also not in self.info.alternative_file_formats:  # TFDS reads that they are there, and does not use it
+                self.info.alternative_file_formats.append(also)
+        if file_format is None:
+            return
+        wanted, there = tfds.core.FileFormat.from_value(file_format), self.info.available_file_formats()
+        if not self.is_prepared():
+            self.info.set_file_format(wanted, override=True)
+        elif wanted not in there:
+            raise BuildError(
+                f"{self.name}/{self.builder_config.name} {self.version} in {self.data_dir_root} is there as "
+                f"{', '.join(sorted(each.value for each in there))}, not as {wanted.value}. To have both: "
+                f"`tfds convert_format --dataset_version_dir={self.data_dir} --out_file_format={wanted.value}`"
+            )
+        elif wanted != self.info.file_format:
+            self.info.set_file_format(wanted, override=True, override_if_initialized=True)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
-            features=self._stored_features() or self._features(self._num_raters()),
+            features=self._stored_features() or declared_features(self.BASE, self._num_raters()),
             supervised_keys=("image", "noisy_label"),
+            homepage="https://arxiv.org/abs/2107.11413",
             metadata=tfds.core.MetadataDict(),
         )
 
@@ -126,35 +155,6 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             return None
         identity = self.builder_config.source.identify(self.label_context())
         return None if identity is None else identity.num_raters
-
-    def _features(self, num_raters: int | None) -> tfds.features.FeaturesDict:
-        """Returns what an example has; num_raters: R, None where the labels are not at hand yet."""
-        label = tfds.features.ClassLabel(names=self.BASE.class_names)
-        # A tensor and no sequence of class labels: TFDS batches sequences of unknown length by padding them with zeros,
-        # a class here, gives them as lists, which loaders transpose, and needs twice as long to write them.
-        noisy_labels = tfds.features.Tensor(
-            shape=(num_raters,),
-            dtype=np.int64,
-            doc=tfds.features.Documentation(
-                desc="One label a rater, in the order of the raters; the classes are those of `label`. "
-                "-1: this rater has not labelled the example.",
-                value_range=f"-1..{len(self.BASE.class_names) - 1}",
-            ),
-        )
-        return tfds.features.FeaturesDict(
-            {
-                "id": tfds.features.Text(),
-                "image": tfds.features.Image(shape=self.BASE.image_shape),
-                "label": label,
-                "noisy_labels": noisy_labels,
-                "noisy_label": label,
-                "noisy_label_rater": np.int32,
-                **{
-                    name: tfds.features.ClassLabel(names=class_names)
-                    for name, class_names in self.BASE.extra_labels.items()
-                },
-            }
-        )
 
     def download_and_prepare(
         self, *, download_config: tfds.download.DownloadConfig | None = None, **kwargs: Any
@@ -243,7 +243,9 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """Returns the labels and, of each split that has some, which rater's is `noisy_label`; fills the metadata."""
         labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
         self.info.metadata.update(self._metadata(labels))
-        self.info._features = self._features(len(labels.raters))  # TFDS has no other way to declare what is known now
+        self.info._features = declared_features(
+            self.BASE, len(labels.raters)
+        )  # TFDS has no other way to declare what is known now
         draws = {
             split: sample_raters(ids.tolist(), labels.noisy_labels[split])
             if split in NOISY_SPLITS
@@ -254,37 +256,26 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     def _generate_splits(self, dl_manager: Any, download_config: tfds.download.DownloadConfig) -> Any:
         """As TFDS calls it: by one process, or by Beam."""
+        if (num_raters := self._num_raters()) is not None:  # the labels may be others than when this object was made
+            self.info._features = declared_features(self.BASE, num_raters)
         if not self._uses_beam(download_config):
             return super()._generate_splits(dl_manager, download_config)
         from noisy_label_datasets.build import beam_build
 
-        labels, draws = self._labels(dl_manager)  # before the base, which may be a long download
         asked = self._beam or download_config.beam_runner is not None or download_config.beam_options is not None
+        labels, draws = self._labels(dl_manager)  # before the base, which may be a long download
         if not asked and not beam_build.local_runner_fits(self.BASE.num_bytes(self.data_dir_root), self.name):
             return super()._generate_splits(dl_manager, download_config)
-        runner, options = beam_build.with_local_runner(download_config.beam_runner, download_config.beam_options)
-        # Ids that stand there twice are reported by the join, with everything else that is wrong.
-        config = dataclasses.replace(download_config, beam_runner=runner, beam_options=options, ignore_duplicates=True)
         parts = self.BASE.parts(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
         with beam_build.BeamJoin.prepare(
             self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels), self.MAY_LACK
         ) as join:
-            # TFDS makes a pipeline for a builder whose method takes one.
-            def split_generators(dl_manager: Any, pipeline: Any) -> dict[str, Any]:
-                return join.examples(pipeline)
-
-            self._split_generators = split_generators  # type: ignore[method-assign,assignment]
-            try:
-                with errors_held_back() as held:
-                    splits = super()._generate_splits(dl_manager, config)
-            except Exception as error:
-                original = beam_build.original_error(error)
-                if not isinstance(original, beam_build.BeamBuildError):
-                    raise original from None
-                log_again(held)
-                raise original from error
-            finally:
-                del self._split_generators
+            splits = beam_build.run_pipeline(
+                self,
+                join,
+                lambda config: super(NoisyLabelBuilder, self)._generate_splits(dl_manager, config),
+                download_config,
+            )
             self._note_missing(labels, join.check())
         return splits
 

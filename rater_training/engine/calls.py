@@ -97,7 +97,7 @@ class Calls:
         """Returns the state on the devices, each run's losses so far, and its curve so far."""
         states, histories, curves = [], [], []
         for row, run in enumerate(self._runs):
-            state, history, curve = LoopState(jnp.zeros((), jnp.int32), run.state), [], []
+            state, history, curve = starting_state(run), [], []
             if row in training and run.checkpoints is not None and start != 0 and self._devices.leads:
                 saved = run.checkpoints.restore(state, step=start)
                 assert saved is not None or start is None, f"{run.name} has no checkpoint of step {start}"
@@ -162,6 +162,11 @@ class Calls:
         if not self._vmapped:
             return state
         return self._result_devices.replicated(jax.tree.map(np.array, self._row(self._devices.host(state), row)))
+
+
+def starting_state(run: Run) -> LoopState:
+    """Returns what a run starts from where it has no checkpoint."""
+    return LoopState(jnp.zeros((), jnp.int32), run.state)
 
 
 def stacked(trees: Sequence[Any], *, vmapped: bool) -> Any:

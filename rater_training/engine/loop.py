@@ -51,7 +51,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rater_training.engine.batches import padded
-from rater_training.engine.calls import Calls, stacked
+from rater_training.engine.calls import Calls, stacked, starting_state
 from rater_training.engine.compiled import Inputs, Program, run_steps
 from rater_training.engine.devices import Devices
 from rater_training.engine.examples import Examples, TrainingDataError, is_streamed
@@ -154,7 +154,9 @@ def resume_groups(runs: Sequence[Run], devices: Devices) -> list[tuple[int, list
     Checkpoints are written one after the other, and may be of runs that were trained alone, or apart.
     """
     stored = {
-        run.name: set(run.checkpoints.steps()) if devices.leads and run.checkpoints is not None else set()
+        run.name: set(run.checkpoints.intact_steps(starting_state(run)))
+        if devices.leads and run.checkpoints is not None
+        else set()
         for run in runs
     }
     starts: dict[str, int] = {run.name: 0 for run in runs if not stored[run.name]}

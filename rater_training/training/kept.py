@@ -19,7 +19,7 @@ from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training import architectures
-from rater_training.config import Augmentation, ConfigError, RaterConfig
+from rater_training.config import Augmentation, KerasWeights, RaterConfig
 from rater_training.engine.trained import TrainedRater
 
 
@@ -141,9 +141,13 @@ def config_of(values: Mapping[str, Any]) -> RaterConfig:
       WeightsError: they are not those of a configuration, or of one that this code does not know.
     """
     try:
-        augmentation = {"augmentation": Augmentation(**values["augmentation"])} if "augmentation" in values else {}
-        return RaterConfig(**{**values, **augmentation})
-    except (TypeError, KeyError, ConfigError) as error:
+        given = dict(values)
+        if "augmentation" in given:
+            given["augmentation"] = Augmentation(**given["augmentation"])
+        if isinstance(given.get("pretrained"), Mapping):
+            given["pretrained"] = KerasWeights(**given["pretrained"])
+        return RaterConfig(**given)
+    except (TypeError, ValueError, KeyError) as error:
         raise WeightsError(f"a rater's configuration is not one that this code knows: {error}") from error
 
 

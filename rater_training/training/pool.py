@@ -3,11 +3,13 @@
     train_pool(CleanDataset.load(folder), get_pool("digits/medium"), "predictions/digits_noisy/medium")
 
 Killed at any moment and started again, it goes on with the raters that are not stored, each from its last checkpoint.
+Started twice at a time, the second run waits for the rater that the first is training, and says for whom it waits.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +19,7 @@ import jax
 import numpy as np
 
 from noisy_label_datasets.base.arrays import CleanDataset
+from noisy_label_datasets.lease import Lease
 from noisy_label_datasets.noise.metrics import rater_error_rate
 from rater_training.config import PoolConfig, RaterConfig
 from rater_training.engine.checkpoints import Checkpoints
@@ -25,13 +28,13 @@ from rater_training.engine.examples import Normalization, is_streamed
 from rater_training.engine.loop import Diverged
 from rater_training.engine.raters import train_vmapped, vmappable_groups
 from rater_training.engine.trained import TrainedRater
-from rater_training.pretrained.imagenet import weights_path
+from rater_training.pretrained.start import check_available
 from rater_training.training.one_rater import Labels, label_splits, train_rater
 from rater_training.training.pool_folder import PoolError, PoolFolder, check_pool, checkpoints_folder
 
 
 class Listener(Protocol):
-    """What is told how a pool is coming along; from several threads where raters are trained beside one another."""
+    """What is told how a pool is coming along; from several threads where raters are trained in parallel."""
 
     def started(self, rater: RaterConfig, position: int) -> None:
         """A rater begins; `position` counts from 0 in the pool."""
@@ -51,7 +54,7 @@ def train_pool(
     *,
     only: tuple[str, ...] = (),
     note: str = "",
-    at_once: int = 1,
+    num_parallel: int = 1,
     together: int | None = 1,
     devices: Devices = DEFAULT_DEVICE,
     streamed: bool | None = None,
@@ -69,7 +72,7 @@ def train_pool(
       only: ids of the raters to train in this run; all where empty. The artifact is finished by the run after which
         no rater is missing.
       note: what a reader of the provenance should know besides; kept by the run that finishes the artifact.
-      at_once: how many raters are trained beside one another, each with the same result as alone. One network does not
+      num_parallel: how many raters are trained in parallel, each with the same result as alone. One network does not
         keep the cores of a CPU busy, least of all while it is compiled; an accelerator is busy with one.
       together: at most how many raters of one architecture are trained in one loop (`jax.vmap`), each
         with the same result as alone but for rounding; None: any number. Raters whose images are streamed are not.
@@ -83,6 +86,8 @@ def train_pool(
 
     Raises:
       PoolError: the pool is for another dataset, image shape or number of classes; or every rater failed.
+      LeaseLost: another process has taken this one for dead and goes on with one of its raters.
+      HeldError: of several processes, another run is training one of the raters.
       PredictionsError: `out` holds something else.
       PretrainedError: published weights that a rater starts from are not installed; nothing was trained.
       TrainingDataError, DevicesError, CheckpointError: as `engine.raters.train`.
@@ -90,12 +95,14 @@ def train_pool(
     check_pool(dataset, pool)
     if keep_weights and jax.process_count() > 1:
         raise PoolError(f"weights are kept by one process, not by {jax.process_count()}")
-    if at_once > 1 and devices.count > 1:
-        raise PoolError(f"at_once is {at_once}; on {devices.count} devices, which share every batch, it has to be 1")
+    if num_parallel > 1 and devices.count > 1:
+        raise PoolError(
+            f"num_parallel is {num_parallel}; on {devices.count} devices, which share every batch, it has to be 1"
+        )
     wanted = pool.select(only) if only else pool.raters
     run = _Run(dataset, pool, out, listener, devices, streamed, keep_weights)
     run.check_weights(wanted)
-    failures = _in_threads(run.train, run.groups(wanted, together), at_once)
+    failures = _in_threads(run.train, run.groups(wanted, together), num_parallel)
     return run.finish(failures, note)
 
 
@@ -117,6 +124,7 @@ class _Run:
         self._data_fingerprint = dataset.fingerprint()
         self._lock = threading.Lock()  # groups of raters are trained in several threads
         self._statistics: Normalization | None = None
+        self._leases: dict[str, Lease] = {}  # by rater id, of process 0
         self._folder: PoolFolder | None = None  # process 0 alone writes
         if devices.leads:
             self._folder = PoolFolder(
@@ -127,7 +135,7 @@ class _Run:
         """Raises PretrainedError if published weights are missing that a rater yet to be trained starts from."""
         for rater in raters:
             if rater.pretrained and not self._is_stored(rater):
-                weights_path(rater.architecture)
+                check_available(rater)
 
     def groups(self, raters: Sequence[RaterConfig], together: int | None) -> list[list[RaterConfig]]:
         """Returns the raters in groups, each of which is trained in one loop."""
@@ -144,9 +152,18 @@ class _Run:
 
     def train(self, group: list[RaterConfig]) -> dict[str, str]:
         """Trains and stores the raters of a group; returns why they failed, by id, of those that did."""
-        failures = {}
         for rater in group:
             self._listener.started(rater, self._pool.raters.index(rater))
+        with contextlib.ExitStack() as claims:
+            if self._folder is not None:
+                for rater in group:
+                    if not self._is_stored(rater):
+                        self._leases[rater.id] = claims.enter_context(self._lease(rater))
+            return self._train_missing(group)
+
+    def _train_missing(self, group: list[RaterConfig]) -> dict[str, str]:
+        failures = {}
+        # Asked after the leases were taken: another process may have stored a rater in the meantime.
         is_missing = ~self._devices.agreed(np.array([self._is_stored(rater) for rater in group]))
         missing = [rater for rater, missing in zip(group, is_missing, strict=True) if missing]
         for rater in group:
@@ -178,7 +195,7 @@ class _Run:
             np.asarray(clean.images),
             clean.labels,
             num_classes=len(self._dataset.class_names),
-            on_progress=self._listener.progressed,
+            on_progress=self._progressed,
             checkpoints=checkpoints,
             active=[rater.id for rater in missing],
             devices=self._devices,
@@ -191,12 +208,24 @@ class _Run:
         return train_rater(
             self._dataset,
             rater,
-            on_progress=lambda step, loss: self._listener.progressed(rater, step, loss),
+            on_progress=lambda step, loss: self._progressed(rater, step, loss),
             checkpoints=checkpoints,
             devices=self._devices,
             streamed=self._streamed,
             normalization=self._normalization(),
         )
+
+    def _progressed(self, rater: RaterConfig, step: int, loss: float) -> None:
+        if rater.id in self._leases:
+            self._leases[rater.id].check()
+        self._listener.progressed(rater, step, loss)
+
+    def _lease(self, rater: RaterConfig) -> Lease:
+        """Returns the claim to a rater, so that no two processes write checkpoints to one folder.
+
+        The same that workers of a pipeline have. Process 0 of several waits for nobody, since the others wait for it.
+        """
+        return Lease(checkpoints_folder(self._out) / f"{rater.id}.lease", wait=jax.process_count() == 1)
 
     def _normalization(self) -> Normalization:
         """Returns the statistics of the training images, which all raters share; computed once."""
@@ -213,6 +242,7 @@ class _Run:
         trained: TrainedRater,
     ) -> None:
         if self._folder is not None:
+            self._leases[rater.id].check()
             self._folder.write_rater(rater, probabilities, known, trained)
             self._checkpoints(rater).remove()
         noisy = probabilities["noisy_label_train"].argmax(axis=1)[:, None]
@@ -233,13 +263,13 @@ class _Run:
 
 
 def _in_threads(
-    train: Callable[[list[RaterConfig]], dict[str, str]], groups: list[list[RaterConfig]], at_once: int
+    train: Callable[[list[RaterConfig]], dict[str, str]], groups: list[list[RaterConfig]], num_parallel: int
 ) -> dict[str, str]:
-    """Trains groups of raters, `at_once` of them beside one another; returns the failures by rater id.
+    """Trains groups of raters, `num_parallel` of them in parallel; returns the failures by rater id.
 
     What interrupts one of them, or the caller, ends the run without waiting for the others: what is stored is whole.
     """
-    executor = concurrent.futures.ThreadPoolExecutor(at_once)
+    executor = concurrent.futures.ThreadPoolExecutor(num_parallel)
     futures = [executor.submit(train, group) for group in groups]
     try:
         for future in concurrent.futures.as_completed(futures):

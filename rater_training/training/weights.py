@@ -15,11 +15,12 @@ A rater's folder is whole or not there (orbax writes to a temporary folder and r
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -27,9 +28,24 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from noisy_label_datasets import files
+from noisy_label_datasets.labels.prediction_schema import RATER_ID
 from noisy_label_datasets.labels.shipped_raters import WeightsError
+from noisy_label_datasets.schema import (
+    Anything,
+    Exactly,
+    ListOf,
+    MapOf,
+    Number,
+    Record,
+    Schema,
+    SchemaError,
+    Text,
+    Whole,
+    check,
+    read_json,
+)
 from rater_training.config import PoolConfig, RaterConfig
-from rater_training.engine.checkpoints import ONE_AT_A_TIME
+from rater_training.engine.checkpoints import ONE_AT_A_TIME, content_sha256, first_line
 from rater_training.engine.examples import Normalization
 from rater_training.engine.trained import TrainedRater
 from rater_training.training.kept import (
@@ -45,6 +61,36 @@ FORMAT = "noisy_label_datasets/rater_weights"
 FORMAT_VERSION = 1
 _POOL = "pool.json"
 
+_IDENTITY: dict[str, Schema] = {"format": Exactly(FORMAT), "format_version": Exactly(FORMAT_VERSION)}
+_IMAGE_SHAPE = ListOf(Whole(1, 2**15), least=3, most=3)
+_STATISTIC = ListOf(Number(), least=1)
+_DESCRIPTION = Record(
+    {
+        **_IDENTITY,
+        "dataset": Text(),
+        "level": Text(),
+        "image_shape": _IMAGE_SHAPE,
+        "class_names": ListOf(Text(), least=2),
+        "raters": ListOf(Text(RATER_ID), least=1),
+        "failures": MapOf(Text()),
+        "provenance": MapOf(Anything()),
+    }
+)
+_ABOUT = Record(
+    {
+        **_IDENTITY,
+        "rater": MapOf(Anything()),
+        "image_shape": _IMAGE_SHAPE,
+        "num_classes": Whole(2, 2**20),
+        "fingerprint": Text(),
+        "features": MapOf(Anything()),
+        "normalization": Record({"mean": _STATISTIC, "std": _STATISTIC}),
+        "history": ListOf(ListOf(Number(), least=2, most=2)),
+        "wall_seconds": Number(0),
+    },
+    optional={"sha256": Text("[0-9a-f]{64}")},
+)
+
 
 class PoolWeights:
     """The folder in which the trained raters of a pool are kept; several processes may write different raters."""
@@ -54,7 +100,8 @@ class PoolWeights:
 
     def has_rater(self, rater_id: str, fingerprint: str) -> bool:
         """Returns whether a rater of this fingerprint is kept."""
-        return self._path(rater_id).exists() and self._about(rater_id)["fingerprint"] == fingerprint
+        with self._naming(rater_id):
+            return self._path(rater_id).exists() and self._about(rater_id)["fingerprint"] == fingerprint
 
     def save_rater(
         self,
@@ -91,7 +138,9 @@ class PoolWeights:
             "history": [list(entry) for entry in trained.history],
             "wall_seconds": trained.wall_seconds,
         }
+        about = json.loads(json.dumps(about))  # as it will be read
         arrays = by_path({"params": trained.params, "statistics": trained.statistics})
+        about["sha256"] = content_sha256({name: np.asarray(array) for name, array in arrays.items()}, about)
         with ONE_AT_A_TIME, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
             checkpointer.save(
                 self._path(config.id),
@@ -105,15 +154,20 @@ class PoolWeights:
         Raises:
           WeightsError: it is not kept, of another format version, or cannot be read.
         """
-        about = self._about(rater_id)
-        return KeptRater(config_of(about["rater"]), about["fingerprint"], about["features"])
+        with self._naming(rater_id):
+            about = self._about(rater_id)
+            return KeptRater(config_of(about["rater"]), about["fingerprint"], about["features"])
 
     def load(self, rater_id: str) -> TrainedRater:
         """Returns a rater's network, on this process's first device.
 
         Raises:
-          WeightsError: it is not kept, of another format version, or cannot be read.
+          WeightsError: it is not kept, of another format version, altered, or cannot be read.
         """
+        with self._naming(rater_id):
+            return self._load(rater_id)
+
+    def _load(self, rater_id: str) -> TrainedRater:
         about = self._about(rater_id)
         graphdef, params, statistics = abstract_network(
             config_of(about["rater"]), about["image_shape"], about["num_classes"]
@@ -124,6 +178,10 @@ class PoolWeights:
             name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device) for name, leaf in by_path(state).items()
         }
         arrays = self._restore(rater_id, arrays=ocp.args.StandardRestore(wanted)).arrays
+        if "sha256" in about:
+            content = content_sha256({name: np.asarray(arrays[name]) for name in wanted}, about)
+            if about["sha256"] != content:
+                raise ValueError("it does not hold what was written")  # the caller names the rater
         restored = jax.tree.unflatten(jax.tree.structure(state), [arrays[name] for name in wanted])
         mean, std = (np.asarray(about["normalization"][name], np.float32) for name in ("mean", "std"))
         return TrainedRater(
@@ -167,15 +225,14 @@ class PoolWeights:
         """
         path = self.folder / _POOL
         try:
-            description = json.loads(path.read_bytes())
+            description = read_json(path.read_bytes(), _DESCRIPTION)
         except FileNotFoundError as error:
             raise WeightsError(
                 f"no weights of a whole pool in {self.folder}: {path.name} is not there; "
                 "`python -m rater_training train --keep-weights` writes them to the folder weights of its --out"
             ) from error
-        except ValueError as error:
+        except SchemaError as error:
             raise WeightsError(f"{path} cannot be read: {error}") from error
-        _check_version(path, description)
         if missing := [rater for rater in description["raters"] if not self._path(rater).exists()]:
             raise WeightsError(f"{self.folder} lacks the weights of {', '.join(missing)}")
         return KeptPool(
@@ -193,21 +250,22 @@ class PoolWeights:
 
     def _about(self, rater_id: str) -> Mapping[str, Any]:
         about = self._restore(rater_id, about=ocp.args.JsonRestore()).about
-        _check_version(self._path(rater_id), about)
+        check(about, _ABOUT)
         return about
 
     def _restore(self, rater_id: str, **items: Any) -> Any:
         path = self._path(rater_id)
         if not path.exists():
             raise WeightsError(f"no weights of rater {rater_id}: {path} is not there")
+        with ONE_AT_A_TIME, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+            return checkpointer.restore(path, ocp.args.Composite(**items))
+
+    @contextlib.contextmanager
+    def _naming(self, rater_id: str) -> Iterator[None]:
+        """Makes whatever is raised while a rater is read an error that names its folder."""
         try:
-            with ONE_AT_A_TIME, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
-                return checkpointer.restore(path, ocp.args.Composite(**items))
-        except (OSError, ValueError, KeyError) as error:
-            raise WeightsError(f"the weights in {path} cannot be read: {error}") from error
-
-
-def _check_version(path: pathlib.Path, description: Mapping[str, Any]) -> None:
-    given = (description.get("format"), description.get("format_version"))
-    if given != (FORMAT, FORMAT_VERSION):
-        raise WeightsError(f"{path} is {given[0]} version {given[1]}; this code reads {FORMAT} {FORMAT_VERSION}")
+            yield
+        except WeightsError:
+            raise
+        except Exception as error:  # on altered files orbax raises a dozen kinds of error
+            raise WeightsError(f"the weights in {self._path(rater_id)} cannot be read: {first_line(error)}") from error

@@ -1,7 +1,9 @@
 """Reading gives what TFDS's own reading gives."""
 
 import importlib.util
+import json
 import pickle
+import shutil
 
 import grain
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.data_sources.array_record import ArrayRecordDataSource
 
+from noisy_label_datasets.build.builder import BuildError
 from noisy_label_datasets.build.random_access import ExampleSource
 
 
@@ -118,3 +121,22 @@ def test_a_row_of_a_batch_is_an_example(builder, loader, decoders, own_code):
             np.testing.assert_array_equal(row, example["noisy_labels"])
     assert (batches[0]["noisy_labels"] == -1).all()
     assert (batches[1]["noisy_labels"] >= 0).all()
+
+
+def test_a_dataset_in_two_file_formats_is_read_with_both(builder, tmp_path):
+    """As `tfds convert_format` leaves it: files of both, and the further format in dataset_info.json."""
+    name = "digits_noisy/low"
+    tfds.builder(name, data_dir=tmp_path).download_and_prepare()
+    folder = tmp_path / name / "2.0.0"
+    with pytest.raises(BuildError, match=r"is there as tfrecord, not as array_record. To have both: `tfds convert_for"):
+        tfds.builder(name, data_dir=tmp_path, file_format="array_record")
+    for path in (builder.data_path).glob("*.array_record*"):
+        shutil.copy(path, folder)
+    info = json.loads((folder / "dataset_info.json").read_text())
+    (folder / "dataset_info.json").write_text(json.dumps({**info, "alternativeFileFormats": ["array_record"]}))
+    for options in ({}, {"builder_kwargs": {"file_format": "array_record"}}):
+        source = tfds.data_source(name, split="test", data_dir=tmp_path, **options)
+        assert_same(source[5], builder.as_data_source("test")[5])
+    assert len(tfds.load(name, split="test", data_dir=tmp_path)) == len(source)
+    chosen = pickle.loads(pickle.dumps(tfds.builder(name, data_dir=tmp_path, file_format="array_record")))
+    assert chosen.info.file_format == tfds.core.FileFormat.ARRAY_RECORD

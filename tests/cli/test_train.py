@@ -58,7 +58,7 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
     [
         [],
         ["--only", "a", "b", "--note", "a note", "--keep-weights"],
-        ["--note=--only", "--at-once", "2", "--together", "1", "--images", "streamed", "--devices", "3"],
+        ["--note=--only", "--num-parallel", "2", "--together", "1", "--images", "streamed", "--devices", "3"],
         ["--beam", "--only", "a", "--", "--runner=FlinkRunner", "--", "--note=x"],
         ["--beam"],
     ],
@@ -77,7 +77,7 @@ def test_a_rater_is_trained_as_the_options_say(folder, capfd):
         "--keep-weights",
         "--note",
         "-- a note",
-        "--at-once",
+        "--num-parallel",
         "1",
         "--images",
         "resident",
@@ -113,7 +113,10 @@ def test_making_a_dataset_hands_the_options_on_too(folder, monkeypatch, capsys):
     [
         (["train", NAME, "--bearn"], "unrecognized arguments: --bearn (usage: noisy-labels train [-h] "),
         (["train", NAME, "--", "--runner=FlinkRunner"], "are Apache Beam's and need --beam: --runner=FlinkRunner"),
-        (["train", NAME, "--beam", "--at-once", "2", "--images", "streamed"], "does not go with --at-once, --images"),
+        (
+            ["train", NAME, "--beam", "--num-parallel", "2", "--images", "streamed"],
+            "go with --num-parallel, --images",
+        ),
         (["make", NAME, "--only", "mlp"], "unrecognized arguments: --only mlp (usage: noisy-labels make [-h] "),
         (["make", NAME, "--beam"], "unrecognized arguments: --beam (usage: "),
     ],
@@ -129,7 +132,7 @@ def test_options_that_cannot_be_are_answered_in_one_line(tmp_path, capsys, argum
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--at-once", "0"], "argument --at-once: '0' is given; it has to be a whole number, 1 or more"),
+        (["--num-parallel", "0"], "argument --num-parallel: '0' is given; it has to be a whole number, 1 or more"),
         (["--images", "both"], "argument --images: invalid choice: 'both' (choose from"),
     ],
 )

@@ -133,7 +133,7 @@ def test_a_worker_that_is_killed_costs_its_rater_the_steps_since_its_checkpoint(
     assert first > max(kept)  # it did not start anew
 
     undisturbed = tmp_path / "undisturbed"
-    train_pool(CleanDataset.load(arrays), LONG, undisturbed, ProgressLines(LONG), at_once=2)
+    train_pool(CleanDataset.load(arrays), LONG, undisturbed, ProgressLines(LONG), num_parallel=2)
     assert_same(out, undisturbed, "ab")
     for features in read_predictions(out).raters:
         log = features["training_log"]
