@@ -3,7 +3,7 @@
     connect(Cluster("10.0.0.1:1234", processes=2, process_id=0))    # only where several processes train together
     devices = Devices.all()
     images = devices.replicated(images)                     # on every device
-    batch = devices.spread(batch)                           # in a compiled function: a share of the rows on each
+    batch = devices.shard_batch(batch)                           # in a compiled function: a share of the rows on each
 
 Programs are written as for one device. The compiler divides them by where the arrays are said to lie (`jax.sharding`),
 so a mean over the batch is one over the whole batch: the loss, and the statistics of batch normalisation. Every process
@@ -105,12 +105,12 @@ class Devices:
         return 1 if self.mesh is None else self.mesh.size
 
     @property
-    def shares(self) -> int:
+    def num_shards(self) -> int:
         """Into how many parts a batch is divided."""
         return 1 if self.mesh is None else self.mesh.shape[DATA]
 
     @property
-    def leads(self) -> bool:
+    def is_primary(self) -> bool:
         """Whether this is process 0, the only one that writes files, or the only one."""
         return jax.process_index() == 0
 
@@ -121,10 +121,10 @@ class Devices:
 
     def check_batch(self, batch_size: int, rater_id: str) -> None:
         """Raises DevicesError if a batch cannot be divided evenly."""
-        if batch_size % self.shares:
+        if batch_size % self.num_shards:
             allowed = [n for n in range(1, self.count + 1) if batch_size % n == 0]
             raise DevicesError(
-                f"rater {rater_id} has batches of {batch_size} images, which {self.shares} devices cannot share"
+                f"rater {rater_id} has batches of {batch_size} images, which {self.num_shards} devices cannot share"
                 f" evenly; of {self.count} devices, {', '.join(map(str, allowed))} can"
             )
 
@@ -172,7 +172,7 @@ class Devices:
             tree = jax.jit(lambda tree: tree, out_shardings=NamedSharding(self.mesh, PartitionSpec()))(tree)
         return jax.tree.map(np.asarray, tree)
 
-    def agreed(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """Returns process 0's value, a tree of numbers or arrays, in every process."""
         if jax.process_count() == 1:
             return value
@@ -182,11 +182,11 @@ class Devices:
 
     # In compiled functions. Under `jax.vmap` over members each stands for its member's part.
 
-    def spread(self, tree: Any) -> Any:
+    def shard_batch(self, tree: Any) -> Any:
         """Returns arrays [batch, ...] divided along the batch."""
         return self._constrained(tree, PartitionSpec(DATA))
 
-    def whole(self, tree: Any) -> Any:
+    def replicate(self, tree: Any) -> Any:
         """Returns arrays that are whole on each device."""
         return self._constrained(tree, PartitionSpec())
 
@@ -203,7 +203,7 @@ class Devices:
         limits = [report["bytes_limit"] for report in reports if report and "bytes_limit" in report]
         # The devices of a CPU share the machine's memory.
         limit = min(limits) if limits else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // len(devices)
-        return int(self.agreed(np.int32(limit >> 20))) << 20
+        return int(self.broadcast(np.int32(limit >> 20))) << 20
 
 
 DEFAULT_DEVICE = Devices()

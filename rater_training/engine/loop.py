@@ -155,7 +155,7 @@ def resume_groups(runs: Sequence[Run], devices: Devices) -> list[tuple[int, list
     """
     stored = {
         run.name: set(run.checkpoints.intact_steps(starting_state(run)))
-        if devices.leads and run.checkpoints is not None
+        if devices.is_primary and run.checkpoints is not None
         else set()
         for run in runs
     }
@@ -164,7 +164,7 @@ def resume_groups(runs: Sequence[Run], devices: Devices) -> list[tuple[int, list
         steps = [step for name in left for step in stored[name]]
         most = max(steps, key=lambda step: (steps.count(step), step))
         starts |= {name: most for name in left if most in stored[name]}
-    agreed = devices.agreed(np.array([starts[run.name] for run in runs], np.int32)).tolist()
+    agreed = devices.broadcast(np.array([starts[run.name] for run in runs], np.int32)).tolist()
     return [(start, [r for r, s in zip(runs, agreed, strict=True) if s == start]) for start in dict.fromkeys(agreed)]
 
 

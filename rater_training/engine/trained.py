@@ -17,6 +17,9 @@ from flax import nnx
 from rater_training.engine.devices import DEFAULT_DEVICE, Devices
 from rater_training.engine.examples import Normalization, normalized
 
+LABELLING_BATCH = 500
+"""Images that a network is given at a time. Labels depend on it in the last bit, so all that labels goes by it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainedRater:
@@ -40,7 +43,7 @@ class TrainedRater:
     wall_seconds: float
     devices: Devices = DEFAULT_DEVICE
 
-    def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = 500) -> np.ndarray:
+    def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = LABELLING_BATCH) -> np.ndarray:
         """Returns the logits [n, num_classes] float32 of images [n, h, w, c] uint8.
 
         Of several processes all call it, with the same images; each computes its share and gets the whole result.
@@ -54,7 +57,7 @@ class TrainedRater:
         if with_flip:
             mirrored = self.logits(images[:, :, ::-1], batch_size=batch_size)
             return (self.logits(images, batch_size=batch_size) + mirrored) / 2
-        batch_size = -(-batch_size // self.devices.shares) * self.devices.shares
+        batch_size = -(-batch_size // self.devices.num_shards) * self.devices.num_shards
         here = self.devices.rows_here(batch_size)
         scale = self.devices.replicated((self.normalization.mean, self.normalization.std))
         outputs = []
@@ -79,4 +82,4 @@ def _logits(
     devices: Devices,
 ) -> jax.Array:
     module = nnx.merge(graphdef, params, statistics)
-    return devices.whole(module(normalized(images, scale), train=False))
+    return devices.replicate(module(normalized(images, scale), train=False))

@@ -24,10 +24,10 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels.predictions import PredictionsWriter
 from noisy_label_datasets.labels.probability_codes import decode_probabilities, encode_probabilities
 from rater_training.engine.trained import TrainedRater
-from rater_training.training.kept import KeptPool, KeptRater, LabellingError, SavedRaters
 from rater_training.training.one_rater import label
 from rater_training.training.pool_folder import open_writer
 from rater_training.training.progress import LabellingLines
+from rater_training.training.saved import LabellingError, SavedPool, SavedRater, SavedRaters
 from rater_training.training.shipped import ShippedWeights
 from rater_training.training.weights import PoolWeights
 
@@ -158,7 +158,7 @@ def label_images(
 
 
 def label_with(
-    rater: KeptRater,
+    rater: SavedRater,
     trained: TrainedRater,
     images: np.ndarray,
     on_images: Callable[[int], None] = lambda number: None,
@@ -180,7 +180,7 @@ def label_with(
 
 def store(
     writer: PredictionsWriter,
-    rater: KeptRater,
+    rater: SavedRater,
     probabilities: Mapping[str, np.ndarray],
     dataset: CleanDataset,
     data_fingerprint: str,
@@ -195,6 +195,6 @@ def store(
     )
 
 
-def finish(writer: PredictionsWriter, kept: KeptPool) -> None:
+def finish(writer: PredictionsWriter, kept: SavedPool) -> None:
     """Writes the manifest of a pool whose raters are all stored."""
     writer.finish(kept.rater_ids, failures=kept.failures, provenance=kept.provenance)

@@ -13,7 +13,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -27,9 +27,8 @@ from rater_training.engine.devices import DEFAULT_DEVICE, Devices
 from rater_training.engine.examples import Normalization, is_streamed
 from rater_training.engine.loop import Diverged
 from rater_training.engine.raters import train_vmapped, vmappable_groups
-from rater_training.engine.trained import TrainedRater
 from rater_training.pretrained.start import check_available
-from rater_training.training.one_rater import Labels, label_splits, train_rater
+from rater_training.training.one_rater import RaterResult, label_splits, train_rater
 from rater_training.training.pool_folder import PoolError, PoolFolder, check_pool, checkpoints_folder
 
 
@@ -58,7 +57,7 @@ def train_pool(
     together: int | None = 1,
     devices: Devices = DEFAULT_DEVICE,
     streamed: bool | None = None,
-    keep_weights: bool = False,
+    save_weights: bool = False,
 ) -> bool:
     """Trains what is missing of a pool, labels the splits it was not trained on, writes the artifact.
 
@@ -78,7 +77,7 @@ def train_pool(
         with the same result as alone but for rounding; None: any number. Raters whose images are streamed are not.
       devices: which share every batch.
       streamed: as of `engine.raters.train`.
-      keep_weights: store the trained networks too, in `out/weights` (`training.weights`). Raters whose labels are
+      save_weights: store the trained networks too, in `out/weights` (`training.weights`). Raters whose labels are
         stored without their weights are trained anew. Not with several processes.
 
     Returns:
@@ -93,14 +92,14 @@ def train_pool(
       TrainingDataError, DevicesError, CheckpointError: as `engine.raters.train`.
     """
     check_pool(dataset, pool)
-    if keep_weights and jax.process_count() > 1:
+    if save_weights and jax.process_count() > 1:
         raise PoolError(f"weights are kept by one process, not by {jax.process_count()}")
     if num_parallel > 1 and devices.count > 1:
         raise PoolError(
             f"num_parallel is {num_parallel}; on {devices.count} devices, which share every batch, it has to be 1"
         )
     wanted = pool.select(only) if only else pool.raters
-    run = _Run(dataset, pool, out, listener, devices, streamed, keep_weights)
+    run = _Run(dataset, pool, out, listener, devices, streamed, save_weights)
     run.check_weights(wanted)
     failures = _in_threads(run.train, run.groups(wanted, together), num_parallel)
     return run.finish(failures, note)
@@ -117,7 +116,7 @@ class _Run:
         listener: Listener,
         devices: Devices,
         streamed: bool | None,
-        keep_weights: bool,
+        save_weights: bool,
     ) -> None:
         self._dataset, self._pool, self._out, self._listener = dataset, pool, out, listener
         self._devices, self._streamed = devices, streamed
@@ -126,9 +125,9 @@ class _Run:
         self._statistics: Normalization | None = None
         self._leases: dict[str, Lease] = {}  # by rater id, of process 0
         self._folder: PoolFolder | None = None  # process 0 alone writes
-        if devices.leads:
+        if devices.is_primary:
             self._folder = PoolFolder(
-                dataset, pool, out, data_fingerprint=self._data_fingerprint, keep_weights=keep_weights
+                dataset, pool, out, data_fingerprint=self._data_fingerprint, save_weights=save_weights
             )
 
     def check_weights(self, raters: Sequence[RaterConfig]) -> None:
@@ -164,7 +163,7 @@ class _Run:
     def _train_missing(self, group: list[RaterConfig]) -> dict[str, str]:
         failures = {}
         # Asked after the leases were taken: another process may have stored a rater in the meantime.
-        is_missing = ~self._devices.agreed(np.array([self._is_stored(rater) for rater in group]))
+        is_missing = ~self._devices.broadcast(np.array([self._is_stored(rater) for rater in group]))
         missing = [rater for rater, missing in zip(group, is_missing, strict=True) if missing]
         for rater in group:
             if rater not in missing:
@@ -175,12 +174,12 @@ class _Run:
                 failures[rater.id] = str(outcome)
                 self._listener.finished(rater, f"FAILED: {outcome}", trained=True)
             else:
-                self._store(rater, *outcome)
+                self._store(rater, outcome)
         return failures
 
     def _outcomes(
         self, group: list[RaterConfig], missing: list[RaterConfig]
-    ) -> Iterator[tuple[RaterConfig, Labels | Diverged]]:
+    ) -> Iterator[tuple[RaterConfig, RaterResult | Diverged]]:
         checkpoints = {rater.id: self._checkpoints(rater) for rater in missing}
         if len(group) == 1:
             for rater in missing:
@@ -204,7 +203,7 @@ class _Run:
         for rater, result in training:
             yield rater, result if isinstance(result, Diverged) else label_splits(self._dataset, rater, result)
 
-    def _alone(self, rater: RaterConfig, checkpoints: Checkpoints) -> Labels:
+    def _alone(self, rater: RaterConfig, checkpoints: Checkpoints) -> RaterResult:
         return train_rater(
             self._dataset,
             rater,
@@ -234,18 +233,12 @@ class _Run:
                 self._statistics = Normalization.of(self._dataset.splits["clean_label_train"].images)
             return self._statistics
 
-    def _store(
-        self,
-        rater: RaterConfig,
-        probabilities: Mapping[str, np.ndarray],
-        known: Mapping[str, Any],
-        trained: TrainedRater,
-    ) -> None:
+    def _store(self, rater: RaterConfig, result: RaterResult) -> None:
         if self._folder is not None:
             self._leases[rater.id].check()
-            self._folder.write_rater(rater, probabilities, known, trained)
+            self._folder.write_rater(rater, result)
             self._checkpoints(rater).remove()
-        noisy = probabilities["noisy_label_train"].argmax(axis=1)[:, None]
+        noisy = result.probabilities["noisy_label_train"].argmax(axis=1)[:, None]
         error_rate = rater_error_rate(noisy, self._dataset.splits["noisy_label_train"].labels)
         self._listener.finished(rater, f"error rate {error_rate:.3f} on noisy_label_train", trained=True)
 
@@ -259,7 +252,7 @@ class _Run:
         """Writes the manifest if no rater is missing; returns whether none is."""
         # All but process 0 take its word.
         finished = self._folder is None or self._folder.finish(failures, note=note)
-        return bool(self._devices.agreed(np.array(finished)))
+        return bool(self._devices.broadcast(np.array(finished)))
 
 
 def _in_threads(

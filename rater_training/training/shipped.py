@@ -27,8 +27,8 @@ from noisy_label_datasets.labels import shipped_raters
 from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training.engine.trained import Normalization, TrainedRater
 from rater_training.training.features import performance
-from rater_training.training.kept import KeptPool, KeptRater, abstract_network, by_path, config_of, fields_of
 from rater_training.training.quantization import dequantized, quantized
+from rater_training.training.saved import SavedPool, SavedRater, abstract_network, by_path, config_of, fields_of
 
 FORMAT = "noisy_label_datasets/shipped_rater"
 FORMAT_VERSION = 1
@@ -36,7 +36,7 @@ _RATER = "rater"
 
 
 @dataclasses.dataclass(frozen=True)
-class ShippedRater(KeptRater):
+class ShippedRater(SavedRater):
     """A rater that labels images it was not trained for, besides those that it was.
 
     Attributes:
@@ -49,16 +49,16 @@ class ShippedRater(KeptRater):
     compared: Mapping[str, int]
 
     def labels_fingerprint(self, data_fingerprint: str) -> str:
-        """See `KeptRater`; of any data."""
+        """See `SavedRater`; of any data."""
         return files.sha256(files.to_json({"rater": self.sha256, "data": data_fingerprint}))
 
     def features_with(self, probabilities: np.ndarray, labels: np.ndarray) -> Mapping[str, Any]:
-        """See `KeptRater`; its performance is measured anew, on the images at hand."""
+        """See `SavedRater`; its performance is measured anew, on the images at hand."""
         return {**self.features, **performance(probabilities, labels)}
 
 
 @dataclasses.dataclass(frozen=True)
-class ShippedKeptPool(KeptPool):
+class SavedShippedPool(SavedPool):
     """A pool whose raters are shipped.
 
     Attributes:
@@ -93,7 +93,7 @@ class ShippedWeights:
 
     def save_rater(
         self,
-        rater: KeptRater,
+        rater: SavedRater,
         trained: TrainedRater,
         *,
         image_shape: tuple[int, int, int],
@@ -180,7 +180,7 @@ class ShippedWeights:
             wall_seconds=float(about["features"].get("wall_seconds", 0)),
         )
 
-    def pool(self) -> ShippedKeptPool:
+    def pool(self) -> SavedShippedPool:
         """See `kept.SavedRaters`; every file is compared with its SHA-256."""
         described = shipped_raters.read_shipped_pool(self.folder)
         for name, wanted in described.files.items():
@@ -193,7 +193,7 @@ class ShippedWeights:
                     f"{self.folder / name} was altered or cut short: its SHA-256 is not what "
                     f"{shipped_raters.DESCRIPTION} lists"
                 )
-        return ShippedKeptPool(
+        return SavedShippedPool(
             dataset=described.dataset,
             level=described.level,
             image_shape=described.image_shape,

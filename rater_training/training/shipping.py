@@ -110,7 +110,7 @@ def take_begun(
     pool: PoolConfig,
     out: str | os.PathLike,
     *,
-    keep_weights: bool = False,
+    save_weights: bool = False,
 ) -> None:
     """Stores, in the folder of a training, what the raters of a begun pool say, so that they are not trained again.
 
@@ -121,10 +121,10 @@ def take_begun(
       dataset: the five clean splits.
       pool: that is to be trained.
       out: the folder of its training.
-      keep_weights: keep their networks beside the predictions too.
+      save_weights: keep their networks beside the predictions too.
     """
     shipped, data_fingerprint = ShippedWeights(pathlib.Path(begun)), dataset.fingerprint()
-    folder = PoolFolder(dataset, pool, out, data_fingerprint=data_fingerprint, keep_weights=keep_weights)
+    folder = PoolFolder(dataset, pool, out, data_fingerprint=data_fingerprint, save_weights=save_weights)
     for config in pool.raters:
         if folder.has_rater(config) or not shipped.has_rater(config.id, config.fingerprint(data_fingerprint)):
             continue

@@ -1,6 +1,6 @@
 """Trained raters kept on disk (orbax), to label images that they have not seen.
 
-    weights = PoolWeights("predictions/cifar10_noisy/high/weights")     # what `train --keep-weights` wrote
+    weights = PoolWeights("predictions/cifar10_noisy/high/weights")     # what `train --save-weights` wrote
     trained = weights.load("00-compact_inception")
     trained.logits(images, with_flip=weights.rater("00-compact_inception").config.label_with_flip)
 
@@ -48,9 +48,9 @@ from rater_training.config import PoolConfig, RaterConfig
 from rater_training.engine.checkpoints import ONE_AT_A_TIME, content_sha256, first_line
 from rater_training.engine.examples import Normalization
 from rater_training.engine.trained import TrainedRater
-from rater_training.training.kept import (
-    KeptPool,
-    KeptRater,
+from rater_training.training.saved import (
+    SavedPool,
+    SavedRater,
     abstract_network,
     by_path,
     config_of,
@@ -148,7 +148,7 @@ class PoolWeights:
                 force=True,
             )
 
-    def rater(self, rater_id: str) -> KeptRater:
+    def rater(self, rater_id: str) -> SavedRater:
         """Returns what is known of a rater, without its weights.
 
         Raises:
@@ -156,7 +156,7 @@ class PoolWeights:
         """
         with self._naming(rater_id):
             about = self._about(rater_id)
-            return KeptRater(config_of(about["rater"]), about["fingerprint"], about["features"])
+            return SavedRater(config_of(about["rater"]), about["fingerprint"], about["features"])
 
     def load(self, rater_id: str) -> TrainedRater:
         """Returns a rater's network, on this process's first device.
@@ -217,7 +217,7 @@ class PoolWeights:
         }
         files.write_atomically(self.folder / _POOL, files.to_json(description))
 
-    def pool(self) -> KeptPool:
+    def pool(self) -> SavedPool:
         """Returns what is known of the pool as a whole.
 
         Raises:
@@ -229,13 +229,13 @@ class PoolWeights:
         except FileNotFoundError as error:
             raise WeightsError(
                 f"no weights of a whole pool in {self.folder}: {path.name} is not there; "
-                "`python -m rater_training train --keep-weights` writes them to the folder weights of its --out"
+                "`python -m rater_training train --save-weights` writes them to the folder weights of its --out"
             ) from error
         except SchemaError as error:
             raise WeightsError(f"{path} cannot be read: {error}") from error
         if missing := [rater for rater in description["raters"] if not self._path(rater).exists()]:
             raise WeightsError(f"{self.folder} lacks the weights of {', '.join(missing)}")
-        return KeptPool(
+        return SavedPool(
             dataset=description["dataset"],
             level=description["level"],
             image_shape=shape_of(description["image_shape"]),

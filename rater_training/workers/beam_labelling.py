@@ -1,6 +1,6 @@
 """Labels of a dataset that is too large for one machine: an Apache Beam pipeline around RunInference.
 
-    label_dataset("predictions/weights", "clean/cifar10_noisy", "predictions/again", options=["--runner=FnApiRunner"])
+    label_dataset_on_workers("predictions/weights", "clean/cifar10_noisy", "predictions/again", options=["--runner=FnApiRunner"])
 
 The files are those of `training.labelling.label_dataset`, byte for byte on machines of one kind: the networks are
 given the same blocks of images. In a pipeline of your own, with blocks of images from wherever:
@@ -22,15 +22,15 @@ import numpy as np
 from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunInference
 
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
-from rater_training.engine.trained import TrainedRater
+from rater_training.engine.trained import LABELLING_BATCH, TrainedRater
 from rater_training.training import labelling
-from rater_training.training.kept import KeptRater
 from rater_training.training.pool_folder import open_writer
+from rater_training.training.saved import SavedRater
 from rater_training.workers import beam_pool
 
-# As many as `engine.TrainedRater.logits` gives a network at a time. Blocks of as many make every batch the same,
-# however the runner divides the work, and with it the last bit of every probability.
-BLOCK = 500
+# Blocks of as many images as `TrainedRater.logits` gives a network at a time make every batch the same, however the
+# runner divides the work, and with it the last bit of every probability.
+BLOCK = LABELLING_BATCH
 
 Block = tuple[str, int]  # a split, and the position of the first of up to BLOCK examples
 
@@ -39,7 +39,7 @@ Block = tuple[str, int]  # a split, and the position of the first of up to BLOCK
 class LoadedPool:
     """The raters of a pool, in its order, and their networks."""
 
-    raters: tuple[tuple[KeptRater, TrainedRater], ...]
+    raters: tuple[tuple[SavedRater, TrainedRater], ...]
 
 
 class RaterPoolHandler(ModelHandler[np.ndarray, np.ndarray, LoadedPool]):
@@ -82,7 +82,7 @@ class RaterPoolHandler(ModelHandler[np.ndarray, np.ndarray, LoadedPool]):
         return "RaterPool"
 
 
-def label_dataset(weights: str, arrays: str, out: str, *, options: Sequence[str] = ()) -> None:
+def label_dataset_on_workers(weights: str, arrays: str, out: str, *, options: Sequence[str] = ()) -> None:
     """Writes the rater-prediction artifact of a pool whose raters were kept, on the workers of a Beam runner.
 
     Args:

@@ -21,9 +21,9 @@ from rater_training.engine.examples import TrainingDataError
 from rater_training.pretrained.imagenet import PUBLISHED, PretrainedError
 from rater_training.training import pool
 from rater_training.training.features import performance
-from rater_training.training.kept import config_of
 from rater_training.training.one_rater import softmax
 from rater_training.training.pool_folder import PoolError
+from rater_training.training.saved import config_of
 from tests.training.tiny import Recorder, pool_of, rater, tiny_dataset
 
 

@@ -28,7 +28,7 @@ class LabellingError(NoisyLabelsError):
 
 
 @dataclasses.dataclass(frozen=True)
-class KeptRater:
+class SavedRater:
     """What is known of a rater that was kept.
 
     Attributes:
@@ -65,7 +65,7 @@ class KeptRater:
 
 
 @dataclasses.dataclass(frozen=True)
-class KeptPool:
+class SavedPool:
     """What is known of a pool whose raters were kept.
 
     Attributes:
@@ -104,7 +104,7 @@ class KeptPool:
 class SavedRaters(Protocol):
     """The trained raters of a pool, on disk."""
 
-    def pool(self) -> KeptPool:
+    def pool(self) -> SavedPool:
         """Returns what is known of the pool as a whole.
 
         Raises:
@@ -112,7 +112,7 @@ class SavedRaters(Protocol):
         """
         ...
 
-    def rater(self, rater_id: str) -> KeptRater:
+    def rater(self, rater_id: str) -> SavedRater:
         """Returns what is known of a rater.
 
         Raises:
