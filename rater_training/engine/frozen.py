@@ -55,9 +55,7 @@ class FrozenRater(TrainedRater):
 
     architecture: str = ""
 
-    def logits(
-        self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = LABELLINGLABELLING_BATCH
-    ) -> np.ndarray:
+    def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = LABELLING_BATCH) -> np.ndarray:
         """Returns the logits as `TrainedRater.logits` does, but for rounding; `batch_size` changes nothing."""
         if with_flip:
             return (self.logits(images) + self.logits(images[:, :, ::-1])) / 2

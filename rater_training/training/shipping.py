@@ -19,6 +19,7 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels import shipped_raters
 from rater_training.config import PoolConfig
 from rater_training.training import labelling
+from rater_training.training.one_rater import RaterResult
 from rater_training.training.pool_folder import PoolFolder, open_writer, provenance_of
 from rater_training.training.shipped import ShippedWeights, rounded
 from rater_training.training.weights import PoolWeights
@@ -131,5 +132,6 @@ def take_begun(
         rater, trained = shipped.rater(config.id), shipped.load(config.id)
         said = {s: labelling.label_with(rater, trained, dataset.splits[s].images) for s in LABELLED_SPLITS}
         valid = "clean_label_valid"
-        folder.write_rater(config, said, rater.features_with(said[valid], dataset.splits[valid].labels), trained)
+        rater_features = rater.features_with(said[valid], dataset.splits[valid].labels)
+        folder.write_rater(config, RaterResult(said, rater_features, trained))
         print(f"{config.id}  taken from {begun}", flush=True)

@@ -1,6 +1,7 @@
 """Labels of a dataset that is too large for one machine: an Apache Beam pipeline around RunInference.
 
-    label_dataset_on_workers("predictions/weights", "clean/cifar10_noisy", "predictions/again", options=["--runner=FnApiRunner"])
+    options = ["--runner=FnApiRunner"]
+    label_dataset_on_workers("predictions/weights", "clean/cifar10_noisy", "predictions/again", options=options)
 
 The files are those of `training.labelling.label_dataset`, byte for byte on machines of one kind: the networks are
 given the same blocks of images. In a pipeline of your own, with blocks of images from wherever:
