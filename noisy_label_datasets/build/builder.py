@@ -28,6 +28,7 @@ from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.build.features import declared_features
 from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id, no_labels
+from noisy_label_datasets.build.metadata import check_metadata
 from noisy_label_datasets.build.outdated import source_text, warn_if_outdated
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import replacing, set_aside, sweep
@@ -97,7 +98,9 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
         try:
             super().__init__(config=config, **kwargs)
-        except NoisyLabelsError:
+            if self.is_prepared():
+                check_metadata(self.data_path, self.BASE.class_names)
+        except BuildError:
             raise
         except Exception as error:  # TFDS has as many kinds as files that can be damaged
             folder = getattr(self, "_data_dir", None)

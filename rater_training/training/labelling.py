@@ -187,11 +187,13 @@ def store(
 ) -> None:
     """Stores what a kept rater says of a dataset, split -> [n, K], with what is known of it."""
     valid = "clean_label_valid"
+    # As they are stored, and as they come through a pipeline: the features are the same numbers either way.
+    measured = np.asarray(probabilities[valid]).astype(np.float32).astype(np.float64)
     writer.write_rater(
         rater.config.id,
         fingerprint=rater.labels_fingerprint(data_fingerprint),
         probabilities=probabilities,
-        features=rater.features_with(probabilities[valid], dataset.splits[valid].labels),
+        features=rater.features_with(measured, dataset.splits[valid].labels),
     )
 
 
