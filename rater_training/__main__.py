@@ -1,6 +1,6 @@
 """Trains rater pools from arrays, labels with trained ones: `python -m rater_training train`, `label`, `list`.
 
-`noisy-labels train` prepares the arrays, starts this and says where the result is. Neither TensorFlow nor TFDS is
+`noisy-labels train` prepares the arrays, starts this and prints where the result is. Neither TensorFlow nor TFDS is
 needed here. docs/training.md: several devices, several processes, images that do not fit on a device. With --beam the
 work is spread over the workers of an Apache Beam runner; what follows `--` are Beam's options.
 """
@@ -33,7 +33,7 @@ _INTERRUPTED = 130
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    if os.getcwd() not in sys.path:  # a pool of one's own; last, so that no file here hides what is installed
+    if os.getcwd() not in sys.path:  # for the user's own pools; last, so that no file here hides what is installed
         sys.path.append(os.getcwd())
     pool = pools.get_pool(arguments.pool)
     leads = True
@@ -193,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a pool and write its rater-prediction artifact")
     train.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays (CleanDataset.save)")
     train.add_argument("--pool", required=True, metavar="NAME", help="'digits/medium'; `list` shows all")
-    train.add_argument("--out", required=True, metavar="FOLDER", help="artifact, new or begun: a begun one goes on")
+    train.add_argument("--out", required=True, metavar="FOLDER", help="artifact; a begun one is resumed")
     train.add_argument(
         "--begun",
         metavar="FOLDER",
@@ -211,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     of_several = ("--distributed", "--coordinator", "--processes", "--process-id")
     not_with_beam = ("--begun", *training_options.NOT_WITH_BEAM, *of_several)
     train.set_defaults(run=_train, not_with_beam=not_with_beam)
-    label = commands.add_parser("label", help="label with raters that `train --save-weights` kept, or that are shipped")
+    label = commands.add_parser("label", help="label with saved raters, or with those that are shipped")
     label.add_argument("--weights", required=True, metavar="FOLDER", help="the raters")
     what = label.add_mutually_exclusive_group(required=True)
     what.add_argument("--arrays", metavar="FOLDER", help="clean arrays of the dataset that the raters are for")
@@ -224,15 +224,17 @@ def _parser() -> argparse.ArgumentParser:
         "--beam", action="store_true", help=training_options.beam_help("500 images are an element; with --arrays")
     )
     label.set_defaults(run=_label, not_with_beam=("--images", "--ids"))
-    ship = commands.add_parser("ship", help="make raters that were kept small enough to come with a dataset")
-    ship.add_argument("--weights", required=True, metavar="FOLDER", help="what `train --save-weights` kept")
+    ship = commands.add_parser("ship", help="convert saved raters to the small form that is shipped with a dataset")
+    ship.add_argument("--weights", required=True, metavar="FOLDER", help="folder that `train --save-weights` wrote")
     ship.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays that the raters were trained on")
     ship.add_argument("--pool", required=True, metavar="NAME", help="of which pool they are")
     ship.add_argument(
         "--into", required=True, metavar="FOLDER", help="builders/DATASET/rater_weights/CONFIG, new or begun"
     )
     ship.add_argument(
-        "--record", action="store_true", help="store what they say of these arrays too: where labels are not shipped"
+        "--record",
+        action="store_true",
+        help="store their predictions too: where labels are not shipped",
     )
     ship.set_defaults(run=_ship)
     listing = commands.add_parser("list", help="the pools")
@@ -269,9 +271,9 @@ def _main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; finished raters are stored, the same command goes on with the next", file=sys.stderr)
         sys.stderr.flush()
-        os._exit(_INTERRUPTED)  # raters in training are not waited for: what is on disk is whole
+        os._exit(_INTERRUPTED)  # raters in training are not waited for: what is on disk is complete
     except Exception as error:
-        # JAX reports what befell a device or another process as a RuntimeError.
+        # JAX reports faults of a device or of another process as a RuntimeError.
         if isinstance(error, RuntimeError) and (advice := _advice(str(error))) is not None:
             print(f"error: {advice} ({str(error).splitlines()[0]})", file=sys.stderr)
             return 2

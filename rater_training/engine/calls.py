@@ -48,11 +48,11 @@ class Calls:
         runner: Callable[[int], Callable],
         on_progress: Callable[[Run, int, float], None],
     ) -> Iterator[tuple[Run, Result | Diverged]]:
-        """Trains some of the runs and yields what comes of each, as soon as it is known.
+        """Trains some of the runs and yields the result of each as soon as it is known.
 
         Args:
           rows: which runs; the others keep their places.
-          start: the step from which they go on; None: that of the last checkpoint.
+          start: the step from which they resume; None: that of the last checkpoint.
           runner: first step -> what runs steps: state, active, count -> the new state and the mean losses.
           on_progress: run, step, loss.
         """
@@ -158,7 +158,7 @@ class Calls:
         return jax.tree.map(lambda leaf: leaf[row], tree) if self._vmapped else tree
 
     def _result_state(self, state: Any, row: int) -> Any:
-        """Returns one run's state, in memory of its own where the loop goes on with the others."""
+        """Returns one run's state, in memory of its own where the loop continues with the others."""
         if not self._vmapped:
             return state
         return self._result_devices.replicated(jax.tree.map(np.array, self._row(self._devices.host(state), row)))

@@ -36,7 +36,7 @@ from rater_training.engine.rater_step import Hyperparameters, hyperparameters, l
 from rater_training.engine.trained import LABELLING_BATCH, TrainedRater
 
 # Of the pixels that the published networks were trained on, in bytes (MEAN_RGB and STDDEV_RGB of the models). Other
-# raters' statistics are those of their dataset, to which normalisation layers that learn can adapt.
+# raters' statistics are those of their dataset, to which normalization layers that learn can adapt.
 NORMALIZATION = Normalization(np.full(3, 127, np.float32), np.full(3, 128, np.float32))
 _KEPT_BYTES = 2**30
 _LEAST_DEVIATION = 1e-3  # of a feature; what varies less is not blown up

@@ -1,4 +1,4 @@
-"""A trained network, and what it says of images.
+"""A trained network and its logits.
 
 trained = engine.train(rater, images, labels, num_classes=10)
 trained.logits(images)
@@ -27,7 +27,7 @@ class TrainedRater:
 
     Attributes:
       graphdef, params, statistics: the Flax NNX module, split.
-      normalization: how the images were normalised.
+      normalization: how the images were normalized.
       num_parameters: trained numbers (without batch statistics).
       history: (step, mean loss since the last entry) pairs; of process 0.
       wall_seconds: time spent in training, compilation included.
@@ -46,11 +46,11 @@ class TrainedRater:
     def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = LABELLING_BATCH) -> np.ndarray:
         """Returns the logits [n, num_classes] float32 of images [n, h, w, c] uint8.
 
-        Of several processes all call it, with the same images; each computes its share and gets the whole result.
+        All of several processes call it with the same images; each computes its share and gets the whole result.
 
         Args:
           images: without augmentation.
-          with_flip: the mean of the logits of each image and of its mirror image.
+          with_flip: the mean of the logits of each image and of its flipped copy.
           batch_size: images at a time, rounded up to a multiple of the devices; the result does not depend on it but
             for rounding.
         """

@@ -2,7 +2,7 @@
 
     train_pool(CleanDataset.load(folder), get_pool("digits/medium"), "predictions/digits_noisy/medium")
 
-Killed at any moment and started again, it goes on with the raters that are not stored, each from its last checkpoint.
+Killed at any moment and started again, it resumes with the raters that are not stored, each from its last checkpoint.
 Started twice at a time, the second run waits for the rater that the first is training, and says for whom it waits.
 """
 
@@ -33,7 +33,7 @@ from rater_training.training.pool_folder import PoolError, PoolFolder, check_poo
 
 
 class Listener(Protocol):
-    """What is told how a pool is coming along; from several threads where raters are trained in parallel."""
+    """Is informed of the progress of a pool; from several threads where raters are trained in parallel."""
 
     def started(self, rater: RaterConfig, position: int) -> None:
         """A rater begins; `position` counts from 0 in the pool."""
@@ -67,10 +67,10 @@ def train_pool(
       dataset: the five clean splits; the raters are trained on `clean_label_train`.
       pool: which raters.
       out: folder of the rater-prediction artifact, new or begun.
-      listener: is told of the progress.
+      listener: informed of the progress.
       only: ids of the raters to train in this run; all where empty. The artifact is finished by the run after which
         no rater is missing.
-      note: what a reader of the provenance should know besides; kept by the run that finishes the artifact.
+      note: a note for the provenance, stored by the run that finishes the artifact.
       num_parallel: how many raters are trained in parallel, each with the same result as alone. One network does not
         keep the cores of a CPU busy, least of all while it is compiled; an accelerator is busy with one.
       together: at most how many raters of one architecture are trained in one loop (`jax.vmap`), each
@@ -78,14 +78,14 @@ def train_pool(
       devices: which share every batch.
       streamed: as of `engine.raters.train`.
       save_weights: store the trained networks too, in `out/weights` (`training.weights`). Raters whose labels are
-        stored without their weights are trained anew. Not with several processes.
+        stored without their weights are trained again. Not with several processes.
 
     Returns:
       Whether the artifact is finished.
 
     Raises:
       PoolError: the pool is for another dataset, image shape or number of classes; or every rater failed.
-      LeaseLost: another process has taken this one for dead and goes on with one of its raters.
+      LeaseLost: another process has taken over one of the raters, having seen no sign of life of this one.
       HeldError: of several processes, another run is training one of the raters.
       PredictionsError: `out` holds something else.
       PretrainedError: published weights that a rater starts from are not installed; nothing was trained.
@@ -93,7 +93,7 @@ def train_pool(
     """
     check_pool(dataset, pool)
     if save_weights and jax.process_count() > 1:
-        raise PoolError(f"weights are kept by one process, not by {jax.process_count()}")
+        raise PoolError(f"weights are saved by one process, not by {jax.process_count()}")
     if num_parallel > 1 and devices.count > 1:
         raise PoolError(
             f"num_parallel is {num_parallel}; on {devices.count} devices, which share every batch, it has to be 1"
@@ -170,7 +170,7 @@ class _Run:
                 self._listener.finished(rater, "stored already", trained=False)
         for rater, outcome in self._outcomes(group, missing):
             if isinstance(outcome, Diverged):
-                # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
+                # As happened to one of the paper's PCam raters (Appendix A): the manifest says so.
                 failures[rater.id] = str(outcome)
                 self._listener.finished(rater, f"FAILED: {outcome}", trained=True)
             else:
@@ -222,7 +222,7 @@ class _Run:
     def _lease(self, rater: RaterConfig) -> Lease:
         """Returns the claim to a rater, so that no two processes write checkpoints to one folder.
 
-        The same that workers of a pipeline have. Process 0 of several waits for nobody, since the others wait for it.
+        Workers of a pipeline take the same one. Process 0 of several does not wait, since the others wait for it.
         """
         return Lease(checkpoints_folder(self._out) / f"{rater.id}.lease", wait=jax.process_count() == 1)
 
@@ -260,7 +260,7 @@ def _in_threads(
 ) -> dict[str, str]:
     """Trains groups of raters, `num_parallel` of them in parallel; returns the failures by rater id.
 
-    What interrupts one of them, or the caller, ends the run without waiting for the others: what is stored is whole.
+    An exception in one of them, or in the caller, ends the run without waiting; what is stored is complete.
     """
     executor = concurrent.futures.ThreadPoolExecutor(num_parallel)
     futures = [executor.submit(train, group) for group in groups]

@@ -1,4 +1,4 @@
-"""The folder of a pool: what its raters say, the networks where they are kept, and checkpoints until it is finished.
+"""The folder of a pool: its raters' predictions, saved networks, and checkpoints until it is finished.
 
     folder = PoolFolder(dataset, pool, "predictions/digits_noisy/medium", data_fingerprint=dataset.fingerprint())
     if not folder.has_rater(rater):
@@ -27,7 +27,7 @@ from rater_training.training.one_rater import RaterResult
 from rater_training.training.weights import PoolWeights
 
 _CHECKPOINTS = "checkpoints"  # beside the artifact's files while raters are in training
-_WEIGHTS = "weights"  # beside them where weights are kept
+_WEIGHTS = "weights"  # beside them where weights are saved
 
 
 class PoolError(NoisyLabelsError):
@@ -69,7 +69,7 @@ class PoolFolder:
         self.checkpoints = checkpoints_folder(out)
 
     def has_rater(self, rater: RaterConfig) -> bool:
-        """Returns whether a rater is stored, with its network where those are kept.
+        """Returns whether a rater is stored, with its network where those are saved.
 
         Raises:
           PredictionsError: a rater of its id but another configuration is stored.
@@ -80,7 +80,7 @@ class PoolFolder:
         )
 
     def write_rater(self, rater: RaterConfig, result: RaterResult) -> None:
-        """Stores a rater: what it says and its features, and before them its network where those are kept.
+        """Stores a rater: its predictions and features, and before them its network where those are saved.
 
         Args:
           rater: how it was trained.
@@ -105,7 +105,7 @@ class PoolFolder:
 
         Args:
           failures: rater id -> why the pool goes without it.
-          note: what a reader of the provenance should know besides.
+          note: a note for the provenance.
 
         Raises:
           PoolError: every rater failed.

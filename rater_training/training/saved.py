@@ -1,7 +1,7 @@
-"""What is known of trained raters that were kept, in whatever form their weights lie on disk.
+"""Descriptions of saved raters, in whatever form their weights are on disk.
 
-`weights.PoolWeights` keeps them whole (orbax), `shipped.ShippedWeights` small enough to come with a dataset; both are
-`SavedRaters`, and the `labelling` does not ask which.
+`weights.PoolWeights` saves them in full precision (orbax), `shipped.ShippedWeights` small enough to come with a dataset;
+both are `SavedRaters`, and `labelling` works with either.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class LabellingError(NoisyLabelsError):
 
 @dataclasses.dataclass(frozen=True)
 class SavedRater:
-    """What is known of a rater that was kept.
+    """The description of a saved rater.
 
     Attributes:
       config: how it was trained.
       fingerprint: of its configuration and of the data that it was trained on.
-      features: what the rater-prediction artifact says of it.
+      features: its rater features, as in the rater-prediction artifact.
     """
 
     config: RaterConfig
@@ -42,7 +42,7 @@ class SavedRater:
     features: Mapping[str, Any]
 
     def labels_fingerprint(self, data_fingerprint: str) -> str:
-        """Returns the fingerprint of what it says of a dataset.
+        """Returns the fingerprint of its predictions for a dataset.
 
         Raises:
           LabellingError: it was trained on other data; its features would not be true of these.
@@ -58,7 +58,7 @@ class SavedRater:
         """Returns its features beside labels of a dataset.
 
         Args:
-          probabilities: [n, K] what it says of `clean_label_valid`.
+          probabilities: [n, K] its predictions for `clean_label_valid`.
           labels: [n] the clean labels there.
         """
         return self.features
@@ -66,7 +66,7 @@ class SavedRater:
 
 @dataclasses.dataclass(frozen=True)
 class SavedPool:
-    """What is known of a pool whose raters were kept.
+    """The description of a pool whose raters were saved.
 
     Attributes:
       dataset, level: what it labels.
@@ -105,7 +105,7 @@ class SavedRaters(Protocol):
     """The trained raters of a pool, on disk."""
 
     def pool(self) -> SavedPool:
-        """Returns what is known of the pool as a whole.
+        """Returns the description of the pool.
 
         Raises:
           WeightsError: there is no such folder, the pool is unfinished, a rater is missing, or of another version.
@@ -113,10 +113,10 @@ class SavedRaters(Protocol):
         ...
 
     def rater(self, rater_id: str) -> SavedRater:
-        """Returns what is known of a rater.
+        """Returns the description of a rater.
 
         Raises:
-          WeightsError: it is not kept, of another format version, or cannot be read.
+          WeightsError: it is not saved, of another format version, or cannot be read.
         """
         ...
 

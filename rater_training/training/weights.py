@@ -1,4 +1,4 @@
-"""Trained raters kept on disk (orbax), to label images that they have not seen.
+"""Trained raters saved on disk (orbax), to label images that they have not seen.
 
     weights = PoolWeights("predictions/cifar10_noisy/high/weights")     # what `train --save-weights` wrote
     trained = weights.load("00-compact_inception")
@@ -8,7 +8,7 @@ Files:
 
     pool.json               raters in order, failures, provenance: what the artifact's manifest has; written last
     raters/<rater id>/      an orbax checkpoint: `arrays`, parameters and batch statistics by their path in the network,
-                            and `about`, JSON: the rater's configuration, features and normalisation
+                            and `about`, JSON: the rater's configuration, features and normalization
 
 A rater's folder is whole or not there (orbax writes to a temporary folder and renames).
 """
@@ -93,13 +93,13 @@ _ABOUT = Record(
 
 
 class PoolWeights:
-    """The folder in which the trained raters of a pool are kept; several processes may write different raters."""
+    """The folder in which the trained raters of a pool are saved; several processes may write different raters."""
 
     def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = pathlib.Path(folder).absolute()  # orbax takes no others
 
     def has_rater(self, rater_id: str, fingerprint: str) -> bool:
-        """Returns whether a rater of this fingerprint is kept."""
+        """Returns whether a rater of this fingerprint is saved."""
         with self._naming(rater_id):
             return self._path(rater_id).exists() and self._about(rater_id)["fingerprint"] == fingerprint
 
@@ -113,7 +113,7 @@ class PoolWeights:
         fingerprint: str,
         features: Mapping[str, Any],
     ) -> None:
-        """Keeps a rater, in place of one of its id.
+        """Saves a rater, in place of one of its id.
 
         Args:
           config: how it was trained.
@@ -149,10 +149,10 @@ class PoolWeights:
             )
 
     def rater(self, rater_id: str) -> SavedRater:
-        """Returns what is known of a rater, without its weights.
+        """Returns the description of a rater, without its weights.
 
         Raises:
-          WeightsError: it is not kept, of another format version, or cannot be read.
+          WeightsError: it is not saved, of another format version, or cannot be read.
         """
         with self._naming(rater_id):
             about = self._about(rater_id)
@@ -162,7 +162,7 @@ class PoolWeights:
         """Returns a rater's network, on this process's first device.
 
         Raises:
-          WeightsError: it is not kept, of another format version, altered, or cannot be read.
+          WeightsError: it is not saved, of another format version, altered, or cannot be read.
         """
         with self._naming(rater_id):
             return self._load(rater_id)
@@ -203,7 +203,7 @@ class PoolWeights:
         failures: Mapping[str, str],
         provenance: Mapping[str, Any],
     ) -> None:
-        """Writes what is known of the pool as a whole, once no rater is missing."""
+        """Writes the description of the pool, once no rater is missing."""
         description = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -218,7 +218,7 @@ class PoolWeights:
         files.write_atomically(self.folder / _POOL, files.to_json(description))
 
     def pool(self) -> SavedPool:
-        """Returns what is known of the pool as a whole.
+        """Returns the description of the pool.
 
         Raises:
           WeightsError: there is no such folder, the pool is unfinished, a rater is missing, or of another version.

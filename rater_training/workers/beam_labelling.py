@@ -84,13 +84,13 @@ class RaterPoolHandler(ModelHandler[np.ndarray, np.ndarray, LoadedPool]):
 
 
 def label_dataset_on_workers(weights: str, arrays: str, out: str, *, options: Sequence[str] = ()) -> None:
-    """Writes the rater-prediction artifact of a pool whose raters were kept, on the workers of a Beam runner.
+    """Writes the rater-prediction artifact of a pool whose raters were saved, on the workers of a Beam runner.
 
     Args:
-      weights: folder of kept or shipped raters, the same on every worker, which holds all that are asked in memory.
+      weights: folder of saved or shipped raters, the same on every worker, which holds all of them in memory.
       arrays: folder of the clean arrays, the same on every worker, which reads from it what it labels.
-      out: folder of the artifact, the same on every worker; one worker at a time holds what one rater says of all
-        examples, 4 bytes a class and example.
+      out: folder of the artifact, the same on every worker; one worker at a time holds one rater's predictions for all
+        examples, 4 bytes per class and example.
       options: Beam's, as on its command line; without a runner among them, worker processes on this machine.
 
     Raises:
@@ -102,7 +102,7 @@ def label_dataset_on_workers(weights: str, arrays: str, out: str, *, options: Se
     kept.check_fits(dataset)
     data_fingerprint = beam_pool.fingerprint_of(arrays)
     fingerprints = {i: saved.rater(i).labels_fingerprint(data_fingerprint) for i in kept.rater_ids}
-    writer = open_writer(dataset, kept.level, out)  # writes the examples once, and not a worker each
+    writer = open_writer(dataset, kept.level, out)  # writes the examples once, and not once per worker
     rater_ids = [i for i in kept.rater_ids if not writer.has_rater(i, fingerprints[i])]
     if not rater_ids:
         labelling.finish(writer, kept)
@@ -140,7 +140,7 @@ def _by_rater(
 
 
 def _store(said: tuple[str, Iterable[tuple[Block, np.ndarray]]], weights: str, arrays: str, out: str) -> str:
-    """Stores what one rater says, block by block in any order."""
+    """Stores the predictions of one rater, block by block in any order."""
     rater_id, blocks = said
     dataset, saved = beam_pool.load_arrays(arrays), labelling.open_weights(weights)
     kept = saved.pool()

@@ -4,8 +4,8 @@
                options=["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"])
 
 Two folders have to be the same on every worker: the clean arrays, from which each worker reads (memory-mapped), and the
-artifact, to which each writes the raters that it has trained, and their checkpoints before. So an attempt at a rater is
-worth nothing more than the time it took:
+artifact, to which each writes the raters that it has trained, and their checkpoints before. So an attempt at a rater
+costs no more than the time it took:
 
 *   A rater that is stored is not trained again, whoever is given it.
 *   A worker that dies costs its rater the steps since the last checkpoint. The runner gives the rater to another
@@ -57,7 +57,7 @@ class Work:
       arrays: folder of the clean arrays, the same on every worker.
       pool: which raters.
       out: folder of the artifact, the same on every worker.
-      note: what a reader of the provenance should know besides.
+      note: a note for the provenance.
       save_weights: store the trained networks too.
       checkpoint_seconds: how long after a checkpoint the next one is due.
       patience: seconds without a sign of life after which a worker's rater is taken over.
@@ -92,14 +92,14 @@ def train_pool_on_workers(work: Work, *, only: tuple[str, ...] = (), options: Se
     dataset = load_arrays(work.arrays)
     check_pool(dataset, work.pool)
     raters = list(work.pool.select(only) if only else work.pool.raters)
-    open_writer(dataset, work.pool.level, work.out)  # writes the examples once, and not a worker each
+    open_writer(dataset, work.pool.level, work.out)  # writes the examples once, and not once per worker
     run(
         prepared,
         lambda pipeline: (
             pipeline
             | "Raters" >> beam.Create(raters, reshuffle=False)
-            # A bundle a rater: those that share one are trained one after the other, by one worker.
-            | "One a bundle" >> beam.Reshuffle()
+            # One bundle per rater: raters that share one are trained one after the other, by one worker.
+            | "One per bundle" >> beam.Reshuffle()
             | "Train" >> beam.Map(functools.partial(train_element, work=work))
             | "All" >> beam.combiners.ToList()
             | "Finish" >> beam.Map(functools.partial(finish, work=work))
@@ -112,7 +112,7 @@ def train_element(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
     """Trains and stores a rater, unless it is stored; returns its id and why it failed, if it did.
 
     Raises:
-      LeaseLost: another worker has taken this one for dead and goes on with the rater.
+      LeaseLost: another worker has taken over the rater, having seen no sign of life of this one.
     """
     silence_orbax()
     dataset = load_arrays(work.arrays)
@@ -223,19 +223,19 @@ def _is_plain(reason: str) -> bool:
 
 
 def silence_orbax() -> None:
-    """Keeps a worker's log, which shows all that is not a warning too, free of thirty lines a checkpoint."""
+    """Keeps the log of a worker, which also shows what is no warning, free of thirty lines per checkpoint."""
     logging.getLogger("absl").setLevel(logging.WARNING)
 
 
 @functools.cache
 def load_arrays(folder: str) -> CleanDataset:
-    """Returns a clean dataset, read once a process."""
+    """Returns a clean dataset, read once per process."""
     return CleanDataset.load(folder)
 
 
 @functools.cache
 def fingerprint_of(folder: str) -> str:
-    """Returns the fingerprint of a clean dataset, computed once a process."""
+    """Returns the fingerprint of a clean dataset, computed once per process."""
     return load_arrays(folder).fingerprint()
 
 
@@ -250,7 +250,7 @@ def _open_folder(work: Work) -> PoolFolder:
 
 
 def _attempts(path: pathlib.Path, worker: str) -> list[str]:
-    """Notes that a worker begins or goes on with a rater; returns all that did, in order."""
+    """Records that a worker begins or resumes a rater; returns all that did, in order."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with open(path, "a") as file:
         file.write(f"{worker} {now}\n")

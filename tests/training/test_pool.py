@@ -105,7 +105,7 @@ class Blocked(Recorder):
     def progressed(self, rater, step, loss):
         super().progressed(rater, step, loss)
         self.reached.set()
-        assert self.go_on.wait(120)
+        assert self.go_on.wait(600)
 
 
 def test_of_two_runs_on_one_folder_the_second_waits_for_the_rater_that_the_first_is_training(
@@ -121,16 +121,16 @@ def test_of_two_runs_on_one_folder_the_second_waits_for_the_rater_that_the_first
     first, second = Blocked(), Recorder()
     with concurrent.futures.ThreadPoolExecutor(2) as runs:
         of_first = runs.submit(pool.train_pool, dataset, two, tmp_path / "out", first)
-        assert first.reached.wait(120)
+        assert first.reached.wait(600)
         of_second = runs.submit(pool.train_pool, dataset, two, tmp_path / "out", second)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while "waiting for process" not in caplog.text:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert not second.first_steps
         first.go_on.set()
-        assert of_first.result(120)
-        assert of_second.result(120)
+        assert of_first.result(600)
+        assert of_second.result(600)
     assert "out/checkpoints/a.lease" in caplog.text
     assert sorted(first.trained + second.trained) == ["a", "b"]  # each once
     assert not (tmp_path / "out" / "checkpoints").exists()
