@@ -6,8 +6,8 @@
     batch = devices.shard_batch(batch)                           # in a compiled function: a share of the rows on each
 
 Programs are written as for one device. The compiler partitions them by the sharding of the arrays (`jax.sharding`), so
-a mean over the batch is one over the whole batch: the loss, and the statistics of batch normalization. Every process runs
-the same calls with the same arguments; decisions that depend on the clock or the disk are made by process 0.
+a mean over the batch is one over the whole batch: the loss, and the statistics of batch normalization. Every process
+runs the same calls with the same arguments; decisions that depend on the clock or the disk are made by process 0.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Descriptions of saved raters, in whatever form their weights are on disk.
 
-`weights.PoolWeights` saves them in full precision (orbax), `shipped.ShippedWeights` small enough to come with a dataset;
-both are `SavedRaters`, and `labelling` works with either.
+`weights.PoolWeights` saves them in full precision (orbax), `shipped.ShippedWeights` in the small form that comes with a
+dataset; both are `SavedRaters`, and `labelling` works with either.
 """
 
 from __future__ import annotations
