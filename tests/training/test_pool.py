@@ -14,7 +14,7 @@ from noisy_label_datasets import lease
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels.predictions import PredictionsError, read_predictions
 from rater_training.config import Augmentation, ConfigError, KerasWeights
-from rater_training.engine import calls, raters
+from rater_training.engine import raters
 from rater_training.engine.checkpoints import CheckpointError, Checkpoints
 from rater_training.engine.devices import Devices
 from rater_training.engine.examples import TrainingDataError
@@ -112,7 +112,6 @@ def test_of_two_runs_on_one_folder_the_second_waits_for_the_rater_that_the_first
     dataset, tmp_path, monkeypatch, caplog
 ):
     """Two runs used to delete each other's checkpoints."""
-    monkeypatch.setattr(calls, "SECONDS_PER_CALL", 1e-9)
     monkeypatch.setattr(
         pool, "Checkpoints", lambda folder, fingerprint: Checkpoints(folder, fingerprint, every_seconds=0)
     )
