@@ -26,10 +26,11 @@ from noisy_label_datasets.base.bases import Base
 from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
-from noisy_label_datasets.build.features import declared_features
+from noisy_label_datasets.build.features import declared_features, metadata_of, name_and_version
 from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id, no_labels
 from noisy_label_datasets.build.metadata import check_metadata
-from noisy_label_datasets.build.outdated import source_text, warn_if_outdated
+from noisy_label_datasets.build.outdated import warn_if_outdated
+from noisy_label_datasets.build.tfds_state import is_mocked, manual_dir_of
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import replacing, set_aside, sweep
 from noisy_label_datasets.labels.sampling import sample_raters
@@ -167,7 +168,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
           OSError: the folder cannot be written or the disk is full.
         """
         anew = download_config is not None and download_config.download_mode.overwrite_dataset
-        if (self.is_prepared() and not anew) or _is_mocked():
+        if (self.is_prepared() and not anew) or is_mocked():
             super().download_and_prepare(download_config=download_config, **kwargs)
             return
         with taking_turns(self.data_path) as lease:
@@ -196,7 +197,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """Returns what the source of a config's labels is told; manual_dir: None for the place where TFDS has it."""
         return LabelContext(
             dataset=self.name,
-            base=_name_and_version(self.BASE),
+            base=name_and_version(self.BASE),
             class_names=self.BASE.class_names,
             split_plan=self.SPLIT_PLAN,
             data_dir=self.data_dir_root,
@@ -241,8 +242,8 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     def _labels(self, dl_manager: tfds.download.DownloadManager) -> tuple[NoisyLabels, dict[str, np.ndarray]]:
         """Returns the labels and, of each split that has some, which rater's is `noisy_label`; fills the metadata."""
-        labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
-        self.info.metadata.update(self._metadata(labels))
+        labels = self.builder_config.source.load(self.label_context(manual_dir_of(dl_manager)))
+        self.info.metadata.update(metadata_of(self.BASE, self.SPLIT_PLAN, self.builder_config.source, labels))
         self.info._features = declared_features(
             self.BASE, len(labels.raters)
         )  # TFDS has no other way to declare what is known now
@@ -299,19 +300,6 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         if download_config.beam_runner is not None or download_config.beam_options is not None:
             return True
         return self.BEAM and download_config.max_examples_per_split is None  # TFDS's Beam writer writes all
-
-    def _metadata(self, labels: NoisyLabels) -> dict[str, Any]:
-        """Returns what `info.metadata` holds; JSON."""
-        return {
-            "base": _name_and_version(self.BASE),
-            "split_plan": self.SPLIT_PLAN.to_json(),
-            "raters": [dict(rater) for rater in labels.raters],
-            "noise": noise_figures(labels, self.BASE.class_names),
-            "origin": labels.origin,
-            "labels_sha256": labels.sha256,
-            "source": source_text(self.builder_config.source),
-            "provenance": dict(labels.provenance),
-        }
 
     def _example_writer(self) -> Any:
         if self.info.file_format == tfds.core.FileFormat.PARQUET:
@@ -395,22 +383,6 @@ def load_clean_dataset(dataset: str, data_dir: str | os.PathLike | None = None) 
       BaseDatasetError: the base dataset is not here and cannot be got.
     """
     return builder_class(dataset)(data_dir=data_dir).clean_dataset()
-
-
-def _manual_dir(dl_manager: tfds.download.DownloadManager) -> Any:
-    try:
-        return dl_manager.manual_dir
-    except AssertionError:  # it is not there or empty
-        return None
-
-
-def _is_mocked() -> bool:
-    """Returns whether `tfds.testing.mock_data` stands in for building: then nothing is written anywhere."""
-    return tfds.core.DatasetBuilder.download_and_prepare.__module__ != tfds.core.DatasetBuilder.__module__
-
-
-def _name_and_version(base: Base) -> Mapping[str, str]:
-    return {"name": base.name, "version": base.version}
 
 
 import_builders()
