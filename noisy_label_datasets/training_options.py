@@ -59,7 +59,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "N",
         "help": "number of devices that share each batch (default: all)",
     },
-    "--keep-weights": {
+    "--save-weights": {
         "action": "store_true",
         "help": "save the trained networks in the folder `weights` beside the predictions",
     },
