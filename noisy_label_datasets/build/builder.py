@@ -147,6 +147,11 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             return None
         return tfds.features.FeaturesDict.from_config(os.fspath(self.data_path))
 
+    def _declare(self, features: tfds.features.FeatureConnector) -> None:
+        """Replaces the features in `info`; TFDS has no other way to say what is known only when labels are there."""
+        self.info._features = features
+        self.__dict__.pop("_example_specs", None)  # which TFDS keeps, and reads by
+
     def _num_raters(self) -> int | None:
         """Returns R of the labels of which it would be built; None: they are not at hand."""
         if self.code_path is None:  # a builder of a notebook
@@ -210,7 +215,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     def _take_what_is_there(self, file_format: Any) -> None:
         wanted = self.info.file_format if file_format is None else tfds.core.FileFormat(file_format)
         self.info.read_from_directory(self.data_dir)
-        self.info._features = self._stored_features()
+        self._declare(self._stored_features())
         there = tfds.builder_from_directory(self.data_dir).info.file_format
         if there != wanted:
             name = f"{self.name}/{self.builder_config.name}"
@@ -270,7 +275,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """Returns the labels and, of each split that has some, which rater's is `noisy_label`; fills the metadata."""
         labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
         self.info.metadata.update(self._metadata(labels))
-        self.info._features = self._features(len(labels.raters))  # TFDS has no other way to declare what is known now
+        self._declare(self._features(len(labels.raters)))
         draws = {
             split: sample_raters(ids.tolist(), labels.noisy_labels[split])
             if split in NOISY_SPLITS
@@ -281,6 +286,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     def _generate_splits(self, dl_manager: Any, download_config: tfds.download.DownloadConfig) -> Any:
         """As TFDS calls it: by one process, or by Beam."""
+        self._declare(self._features(self._num_raters()))  # labels may have been made since this builder was
         if not self._uses_beam(download_config):
             return super()._generate_splits(dl_manager, download_config)
         from noisy_label_datasets.build import beam_build
