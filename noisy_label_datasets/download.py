@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.output import printable
 from noisy_label_datasets.version import __version__
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"noisy-label-datasets/{__version__}"}
@@ -130,7 +131,7 @@ class _Failed(Exception):
     """A try that failed; `final`: another would not change it."""
 
     def __init__(self, why: str, *, final: bool = False) -> None:
-        super().__init__(why)
+        super().__init__(" ".join(printable(why)[:500].split()))  # which quotes what a server said
         self.final = final
 
 

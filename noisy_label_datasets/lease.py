@@ -147,6 +147,9 @@ class Lease:
             descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
             return False
+        except FileNotFoundError:  # whoever was waited for has removed the folder, since all was done
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return False
         try:
             with open(descriptor, "w") as file:
                 json.dump({"token": self._token, "worker": self.worker, "owner": owner.this_process()}, file)

@@ -1,7 +1,7 @@
 """Options of a training, declared once for `noisy-labels train` and `python -m rater_training train`.
 
     add_options(parser)
-    own, for_beam = divided(argv)                       # what stands before the first `--`, and what after it
+    own, for_beam = divided(argv)                       # the arguments before the first `--`, and those after it
     args = parser.parse_args(own)
     check_beam(args, for_beam)
     command = ["train", *to_arguments(args, for_beam)]  # the same options for another process
@@ -15,7 +15,7 @@ from typing import Any
 
 from noisy_label_datasets.errors import NoisyLabelsError
 
-MOST_AT_ONCE = 4  # each takes about 2 GB
+MAX_PARALLEL = 4  # each takes about 2 GB
 
 
 class OptionsError(NoisyLabelsError):
@@ -37,17 +37,17 @@ def beam_help(how: str) -> str:
 # Name -> what argparse's `add_argument` takes besides.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--only": {"nargs": "+", "default": [], "metavar": "RATER", "help": "train these raters only"},
-    "--note": {"default": "", "metavar": "TEXT", "help": "what the provenance should say besides"},
-    "--at-once": {
+    "--note": {"default": "", "metavar": "TEXT", "help": "a note for the provenance"},
+    "--num-parallel": {
         "type": positive,
         "metavar": "N",
-        "help": f"raters trained beside one another (default: on a CPU one a core, at most {MOST_AT_ONCE}; else 1)",
+        "help": f"raters trained in parallel (default: on a CPU one per core, at most {MAX_PARALLEL}; else 1)",
     },
     "--together": {
         "type": positive,
         "metavar": "N",
-        "help": "at most so many raters of one architecture in one loop, each the same as alone but for rounding"
-        " (default: on a CPU 1; else all)",
+        "help": "raters of one architecture that are trained in one vmapped loop, each the same as alone up to"
+        " rounding (default: on a CPU 1; else all)",
     },
     "--images": {
         "choices": ("resident", "streamed"),
@@ -57,11 +57,11 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "--devices": {
         "type": positive,
         "metavar": "N",
-        "help": "so many devices share each batch (default: all there are)",
+        "help": "number of devices that share each batch (default: all)",
     },
-    "--keep-weights": {
+    "--save-weights": {
         "action": "store_true",
-        "help": "keep the trained networks in the folder `weights` beside the predictions",
+        "help": "save the trained networks in the folder `weights` beside the predictions",
     },
     "--beam": {
         "action": "store_true",
@@ -69,7 +69,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 # A worker trains one rater at a time, on its own first device.
-NOT_WITH_BEAM = ("--at-once", "--together", "--images", "--devices")
+NOT_WITH_BEAM = ("--num-parallel", "--together", "--images", "--devices")
 
 
 def add_options(parser: argparse.ArgumentParser, *, without: Collection[str] = ()) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 
@@ -37,7 +38,7 @@ class Augmentation:
 
     Attributes:
       crop_padding: pixels of zeros added on each side before a crop of the original size is taken; 0: no crop.
-      flip: whether an image is mirrored left to right with probability one half.
+      flip: whether an image is flipped left to right with probability one half.
     """
 
     crop_padding: int = 4
@@ -51,32 +52,66 @@ NO_AUGMENTATION = Augmentation(crop_padding=0, flip=False)
 
 
 @dataclasses.dataclass(frozen=True)
+class KerasWeights:
+    """A file of weights of a `keras.applications` network, from which a rater starts.
+
+        RaterConfig(..., architecture="resnet50", pretrained=KerasWeights.of("resnet50_weights.h5"))
+
+    Attributes:
+      path: `.h5`, `.weights.h5` or `.keras`; where the file is on this machine.
+      sha256: of the file; it, and not the path, is part of a rater's fingerprint.
+    """
+
+    path: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _require(bool(re.fullmatch("[0-9a-f]{64}", self.sha256)), "sha256", self.sha256, "64 hexadecimal digits")
+
+    @classmethod
+    def of(cls, path: str | os.PathLike) -> KerasWeights:
+        """Returns the weights of a file; reads it once.
+
+        Raises:
+          OSError: it cannot be read.
+        """
+        return cls(os.fspath(path), sha256_of(path))
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of a file in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
 class RaterConfig:
     """One rater: a network and how it is trained.
 
     The paper gives architecture, batch size, initial learning rate, steps and "standard cosine learning rate decay";
-    it names no optimiser. Stochastic gradient descent with Nesterov momentum 0.9 stands for it here, without weight
+    it names no optimizer. Stochastic gradient descent with Nesterov momentum 0.9 stands for it here, without weight
     decay, warm-up or label smoothing unless a pool says so.
 
     Attributes:
       id: unique in its pool; names the rater's file, so lower-case letters, digits, `_`, `-` and `.` only.
       architecture: a key of `rater_training.architectures.ARCHITECTURES`.
-      steps: optimiser steps.
-      batch_size: images a step, drawn without replacement within an epoch.
+      steps: optimizer steps.
+      batch_size: images per step, drawn without replacement within an epoch.
       learning_rate: the highest rate, reached at the end of the warm-up, from which the cosine falls to zero.
       width: multiplier of the number of channels of every layer.
       pretrained: whether all but the last layer starts from weights that were trained on ImageNet
-        (`rater_training.pretrained.imagenet`), or from random numbers as the paper's raters do.
+        (`rater_training.pretrained.imagenet`), or from random numbers as the paper's raters do; or a file of Keras'
+        weights, with which images are normalized as Keras does for that network.
       frozen: whether of such a network the last layer alone is trained (`rater_training.engine.frozen`), on images as
         they are, without augmentation.
       features_share: share of the features, drawn by the seed, that the last layer of a frozen network sees, in (0, 1].
       optimizer: 'nesterov', or 'adamw' (`rater_training.engine.optimizers`).
       momentum: of Nesterov's method, or the first beta of AdamW, in [0, 1).
-      weight_decay: of kernels (not of biases and normalisation): L2, added to the gradient, or AdamW's.
+      weight_decay: of kernels (not of biases and normalization): L2, added to the gradient, or AdamW's.
       warmup_fraction: share of the steps in which the rate rises linearly from zero, in [0, 1).
       label_smoothing: share of the target spread evenly over all classes, in [0, 1).
       augmentation: random crop and flip.
-      label_with_flip: whether a label comes from the mean of the logits of an image and of its mirror image (test-time
+      label_with_flip: whether a label comes from the mean of the logits of an image and of its flipped copy (test-time
         augmentation; Krizhevsky et al. 2012, Section 4.1, average probabilities) or from the image alone.
       dtype: of the computation; parameters are float32 always.
       seed: of initialisation, data order and augmentation.
@@ -88,7 +123,7 @@ class RaterConfig:
     batch_size: int
     learning_rate: float
     width: float = 1.0
-    pretrained: bool = False
+    pretrained: bool | KerasWeights = False
     frozen: bool = False
     features_share: float = 1.0
     optimizer: str = "nesterov"
@@ -108,7 +143,7 @@ class RaterConfig:
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         _require(self.width > 0, "width", self.width, "above 0")
         _require(not self.pretrained or self.width == 1, "width", self.width, "1 for a pretrained network")
-        _require(self.pretrained or not self.frozen, "frozen", self.frozen, "False unless pretrained")
+        _require(self.pretrained is True or not self.frozen, "frozen", self.frozen, "False unless pretrained is True")
         _require(0 < self.features_share <= 1, "features_share", self.features_share, "above 0 and at most 1")
         _require(self.frozen or self.features_share == 1, "features_share", self.features_share, "1 unless frozen")
         _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
@@ -126,10 +161,13 @@ class RaterConfig:
 
     def fingerprint(self, data_fingerprint: str) -> str:
         """Returns a SHA-256 over this configuration and the data it is trained on and labels."""
+        # The names of the fields are hashed: renamed, no stored rater would be found (a test pins the hash).
         # What has its default is left out: a field that a later release adds, whose default is what was done before,
         # leaves stored raters valid.
         values = dataclasses.asdict(self)
         given = {f.name: values[f.name] for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        if isinstance(self.pretrained, KerasWeights):
+            given["pretrained"] = {"sha256": self.pretrained.sha256}  # wherever the file is
         record = {"rater": given, "data": data_fingerprint}
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 

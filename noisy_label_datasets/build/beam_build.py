@@ -24,7 +24,7 @@ import os
 import pydoc
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -52,6 +52,7 @@ from noisy_label_datasets.build.join import (
 )
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.sources import Division, NoisyLabels
+from noisy_label_datasets.output import errors_held_back, log_again
 
 LOCAL_MEMORY = 7  # bytes that Beam's local runner needs for each byte of the base: cifar10_noisy, one worker
 NAMED = 3  # how many ids of a fault a report names
@@ -356,3 +357,37 @@ def original_error(error: Exception) -> Exception:
     if isinstance(kind, type) and issubclass(kind, OSError):
         return OSError(message)
     return BeamBuildError(f"building with Beam failed: {name}: {message}")
+
+
+def run_pipeline(builder: Any, join: BeamJoin, generate_splits: Callable[[Any], Any], download_config: Any) -> Any:
+    """Has TFDS run the pipeline of a join, and raises the error of a worker as if it were raised here.
+
+    Args:
+      builder: a TFDS builder, whose own `_split_generators` the pipeline replaces meanwhile.
+      join: of the builder's base and labels.
+      generate_splits: TFDS's method of the builder, given its configuration.
+      download_config: TFDS's configuration, completed here by runner and options.
+
+    Returns:
+      What TFDS's method returns.
+    """
+    runner, options = with_local_runner(download_config.beam_runner, download_config.beam_options)
+    # Repeated ids are reported by the join, with everything else that is wrong.
+    config = dataclasses.replace(download_config, beam_runner=runner, beam_options=options, ignore_duplicates=True)
+
+    # TFDS makes a pipeline for a builder whose method takes one.
+    def split_generators(dl_manager: Any, pipeline: Any) -> dict[str, Any]:
+        return join.examples(pipeline)
+
+    builder._split_generators = split_generators
+    try:
+        with errors_held_back() as held:
+            return generate_splits(config)
+    except Exception as error:
+        original = original_error(error)
+        if not isinstance(original, BeamBuildError):
+            raise original from None
+        log_again(held)
+        raise original from error
+    finally:
+        del builder._split_generators

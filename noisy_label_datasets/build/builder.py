@@ -10,7 +10,6 @@ in `<name>_noisy/<name>_noisy_dataset_builder.py`, with README.md, CITATIONS.bib
 Labels of one's own are a config: `tfds.builder("cifar10_noisy", config=NoisyLabelConfig(name="mine", source=...))`.
 """
 
-import dataclasses
 import os
 import pathlib
 import tempfile
@@ -27,15 +26,17 @@ from noisy_label_datasets.base.bases import Base
 from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
+from noisy_label_datasets.build.features import declared_features, metadata_of, name_and_version
 from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id, no_labels
-from noisy_label_datasets.build.outdated import source_text, warn_if_outdated
+from noisy_label_datasets.build.metadata import check_metadata
+from noisy_label_datasets.build.outdated import warn_if_outdated
+from noisy_label_datasets.build.tfds_state import is_mocked, manual_dir_of
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import replacing, set_aside, sweep
 from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
 from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.noise.figures import noise_figures
-from noisy_label_datasets.output import errors_held_back, log_again
 from noisy_label_datasets.registration import builder_class, import_builders, remember
 
 MANUAL_DOWNLOAD_INSTRUCTIONS = """\
@@ -98,7 +99,9 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
         try:
             super().__init__(config=config, **kwargs)
-        except NoisyLabelsError:
+            if self.is_prepared():
+                check_metadata(self.data_path, self.BASE.class_names)
+        except BuildError:
             raise
         except Exception as error:  # TFDS has as many kinds as files that can be damaged
             folder = getattr(self, "_data_dir", None)
@@ -135,7 +138,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
-            features=self._stored_features() or self._features(self._num_raters()),
+            features=self._stored_features() or declared_features(self.BASE, self._num_raters()),
             supervised_keys=("image", "noisy_label"),
             homepage="https://arxiv.org/abs/2107.11413",
             metadata=tfds.core.MetadataDict(),
@@ -159,35 +162,6 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         identity = self.builder_config.source.identify(self.label_context())
         return None if identity is None else identity.num_raters
 
-    def _features(self, num_raters: int | None) -> tfds.features.FeaturesDict:
-        """Returns what an example has; num_raters: R, None where the labels are not at hand yet."""
-        label = tfds.features.ClassLabel(names=self.BASE.class_names)
-        # A tensor and no sequence of class labels: TFDS batches sequences of unknown length by padding them with zeros,
-        # a class here, gives them as lists, which loaders transpose, and needs twice as long to write them.
-        noisy_labels = tfds.features.Tensor(
-            shape=(num_raters,),
-            dtype=np.int64,
-            doc=tfds.features.Documentation(
-                desc="One label a rater, in the order of the raters; the classes are those of `label`. "
-                "-1: this rater has not labelled the example.",
-                value_range=f"-1..{len(self.BASE.class_names) - 1}",
-            ),
-        )
-        return tfds.features.FeaturesDict(
-            {
-                "id": tfds.features.Text(),
-                "image": tfds.features.Image(shape=self.BASE.image_shape),
-                "label": label,
-                "noisy_labels": noisy_labels,
-                "noisy_label": label,
-                "noisy_label_rater": np.int32,
-                **{
-                    name: tfds.features.ClassLabel(names=class_names)
-                    for name, class_names in self.BASE.extra_labels.items()
-                },
-            }
-        )
-
     def download_and_prepare(
         self, *, download_config: tfds.download.DownloadConfig | None = None, **kwargs: Any
     ) -> None:
@@ -199,7 +173,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
           OSError: the folder cannot be written or the disk is full.
         """
         anew = download_config is not None and download_config.download_mode.overwrite_dataset
-        if (self.is_prepared() and not anew) or _is_mocked():
+        if (self.is_prepared() and not anew) or is_mocked():
             super().download_and_prepare(download_config=download_config, **kwargs)
             return
         with taking_turns(self.data_path) as lease:
@@ -228,7 +202,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """Returns what the source of a config's labels is told; manual_dir: None for the place where TFDS has it."""
         return LabelContext(
             dataset=self.name,
-            base=_name_and_version(self.BASE),
+            base=name_and_version(self.BASE),
             class_names=self.BASE.class_names,
             split_plan=self.SPLIT_PLAN,
             data_dir=self.data_dir_root,
@@ -273,9 +247,9 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     def _labels(self, dl_manager: tfds.download.DownloadManager) -> tuple[NoisyLabels, dict[str, np.ndarray]]:
         """Returns the labels and, of each split that has some, which rater's is `noisy_label`; fills the metadata."""
-        labels = self.builder_config.source.load(self.label_context(_manual_dir(dl_manager)))
-        self.info.metadata.update(self._metadata(labels))
-        self._declare(self._features(len(labels.raters)))
+        labels = self.builder_config.source.load(self.label_context(manual_dir_of(dl_manager)))
+        self.info.metadata.update(metadata_of(self.BASE, self.SPLIT_PLAN, self.builder_config.source, labels))
+        self._declare(declared_features(self.BASE, len(labels.raters)))
         draws = {
             split: sample_raters(ids.tolist(), labels.noisy_labels[split])
             if split in NOISY_SPLITS
@@ -286,38 +260,26 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     def _generate_splits(self, dl_manager: Any, download_config: tfds.download.DownloadConfig) -> Any:
         """As TFDS calls it: by one process, or by Beam."""
-        self._declare(self._features(self._num_raters()))  # labels may have been made since this builder was
+        # The labels may be others than when this object was made, or read from files.
+        self._declare(declared_features(self.BASE, self._num_raters()))
         if not self._uses_beam(download_config):
             return super()._generate_splits(dl_manager, download_config)
         from noisy_label_datasets.build import beam_build
 
-        labels, draws = self._labels(dl_manager)  # before the base, which may be a long download
         asked = self._beam or download_config.beam_runner is not None or download_config.beam_options is not None
+        labels, draws = self._labels(dl_manager)  # before the base, which may be a long download
         if not asked and not beam_build.local_runner_fits(self.BASE.num_bytes(self.data_dir_root), self.name):
             return super()._generate_splits(dl_manager, download_config)
-        runner, options = beam_build.with_local_runner(download_config.beam_runner, download_config.beam_options)
-        # Ids that stand there twice are reported by the join, with everything else that is wrong.
-        config = dataclasses.replace(download_config, beam_runner=runner, beam_options=options, ignore_duplicates=True)
         parts = self.BASE.parts(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
         with beam_build.BeamJoin.prepare(
             self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels), self.MAY_LACK
         ) as join:
-            # TFDS makes a pipeline for a builder whose method takes one.
-            def split_generators(dl_manager: Any, pipeline: Any) -> dict[str, Any]:
-                return join.examples(pipeline)
-
-            self._split_generators = split_generators  # type: ignore[method-assign,assignment]
-            try:
-                with errors_held_back() as held:
-                    splits = super()._generate_splits(dl_manager, config)
-            except Exception as error:
-                original = beam_build.original_error(error)
-                if not isinstance(original, beam_build.BeamBuildError):
-                    raise original from None
-                log_again(held)
-                raise original from error
-            finally:
-                del self._split_generators
+            splits = beam_build.run_pipeline(
+                self,
+                join,
+                lambda config: super(NoisyLabelBuilder, self)._generate_splits(dl_manager, config),
+                download_config,
+            )
             self._note_missing(labels, join.check())
         return splits
 
@@ -341,19 +303,6 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         if download_config.beam_runner is not None or download_config.beam_options is not None:
             return True
         return self.BEAM and download_config.max_examples_per_split is None  # TFDS's Beam writer writes all
-
-    def _metadata(self, labels: NoisyLabels) -> dict[str, Any]:
-        """Returns what `info.metadata` holds; JSON."""
-        return {
-            "base": _name_and_version(self.BASE),
-            "split_plan": self.SPLIT_PLAN.to_json(),
-            "raters": [dict(rater) for rater in labels.raters],
-            "noise": noise_figures(labels, self.BASE.class_names),
-            "origin": labels.origin,
-            "labels_sha256": labels.sha256,
-            "source": source_text(self.builder_config.source),
-            "provenance": dict(labels.provenance),
-        }
 
     def _example_writer(self) -> Any:
         if self.info.file_format == tfds.core.FileFormat.PARQUET:
@@ -437,22 +386,6 @@ def load_clean_dataset(dataset: str, data_dir: str | os.PathLike | None = None) 
       BaseDatasetError: the base dataset is not here and cannot be got.
     """
     return builder_class(dataset)(data_dir=data_dir).clean_dataset()
-
-
-def _manual_dir(dl_manager: tfds.download.DownloadManager) -> Any:
-    try:
-        return dl_manager.manual_dir
-    except AssertionError:  # it is not there or empty
-        return None
-
-
-def _is_mocked() -> bool:
-    """Returns whether `tfds.testing.mock_data` stands in for building: then nothing is written anywhere."""
-    return tfds.core.DatasetBuilder.download_and_prepare.__module__ != tfds.core.DatasetBuilder.__module__
-
-
-def _name_and_version(base: Base) -> Mapping[str, str]:
-    return {"name": base.name, "version": base.version}
 
 
 import_builders()

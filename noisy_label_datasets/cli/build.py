@@ -11,7 +11,6 @@ and the columns id, annotator and label.
 
 import argparse
 import os
-import pathlib
 import re
 import sys
 from collections.abc import Sequence
@@ -27,14 +26,11 @@ from noisy_label_datasets.cli.targets import (
     find_builder,
 )
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.folders import set_aside
 from noisy_label_datasets.info import full_name, missing_from_base
-from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.registration import builder_class, own_names
 
 if TYPE_CHECKING:
     from noisy_label_datasets.build.builder import NoisyLabelBuilder
-    from noisy_label_datasets.labels.sources import NoisyLabels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,60 +106,19 @@ def build(
     beam: bool | None = None,
     beam_options: str | None = None,
 ) -> "NoisyLabelBuilder":
-    """Builds a dataset if it is not built yet, or not like this; returns its builder.
-
-    Args:
-      builder: of the dataset.
-      file_format: 'tfrecord', 'array_record'; None: TFDS's default.
-      beam: see `NoisyLabelBuilder`.
-      beam_options: Beam's pipeline options: 'runner=FlinkRunner,flink_master=localhost:8081'.
-
-    Raises:
-      NoisyLabelsError: labels or base dataset are missing, damaged or do not fit each other.
-      OSError: the folder cannot be written or the disk is full.
-    """
+    """Builds a dataset where that has to be done and says so; see `prepare`."""
     import tensorflow_datasets as tfds
 
-    from noisy_label_datasets.build.outdated import why_outdated
+    from noisy_label_datasets.build.preparation import prepare
 
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
-    labels = builder.builder_config.source.load(builder.label_context())
-    if _is_as_wanted(builder, labels, file_format):
-        print(f"Built already: {builder.data_dir}")
-        return builder
-    root, config = builder.data_dir_root, builder.builder_config
-    with taking_turns(builder.data_path):
-        builder = type(builder)(config=config, data_dir=root)  # by now another process may have built it
-        if builder.is_prepared():
-            built_format = builder.info.file_format.value
-            file_format = file_format or built_format
-            if _is_as_wanted(builder, labels, file_format):
-                print(f"Built by another process meanwhile: {builder.data_dir}")
-                return builder
-            if (why := why_outdated(builder, labels)) is not None:
-                print(f"It was built {why}: it is built anew", flush=True)
-            else:
-                print(f"It was built as {built_format}: it is built anew as {file_format}", flush=True)
-            set_aside(pathlib.Path(builder.data_path))
-        builder = type(builder)(config=config, data_dir=root, file_format=file_format, beam=beam)
-        download_config = tfds.download.DownloadConfig()
-        if beam_options:
-            from apache_beam.options.pipeline_options import PipelineOptions
-
-            download_config.beam_options = PipelineOptions([f"--{option}" for option in beam_options.split(",")])
-        builder.download_and_prepare(download_config=download_config)
-    return builder
-
-
-def _is_as_wanted(builder: "NoisyLabelBuilder", labels: "NoisyLabels", file_format: str | None) -> bool:
-    """Returns whether a dataset is built, from these labels and in this file format (None: whichever)."""
-    from noisy_label_datasets.build.outdated import why_outdated
-
-    return (
-        builder.is_prepared()
-        and why_outdated(builder, labels) is None
-        and file_format in (None, builder.info.file_format.value)
+    return prepare(
+        builder,
+        file_format,
+        beam=beam,
+        beam_options=beam_options,
+        report=lambda message: print(message, flush=True),
     )
 
 

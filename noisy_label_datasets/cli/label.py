@@ -5,15 +5,15 @@ what they say goes to <data dir>/rater_predictions/DATASET/CONFIG, where buildin
 rater is stored as soon as it is done: the same command resumes with the next. With --beam blocks of 500 images are
 labelled by the workers of an Apache Beam runner, whose options follow after `--`:
 
-  noisy-labels label pcam_noisy/medium
-  noisy-labels label pcam_noisy/medium --beam -- --runner=FnApiRunner --direct_num_workers=2 \\
+  noisy-labels label pcam_noisy/high
+  noisy-labels label pcam_noisy/high --beam -- --runner=FnApiRunner --direct_num_workers=2 \\
       --direct_running_mode=multi_processing
 
 Images of your own are an .npy file [n, height, width, channels] uint8, or a folder of image files; they have the size
 of the dataset's images, or that at which its raters see them. The predictions are an .npz file: `ids`, `labels`
 [n, R], `codes` [n, R, K] (probabilities: `probability_codes.decode_probabilities`), `rater_ids` and `class_names`:
 
-  noisy-labels label pcam_noisy/medium --images slides/ --out slides.npz
+  noisy-labels label pcam_noisy/high --images slides/ --out slides.npz
 """
 
 import argparse

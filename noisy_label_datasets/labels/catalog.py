@@ -20,14 +20,12 @@ from typing import Any
 
 from noisy_label_datasets.base.splits import SplitPlan
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.labels.cifar_n import CifarN
-from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
-from noisy_label_datasets.labels.published import Published
-from noisy_label_datasets.labels.sources import LabelSource, Raters
+from noisy_label_datasets.labels import cifar_n, published  # noqa: F401 (so that their sources are known below)
+from noisy_label_datasets.labels.derived_sources import Dial
+from noisy_label_datasets.labels.sources import LabelSource
 from noisy_label_datasets.noise.dial import RESCALINGS
 
 CATALOG = pathlib.Path(__file__).with_name("catalog.json")
-_KINDS = {kind.__name__: kind for kind in (Raters, IndependentFlips, ClassConditionalFlips, Dial, Published, CifarN)}
 _DIAL = re.compile(
     rf"(?:(?P<of>[a-z0-9_]+)_)?rate_(?P<rate>0?\.[0-9]+)(?:_(?P<rescaling>{'|'.join(sorted(RESCALINGS))}))?"
 )
@@ -93,9 +91,18 @@ class Entry:
     @classmethod
     def from_json(cls, dataset: str, value: Mapping[str, Any]) -> Entry:
         """Returns what `to_json` was made of."""
-        configs = {stored["name"]: _KINDS[stored["kind"]](**stored["values"]) for stored in value["configs"]}
+        kinds = _kinds(LabelSource)  # type: ignore[type-abstract]
+        configs = {stored["name"]: kinds[stored["kind"]](**stored["values"]) for stored in value["configs"]}
         split_plan = SplitPlan.from_json(value["split_plan"])
         return cls(dataset, value["version"], value["base"], tuple(value["class_names"]), split_plan, configs)
+
+
+def _kinds(base: type[LabelSource]) -> dict[str, Any]:
+    """Returns the classes of label sources that have been imported, by name."""
+    kinds: dict[str, Any] = {}
+    for kind in base.__subclasses__():
+        kinds |= {kind.__name__: kind, **_kinds(kind)}
+    return kinds
 
 
 @functools.cache

@@ -31,7 +31,7 @@ _BATCH_NORM_MOMENTUM = 0.8  # a few hundred steps in all: slower statistics woul
 
 
 def _kernel(shape: tuple[int, ...], fan_in: int, rngs: nnx.Rngs) -> nnx.Param:
-    # A sixth of He's variance: batch normalisation undoes the scale, and small kernels turn faster at a given rate.
+    # A sixth of He's variance: batch normalization undoes the scale, and small kernels turn faster at a given rate.
     return nnx.Param(jax.random.normal(rngs.params(), shape) * math.sqrt(1 / (3 * fan_in)))
 
 
@@ -44,7 +44,7 @@ class Whitening(nnx.Module):
         self.kernel = nnx.BatchStat(jnp.zeros((_WHITENING_SIZE, _WHITENING_SIZE, in_channels, 2 * patch)))
 
     def fit(self, images: np.ndarray) -> None:
-        """Sets the kernel from images [n, h, w, c] float32, normalised as in training."""
+        """Sets the kernel from images [n, h, w, c] float32, normalized as in training."""
         size, channels = _WHITENING_SIZE, images.shape[-1]
         windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
         patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size * size * channels).astype(np.float64)
@@ -63,7 +63,7 @@ class Whitening(nnx.Module):
         )
 
 
-class Conv(nnx.Module):
+class CompactConv(nnx.Module):
     """Convolution, stride 1, 'SAME', no bias."""
 
     def __init__(self, c_in: int, c_out: int, size: int, *, dtype: DTypeLike, rngs: nnx.Rngs):
@@ -81,14 +81,14 @@ class SeparableConv(nnx.Module):
     def __init__(self, c_in: int, c_out: int, size: int, *, dtype: DTypeLike, rngs: nnx.Rngs):
         self.dtype = dtype
         self.depthwise = _kernel((size, size, c_in), size * size, rngs)
-        self.pointwise = Conv(c_in, c_out, 1, dtype=dtype, rngs=rngs)
+        self.pointwise = CompactConv(c_in, c_out, 1, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         return self.pointwise(depthwise_conv(x, self.depthwise[...].astype(self.dtype)), train)
 
 
 class NormActivation(nnx.Module):
-    """Batch normalisation and GELU."""
+    """Batch normalization and GELU."""
 
     def __init__(self, channels: int, *, dtype: DTypeLike, rngs: nnx.Rngs):
         self.norm = nnx.BatchNorm(channels, momentum=_BATCH_NORM_MOMENTUM, dtype=dtype, rngs=rngs)
@@ -98,9 +98,11 @@ class NormActivation(nnx.Module):
 
 
 class Unit(nnx.Module):
-    """A convolution of the family's kind, batch normalisation, GELU."""
+    """A convolution of the family's kind, batch normalization, GELU."""
 
-    def __init__(self, c_in: int, c_out: int, size: int = 3, *, kind: type = Conv, dtype: DTypeLike, rngs: nnx.Rngs):
+    def __init__(
+        self, c_in: int, c_out: int, size: int = 3, *, kind: type = CompactConv, dtype: DTypeLike, rngs: nnx.Rngs
+    ):
         self.convolution = kind(c_in, c_out, size, dtype=dtype, rngs=rngs)
         self.activation = NormActivation(c_out, dtype=dtype, rngs=rngs)
 
@@ -108,7 +110,7 @@ class Unit(nnx.Module):
         return self.activation(self.convolution(x, train), train)
 
 
-class Chain(nnx.Module):
+class CompactChain(nnx.Module):
     """Units one after the other."""
 
     def __init__(self, *units: nnx.Module):
@@ -120,7 +122,7 @@ class Chain(nnx.Module):
         return x
 
 
-class Branches(nnx.Module):
+class CompactBranches(nnx.Module):
     """Units side by side, joined along the channels or added up."""
 
     def __init__(self, *units: nnx.Module, add: bool = False):
@@ -132,7 +134,7 @@ class Branches(nnx.Module):
         return functools.reduce(jnp.add, outputs) if self.add else jnp.concatenate(outputs, axis=-1)
 
 
-class Residual(nnx.Module):
+class CompactResidual(nnx.Module):
     """What it is given plus a unit of it."""
 
     def __init__(self, unit: nnx.Module):
@@ -151,30 +153,32 @@ def _plain(c: int, unit: Callable[..., nnx.Module]) -> nnx.Module:
 
 
 def _residual(c: int, unit: Callable[..., nnx.Module]) -> nnx.Module:
-    return Residual(Chain(unit(c, c), unit(c, c)))
+    return CompactResidual(CompactChain(unit(c, c), unit(c, c)))
 
 
 def _inception(c: int, unit: Callable[..., nnx.Module]) -> nnx.Module:
     eighth, quarter = max(1, c // 8), max(1, c // 4)
     half = c - quarter - 2 * eighth  # the branches join to c channels whatever c is
-    return Branches(
+    return CompactBranches(
         unit(c, quarter, 1),
-        Chain(unit(c, quarter, 1), unit(quarter, half, 3)),
-        Chain(unit(c, eighth, 1), unit(eighth, eighth, 5)),
-        Chain(unit(c, eighth, 1), unit(eighth, eighth, 3), unit(eighth, eighth, 3)),
+        CompactChain(unit(c, quarter, 1), unit(quarter, half, 3)),
+        CompactChain(unit(c, eighth, 1), unit(eighth, eighth, 5)),
+        CompactChain(unit(c, eighth, 1), unit(eighth, eighth, 3), unit(eighth, eighth, 3)),
     )
 
 
 def _inception_residual(c: int, unit: Callable[..., nnx.Module]) -> nnx.Module:
-    return Residual(Chain(_inception(c, unit), unit(c, c, 1)))
+    return CompactResidual(CompactChain(_inception(c, unit), unit(c, c, 1)))
 
 
 def _separable_chain(c: int, unit: Callable[..., nnx.Module]) -> nnx.Module:
-    return Chain(*(unit(c, c, 3, kind=SeparableConv) for _ in range(2)))
+    return CompactChain(*(unit(c, c, 3, kind=SeparableConv) for _ in range(2)))
 
 
 def _separable_sum(c: int, unit: Callable[..., nnx.Module]) -> nnx.Module:
-    return Residual(Branches(unit(c, c, 3, kind=SeparableConv), unit(c, c, 5, kind=SeparableConv), add=True))
+    return CompactResidual(
+        CompactBranches(unit(c, c, 3, kind=SeparableConv), unit(c, c, 5, kind=SeparableConv), add=True)
+    )
 
 
 class CompactNetwork(nnx.Module):
@@ -189,7 +193,7 @@ class CompactNetwork(nnx.Module):
         width: float,
         dtype: DTypeLike,
         rngs: nnx.Rngs,
-        transition: type = Conv,
+        transition: type = CompactConv,
     ):
         height, image_width, in_channels = image_shape
         if min(height, image_width) < 8:
@@ -204,7 +208,7 @@ class CompactNetwork(nnx.Module):
         for stage_channels in _STAGE_CHANNELS:
             c_out = max(8, round(stage_channels * width))
             # The first convolution sees the whitened pixels, whose channels no depthwise convolution should keep apart.
-            transitions.append((transition if transitions else Conv)(channels, c_out, 3, dtype=dtype, rngs=rngs))
+            transitions.append((transition if transitions else CompactConv)(channels, c_out, 3, dtype=dtype, rngs=rngs))
             activations.append(NormActivation(c_out, dtype=dtype, rngs=rngs))
             cells.append(cell(c_out, unit))
             self.pools += (side >= _SMALLEST_POOLED_SIDE,)

@@ -6,7 +6,7 @@
     y = module(x, train)
 
 Parameters are float32 and are cast to the dtype of the computation where they are used. Every module takes `train`,
-which says whether batch normalisation uses the batch's own statistics (and updates the running ones).
+which says whether batch normalization uses the batch's own statistics (and updates the running ones).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jax.typing import DTypeLike
 from rater_training.architectures import convolution, specs
 from rater_training.architectures.depthwise import depthwise_conv
 
-# The share of the old value in the running statistics of batch normalisation. The published values (0.99 to 0.9997)
+# The share of the old value in the running statistics of batch normalization. The published values (0.99 to 0.9997)
 # suit runs of some hundred thousand steps; a rater may have a few hundred, which must be enough to forget the start.
 BATCH_NORM_MOMENTUM = 0.9
 
@@ -62,7 +62,7 @@ def _normal(key: jax.Array, shapes: tuple[tuple[int, ...], ...], deviations: tup
     return [deviation * part.reshape(shape) for deviation, part, shape in zip(deviations, parts, shapes, strict=True)]
 
 
-class Chain(nnx.Module):
+class ChainModule(nnx.Module):
     """Modules one after the other."""
 
     def __init__(self, modules: list[nnx.Module]):
@@ -74,13 +74,13 @@ class Chain(nnx.Module):
         return x
 
 
-def build(layers: specs.Layers, shape: specs.Shape, kernels: Kernels) -> tuple[Chain, specs.Shape]:
+def build(layers: specs.Layers, shape: specs.Shape, kernels: Kernels) -> tuple[ChainModule, specs.Shape]:
     """Returns a module of layers for inputs of a shape (height, width, channels), and its output's shape."""
     modules = []
     for layer in layers:
         modules.append(build_layer(layer, shape, kernels))
         shape, _ = layer.trace(shape)
-    return Chain(modules), shape
+    return ChainModule(modules), shape
 
 
 @functools.singledispatch
@@ -90,7 +90,7 @@ def build_layer(layer: specs.Layer, shape: specs.Shape, kernels: Kernels) -> nnx
 
 
 @build_layer.register(specs.Conv)
-class Conv(nnx.Module):
+class ConvModule(nnx.Module):
     """Convolution, with or without bias. Kernels start as He et al. (2015) have them, for rectifiers."""
 
     def __init__(self, layer: specs.Conv, shape: specs.Shape, kernels: Kernels):
@@ -108,7 +108,7 @@ class Conv(nnx.Module):
 
 
 @build_layer.register(specs.Depthwise)
-class Depthwise(nnx.Module):
+class DepthwiseModule(nnx.Module):
     """Convolution of each channel with its own kernel."""
 
     def __init__(self, layer: specs.Depthwise, shape: specs.Shape, kernels: Kernels):
@@ -119,7 +119,7 @@ class Depthwise(nnx.Module):
         return depthwise_conv(x, self.kernel[...].astype(self.dtype), self.strides)
 
 
-class Dense(nnx.Module):
+class DenseModule(nnx.Module):
     """Fully connected layer, [b, features] -> [b, units], in the dtype of its input."""
 
     def __init__(self, features: int, units: int, kernels: Kernels, *, gain: float):
@@ -131,8 +131,8 @@ class Dense(nnx.Module):
 
 
 @build_layer.register(specs.Norm)
-class Norm(nnx.Module):
-    """Batch normalisation (Ioffe & Szegedy, 2015), its statistics in float32."""
+class NormModule(nnx.Module):
+    """Batch normalization (Ioffe & Szegedy, 2015), its statistics in float32."""
 
     def __init__(self, layer: specs.Norm, shape: specs.Shape, kernels: Kernels):
         self.epsilon, self.dtype = layer.epsilon, kernels.dtype
@@ -159,7 +159,7 @@ class Norm(nnx.Module):
 
 
 @build_layer.register(specs.Relu)
-class Relu(nnx.Module):
+class ReluModule(nnx.Module):
     """Rectifier, cut off at a limit where there is one."""
 
     def __init__(self, layer: specs.Relu, shape: specs.Shape, kernels: Kernels):
@@ -171,7 +171,7 @@ class Relu(nnx.Module):
 
 
 @build_layer.register(specs.Pool)
-class Pool(nnx.Module):
+class PoolModule(nnx.Module):
     """Maximum or mean over a window."""
 
     def __init__(self, layer: specs.Pool, shape: specs.Shape, kernels: Kernels):
@@ -190,7 +190,7 @@ class Pool(nnx.Module):
 
 
 @build_layer.register(specs.Subsample)
-class Subsample(nnx.Module):
+class SubsampleModule(nnx.Module):
     """Every `stride`-th pixel; rows and columns beyond the edge are zeros."""
 
     def __init__(self, layer: specs.Subsample, shape: specs.Shape, kernels: Kernels):
@@ -202,7 +202,7 @@ class Subsample(nnx.Module):
 
 
 @build_layer.register(specs.Enlarge)
-class Enlarge(nnx.Module):
+class EnlargeModule(nnx.Module):
     """Bicubic interpolation to the size that the layer names, where that is larger."""
 
     def __init__(self, layer: specs.Enlarge, shape: specs.Shape, kernels: Kernels):
@@ -213,7 +213,7 @@ class Enlarge(nnx.Module):
 
 
 @build_layer.register(specs.Branches)
-class Branches(nnx.Module):
+class BranchesModule(nnx.Module):
     """Chains side by side, joined along the channels."""
 
     def __init__(self, layer: specs.Branches, shape: specs.Shape, kernels: Kernels):
@@ -224,7 +224,7 @@ class Branches(nnx.Module):
 
 
 @build_layer.register(specs.Residual)
-class Residual(nnx.Module):
+class ResidualModule(nnx.Module):
     """shortcut(x) + scale * body(x)."""
 
     def __init__(self, layer: specs.Residual, shape: specs.Shape, kernels: Kernels):

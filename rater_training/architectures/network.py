@@ -77,7 +77,7 @@ def fit(network: Network, image_shape: specs.Shape, *, width: float = 1.0, form:
 
 
 def multiply_adds(network: Network, image_shape: specs.Shape, num_classes: int) -> int:
-    """Returns the multiply-adds of one image's forward pass; normalisation, activations and pooling are not counted."""
+    """Returns the multiply-adds of one image's forward pass; normalization, activations and pooling are not counted."""
     shape, total = specs.trace(network.layers, image_shape)
     features = shape[0] * shape[1] * shape[2] if network.hidden else shape[2]
     for units in (*network.hidden, num_classes):
@@ -124,10 +124,10 @@ class FeedForward(nnx.Module):
         features = shape[0] * shape[1] * shape[2] if self.flatten else shape[2]
         hidden = []
         for units in network.hidden:
-            hidden.append(layers.Dense(features, units, kernels, gain=2.0))
+            hidden.append(layers.DenseModule(features, units, kernels, gain=2.0))
             features = units
         self.hidden = nnx.List(hidden)
-        self.head = layers.Dense(features, num_classes, kernels, gain=1.0)
+        self.head = layers.DenseModule(features, num_classes, kernels, gain=1.0)
         kernels.draw(rngs.params())
 
     def features(self, images: jax.Array, train: bool) -> jax.Array:

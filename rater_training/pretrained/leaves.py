@@ -17,16 +17,16 @@ from rater_training.architectures.network import FeedForward
 def leaves(module: nnx.Module) -> Iterator[nnx.Module]:
     """Yields the modules that hold parameters, in the order in which the data passes them."""
     match module:
-        case layers.Conv() | layers.Depthwise() | layers.Norm() | layers.Dense():
+        case layers.ConvModule() | layers.DepthwiseModule() | layers.NormModule() | layers.DenseModule():
             yield module
             parts: tuple[nnx.Module, ...] = ()
         case FeedForward():
             parts = (module.body, *module.hidden, module.head)
-        case layers.Chain():
+        case layers.ChainModule():
             parts = tuple(module.modules)
-        case layers.Branches():
+        case layers.BranchesModule():
             parts = tuple(module.branches)
-        case layers.Residual():
+        case layers.ResidualModule():
             parts = (module.shortcut, module.body)
         case nasnet.CellsModule():
             parts = tuple(module.cells)
@@ -40,5 +40,5 @@ def leaves(module: nnx.Module) -> Iterator[nnx.Module]:
 
 def variables(leaf: nnx.Module) -> list[nnx.Variable]:
     """Returns a leaf's parameters and statistics in the order in which Keras and PyTorch keep them."""
-    names = ("scale", "bias", "mean", "variance") if isinstance(leaf, layers.Norm) else ("kernel", "bias")
+    names = ("scale", "bias", "mean", "variance") if isinstance(leaf, layers.NormModule) else ("kernel", "bias")
     return [param for name in names if (param := getattr(leaf, name, None)) is not None]

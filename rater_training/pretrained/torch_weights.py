@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 import pathlib
 import pickle
 from typing import IO, Any
@@ -84,8 +85,10 @@ def read_torch_weights(path: str | pathlib.Path) -> dict[str, np.ndarray]:
             tensors = unpickler.load()
             storages = {}
             for key in _Unpickler(file).load():
-                count = int.from_bytes(file.read(8), "little")
-                storages[key] = np.frombuffer(file.read(count * unpickler.dtypes[key].itemsize), unpickler.dtypes[key])
+                size = int.from_bytes(file.read(8), "little") * unpickler.dtypes[key].itemsize
+                if size > path.stat().st_size - file.tell():
+                    raise ValueError(f"a storage of {size:,} bytes, more than are left of the file")
+                storages[key] = np.frombuffer(file.read(size), unpickler.dtypes[key])
         return {name: _array(tensor, storages[tensor.storage]) for name, tensor in tensors.items()}
     except _DAMAGED as error:
         raise PretrainedWeightsError(f"{path} is no weights file of PyTorch before 1.6: {error}") from error
@@ -95,6 +98,8 @@ def _array(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
     """Returns a tensor's numbers; those that its strides lead to have to lie in the storage."""
     if min(tensor.offset, *tensor.strides, 0) < 0 or min((*tensor.shape, 1)) < 1:
         raise ValueError(f"a tensor of shape {tensor.shape}, strides {tensor.strides} and offset {tensor.offset}")
+    if math.prod(tensor.shape) > len(storage):  # a stride of 0 gives one number any number of times
+        raise ValueError(f"a tensor of shape {tensor.shape} has more numbers than its storage, {len(storage)}")
     last = tensor.offset + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.strides, strict=True))
     if last >= len(storage):
         raise ValueError(f"a tensor of shape {tensor.shape} reaches beyond its {len(storage)} numbers")

@@ -25,7 +25,7 @@ def images(count: int, size: int = 32) -> jax.Array:
 @pytest.mark.parametrize("scale", [True, False])
 def test_normalisation_equals_that_of_flax(scale):
     x = 3 + 2 * jax.random.normal(jax.random.key(0), (4, 5, 5, 6))
-    norm = layers.Norm(specs.Norm(epsilon=1e-3, scale=scale), (5, 5, 6), layers.Kernels(jnp.float32))
+    norm = layers.NormModule(specs.Norm(epsilon=1e-3, scale=scale), (5, 5, 6), layers.Kernels(jnp.float32))
     flax_norm = nnx.BatchNorm(6, momentum=layers.BATCH_NORM_MOMENTUM, epsilon=1e-3, use_scale=scale, rngs=nnx.Rngs(0))
     for train in (True, True, False):
         with jax.numpy_rank_promotion("allow"):
@@ -41,7 +41,7 @@ def test_padding_of_pools_counts_as_nothing_or_as_zeros():
 
     def corner(**arguments):
         layer = specs.Pool(window=3, stride=1, **arguments)
-        return layers.Pool(layer, (2, 2, 1), kernels)(x, False)[0, 0, 0, 0].item()
+        return layers.PoolModule(layer, (2, 2, 1), kernels)(x, False)[0, 0, 0, 0].item()
 
     assert corner(kind="max") == -1
     assert corner(kind="max", zeros=True) == 0
@@ -56,7 +56,7 @@ def test_subsampling(size):
     shifted = np.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))[:, 1:, 1:]
     for offset, wanted in ((0, x[:, ::2, ::2]), (1, shifted[:, ::2, ::2])):
         layer = specs.Subsample(offset)
-        got = layers.Subsample(layer, (size, size, 1), layers.Kernels(jnp.float32))(x, False)
+        got = layers.SubsampleModule(layer, (size, size, 1), layers.Kernels(jnp.float32))(x, False)
         np.testing.assert_array_equal(got, wanted)
         assert got.shape[1:] == layer.trace((size, size, 1))[0]
 

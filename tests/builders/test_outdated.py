@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from absl import logging
 
 from noisy_label_datasets import cli
 from noisy_label_datasets.build.builder import load_clean_dataset
@@ -20,6 +21,14 @@ CONFIGS = ("low", "low_independent", "low_class_conditional", "rate_0.40")
 @pytest.fixture(scope="module")
 def clean():
     return load_clean_dataset("digits_noisy")
+
+
+@pytest.fixture(autouse=True)
+def _logging():
+    """The command silences TFDS for the rest of its process."""
+    verbosity = logging.get_verbosity()
+    yield
+    logging.set_verbosity(verbosity)
 
 
 def pool_folder(data_dir):

@@ -146,7 +146,7 @@ def test_command_writes_a_page_that_needs_nothing_else(data_dir, built, tmp_path
 def test_what_is_not_built_or_not_there_is_named(data_dir, capsys):
     for target, message in (
         ("digits_noisy/low", "`noisy-labels build digits_noisy/low` builds"),
-        ("digits_noisy/lo", "no level of digits_noisy called 'lo'"),
+        ("digits_noisy/lo", "no config of digits_noisy called 'lo'"),
         ("digit_noisy", "no dataset 'digit_noisy'"),
     ):
         assert cli.main(["card", target, "--data-dir", str(data_dir)]) == 2

@@ -230,8 +230,6 @@ def test_names_reach_the_terminal_as_text_whatever_its_encoding(built, encoding,
     metadata = json.loads((folder / "metadata.json").read_text())
     metadata["raters"][0]["id"] = HOSTILE + "[/] rater"
     (folder / "metadata.json").write_text(json.dumps(metadata))
-    names = folder / "label.labels.txt"
-    names.write_text(names.read_text().replace("0\n", HOSTILE.replace("\r", "") + "\n", 1))
     card = output_of(encoding, "card", NAME, "--data-dir", built)
     assert "\\x1b[2Jcat" in card
     for command in ("list", f"build {NAME}"):
@@ -257,3 +255,23 @@ def test_verify_goes_on_after_what_it_cannot_read(built, capsys):
     assert "noisy_label_valid of" in faults[1]
     assert "digits_noisy/rate_0.30" in out or "digits_noisy/high" in out  # what comes after
     assert "2 things are not what they should be" in err
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("metadata.json", '"num_raters": 3', '"num_raters": null', "noise.num_raters is None, not"),
+        ("metadata.json", '"confusion_matrix": [[', '"confusion_matrix": [[-1, ', "noise.confusion_matrix[0] is"),
+        ("metadata.json", '"origin"', '"orijin"', "origin is missing"),
+        ("label.labels.txt", "3\n", "3\n3\n", "label.labels.txt does not hold the names of the classes"),
+        ("features.json", "{", "", "cannot be opened"),
+    ],
+)
+def test_what_is_written_beside_the_examples_is_checked(built, capsys, file, old, new, said):
+    path = find_builder(NAME, data_dir=str(built)).data_path / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    for command in ("card", "build"):
+        _, err = run(capsys, command, NAME, "--data-dir", built, exit_code=2)
+        assert said in err
+        assert f"the dataset in {path.parent} cannot be opened" in err

@@ -113,7 +113,7 @@ class Stored:
     def __init__(self, *steps):
         self._steps = steps
 
-    def steps(self):
+    def intact_steps(self, state):
         return list(self._steps)
 
 

@@ -4,6 +4,7 @@ A new dataset needs no line here: its base is made of the real builder of TFDS, 
 compared with the declared ones, with images of one colour in it.
 """
 
+import collections
 import functools
 import io
 import math
@@ -18,7 +19,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from noisy_label_datasets.base import cifar100
-from noisy_label_datasets.base.bases import TfdsBase, encode_png
+from noisy_label_datasets.base.bases import TfdsBase, content_ids, encode_png
 from noisy_label_datasets.registration import builder_class, own_names
 from tests.made_up import write_raters
 from tests.once import made_once
@@ -53,16 +54,20 @@ def examples_of(dataset: str) -> dict:
         count = max(20, 2 * num_classes)
         if len(shares) > 1:  # enough for each of its parts
             count = max(40, 8 * num_classes, math.ceil(6 / min(shares.values())))
-        found[split] = {}
+        found[split], seen = {}, collections.Counter()
         for i in range(count):
             height, width = (size or (20 + i % 60, 50 - i % 60 // 2)[axis] for axis, size in enumerate(image.shape[:2]))
             # One random colour: tells one example from another, and is small as a file.
-            pixels = np.broadcast_to(rng.integers(0, 256, image.shape[2], dtype=np.uint8), (height, width, 3))
+            color = rng.integers(0, 256, image.shape[2], dtype=np.uint8)
+            pixels = np.broadcast_to(color, (height, width, image.shape[2]))
             encoded = jpeg(pixels) if image._encoding_format == "jpeg" else encode_png(pixels)
             example = {base.image_key: encoded, base.label_key: i % num_classes}
             example |= {name: i % len(names) for name, names in base.extra_labels.items()}
             example |= LABELS.get(base.name, lambda example: {})(example)
-            id_ = IDS.get(base.name, lambda split, i, label: f"{split}_{i:05d}")(split, i, example[base.label_key])
+            if base.id_key is None:
+                (id_,) = content_ids(split, [encoded], [example[base.label_key]], image.shape[2], seen)
+            else:
+                id_ = IDS.get(base.name, lambda split, i, label: f"{split}_{i:05d}")(split, i, example[base.label_key])
             found[split][id_] = example
     return found
 
@@ -89,7 +94,7 @@ def made_up(dataset: str) -> type:
 
         def _examples(self, split):
             for id_, example in examples_of(dataset)[split].items():
-                yield id_, {base.id_key: id_, **example}
+                yield id_, example if base.id_key is None else {base.id_key: id_, **example}
 
     return MadeUp
 

@@ -69,7 +69,9 @@ def test_every_example_of_the_task_once_with_its_image_and_labels(built):
         for example in builder.as_data_source(split):
             id_ = example["id"].decode()
             seen[id_] = int(example["label"])
-            np.testing.assert_array_equal(example["image"], decode_image(base_examples[id_]["image"], 3))
+            np.testing.assert_array_equal(
+                example["image"], decode_image(base_examples[id_]["image"], builder.BASE.image_shape[2])
+            )
             assert list(example["noisy_labels"]) == ([-1] * 3 if split == "clean_label_train" else votes[id_])
             if "coarse_label" in example:
                 assert example["coarse_label"] == base_examples[id_]["coarse_label"]
@@ -94,8 +96,9 @@ def test_raters_see_images_of_one_size(built):
     builder, clean, _, base_examples = built
     size = builder.RATER_IMAGE_SIZE or builder.BASE.image_shape[:2]
     examples = clean.splits["clean_label_train"]
-    assert examples.images.shape[1:] == (*size, 3)
-    image = decode_image(base_examples[examples.ids[0]]["image"], 3)
+    channels = builder.BASE.image_shape[2]
+    assert examples.images.shape[1:] == (*size, channels)
+    image = decode_image(base_examples[examples.ids[0]]["image"], channels)
     assert abs(examples.images[0].mean((0, 1)) - image.mean((0, 1))).max() < 1  # of one colour, whatever the size
 
 

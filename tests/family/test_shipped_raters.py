@@ -5,7 +5,8 @@ import pytest
 
 from noisy_label_datasets.base.bases import decode_image
 from noisy_label_datasets.base.tfds_base import find_prepared
-from noisy_label_datasets.labels.predictions import read_predictions
+from noisy_label_datasets.build.builder import load_clean_dataset
+from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR, read_predictions
 from noisy_label_datasets.labels.shipped_raters import DESCRIPTION, FOLDER, LABELLED_BY, RECORDED, read_shipped_pool
 from noisy_label_datasets.registration import builder_class, builders_dir
 from rater_training.pools import POOLS
@@ -36,6 +37,16 @@ def test_shipped_raters_are_whole_and_those_of_a_pool(folder):
     for rater_id in pool.rater_ids:
         compared = weights.rater(rater_id).compared
         assert compared["same"] > 0.97 * compared["examples"] > 0
+
+
+def test_raters_of_the_digits_label_them_nearly_as_is_shipped(tmp_path):
+    """The shipped labels are those of the full weights."""
+    folder = builders_dir() / "digits_noisy" / FOLDER / "medium"
+    shipped = read_predictions(folder.parents[1] / PREDICTIONS_DIR / "medium")
+    images = load_clean_dataset("digits_noisy", tmp_path).splits["test"].images
+    said = label_images(ShippedWeights(folder), images)
+    assert said.rater_ids == tuple(rater["id"] for rater in shipped.raters)
+    assert 0.98 < (said.labels == shipped.noisy_labels["test"]).mean() < 1
 
 
 @pytest.mark.parametrize("folder", BEGUN, ids=name)

@@ -8,6 +8,7 @@ Each kind runs in a process of its own. Exits with 1 if anything failed; every f
 """
 
 import argparse
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -33,6 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="for others than the last time")
     parser.add_argument("--only", nargs="+", metavar="TEXT", help="kinds whose name holds one of these")
     parser.add_argument("--into", type=pathlib.Path, metavar="FILE", help="write the table between this file's marks")
+    parser.add_argument(
+        "--keep",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="where what is found is kept; what stands there is not tried again",
+    )
     parser.add_argument("--alone", metavar="KIND", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.alone:
@@ -40,15 +47,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         tally = try_kind(arguments.alone, range(arguments.first_seed, arguments.first_seed + count))
         print(json.dumps({"counts": tally.counts, "failures": tally.failures}), file=sys.__stdout__, flush=True)
         return 0
-    tallies = []
-    for name in KINDS:
+    tallies = [Tally(**json.loads(line)) for line in _lines(arguments.keep)]
+    for name in [name for name in KINDS if name not in {tally.kind for tally in tallies}]:
         if not arguments.only or any(text in name for text in arguments.only):
             began = time.monotonic()
             tally = _in_a_process(name, arguments)
             tallies.append(tally)
+            if arguments.keep and not tally.failures:
+                with arguments.keep.open("a") as file:
+                    file.write(json.dumps(dataclasses.asdict(tally)) + "\n")
             print(f"{row(tally)}  {time.monotonic() - began:.0f} s", flush=True)
             for failure in tally.failures:
                 print(f"    {failure}", flush=True)
+    tallies.sort(key=lambda tally: list(KINDS).index(tally.kind))
     if arguments.into:
         before, _, rest = arguments.into.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
@@ -57,6 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = sum(tally.counts[FAILED] for tally in tallies)
     print(f"{sum(tally.tried for tally in tallies):,} trials of {len(tallies)} kinds, {failed} failed")
     return 1 if failed else 0
+
+
+def _lines(path: pathlib.Path | None) -> list[str]:
+    return path.read_text().splitlines() if path and path.exists() else []
 
 
 def _in_a_process(name: str, arguments: argparse.Namespace) -> Tally:

@@ -28,12 +28,12 @@ def _trained() -> pathlib.Path:
 
     _trained.scratch = tempfile.TemporaryDirectory()  # type: ignore[attr-defined]
     folder = pathlib.Path(_trained.scratch.name)  # type: ignore[attr-defined]
-    train_pool(tiny_dataset(), _pool(), folder, Recorder(), keep_weights=True)
+    train_pool(tiny_dataset(), _pool(), folder, Recorder(), save_weights=True)
     return folder
 
 
 def write_kept(folder: pathlib.Path) -> None:
-    """Writes what `train --keep-weights` keeps."""
+    """Writes what `train --save-weights` keeps."""
     shutil.copytree(_trained() / "weights", folder / "weights")
 
 
@@ -80,7 +80,7 @@ def read_checkpoints(folder: pathlib.Path) -> bytes:
     from rater_training.engine.checkpoints import Checkpoints
 
     found = Checkpoints(folder / "checkpoints", "fingerprint").restore(_state(0))
-    return b"none" if found is None else _checkpoint(*found)
+    return b"none" if found is None else _checkpoint(found.state, found.history)
 
 
 def _checkpoint(state: Any, history: Any) -> bytes:
@@ -116,7 +116,7 @@ def read_keras(folder: pathlib.Path) -> bytes:
 
 TRAINED_KINDS = (
     FileKind("checkpoints", write_checkpoints, read_checkpoints, hashed=True, also=earlier_checkpoints, slow=True),
-    FileKind("kept networks", write_kept, read_weights, hashed=False, slow=True),
+    FileKind("kept networks", write_kept, read_weights, hashed=True, slow=True),
     FileKind("shipped networks", write_shipped, read_weights, hashed=False, slow=True),
     FileKind("Keras' weights", write_keras, read_keras, hashed=False, slow=True),
 )

@@ -4,8 +4,11 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable
 
+from tests.faults.built_kinds import BUILT_KINDS
 from tests.faults.damaged import try_damaged
 from tests.faults.kinds import PLAIN_KINDS
+from tests.faults.processes import KILLED, RACES
+from tests.faults.served import SERVED
 from tests.faults.trained_kinds import TRAINED_KINDS
 from tests.faults.trials import Tally
 
@@ -28,8 +31,10 @@ class Trying:
 KINDS: dict[str, Trying] = {
     **{
         f"damaged: {kind.name}": Trying(functools.partial(try_damaged, kind), fast=not kind.slow)
-        for kind in (*PLAIN_KINDS, *TRAINED_KINDS)
+        for kind in (*PLAIN_KINDS, *TRAINED_KINDS, *BUILT_KINDS)
     },
+    **{name: Trying(run) for name, run in SERVED.items()},
+    **{name: Trying(run, costly=True) for name, run in {**KILLED, **RACES}.items()},
 }
 
 

@@ -64,10 +64,22 @@ def test_there_are_three_levels_of_each_twenty_way_task_besides():
         assert {len(pool.raters) for pool in COMPACT if pool.dataset == f"{task}_noisy"} == {count}
 
 
+# Last layers on the features of the networks that weights are published of; their modules say why.
+FEWER_FAMILIES = {
+    **dict.fromkeys((f"cats_vs_dogs/{level}_compact" for level in ("low", "section31_50000", "section31_100000")), 3),
+    "cifar100/high_compact": 3,
+    **{
+        f"cifar100_{task}/{level}_compact": 3
+        for task in ("easy", "medium")
+        for level in ("low", "medium", "high", "section33")
+    },
+}
+
+
 @pytest.mark.parametrize("pool", COMPACT, ids=lambda pool: pool.name)
 def test_its_raters_are_of_five_families_and_of_seeds_of_their_own(pool):
     families = {rater.architecture for rater in pool.raters}
-    assert len(families) >= 5
+    assert len(families) >= FEWER_FAMILIES.get(pool.name, 5)
     assert all(family.startswith(("compact_", "efficientnet_lite")) for family in families)
     assert len({rater.seed for rater in pool.raters}) == len(pool.raters)
 

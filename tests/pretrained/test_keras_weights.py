@@ -12,6 +12,8 @@ import pytest
 from flax import nnx
 
 from rater_training import architectures
+from rater_training.config import KerasWeights, RaterConfig
+from rater_training.engine import raters
 from rater_training.pretrained.keras_weights import (
     PretrainedWeightsError,
     input_statistics,
@@ -191,6 +193,18 @@ def test_input_statistics_are_keras_preprocessing():
         order = slice(None, None, -1) if name in BLUE_FIRST else slice(None)
         got = (images - mean.reshape(1, 1, 1, 3)) / std.reshape(1, 1, 1, 3)
         np.testing.assert_allclose(got, preprocess(images.copy())[..., order], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_rater_starts_from_a_file_of_keras(tmp_path):
+    """All but the last layer, and images normalized as Keras does."""
+    path = save(randomised("mobilenet_v1", input_shape=(32, 32, 3)), tmp_path, ".weights.h5")
+    images, labels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8), np.arange(8) % 2
+    rater = RaterConfig("a", "mobilenet_v1", 1, 4, 1e-9, pretrained=KerasWeights.of(path))
+    trained = raters.train(rater, images, labels, num_classes=2)
+    np.testing.assert_array_equal(trained.normalization.mean, np.full(3, 127.5, np.float32))
+    module = nnx.merge(trained.graphdef, trained.params, trained.statistics)
+    np.testing.assert_allclose(module.body.modules[0].kernel[...], read_keras_weights(path)["conv1"][0], atol=1e-5)
 
 
 def test_a_file_of_another_network_changes_nothing(mobilenet_file):

@@ -111,9 +111,11 @@ def test_damaged_and_other_files_are_refused(write, tmp_path):
     for offset, shape, strides in ((-1, (3,), (1,)), (5, (3,), (-1,)), (0, (-2, 3), (3, 1)), (0, (0,), (1,))):
         with pytest.raises(PretrainedWeightsError, match=r"a tensor of shape .*, strides .* and offset"):
             read_torch_weights(write({"a": ("FloatStorage", numbers, offset, shape, strides)}))
+    with pytest.raises(PretrainedWeightsError, match=r"has more numbers than its storage, 6"):
+        read_torch_weights(write({"a": ("FloatStorage", numbers, 0, (2**31,), (0,))}))  # would be 8 GB
     boundless = tmp_path / "boundless.pth"
     boundless.write_bytes(whole[: -len(numbers.tobytes()) - 8] + struct.pack("<Q", 2**63 - 1))
-    with pytest.raises(PretrainedWeightsError, match=r"boundless\.pth is no weights file"):
+    with pytest.raises(PretrainedWeightsError, match=r"boundless\.pth .* more than are left of the file"):
         read_torch_weights(boundless)
     with pytest.raises(PretrainedWeightsError, match=r"torch\.DoubleStorage is no part of a dictionary of tensors"):
         read_torch_weights(write({"a": ("DoubleStorage", numbers.astype(float), 0, (6,), (1,))}))

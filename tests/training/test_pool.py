@@ -1,14 +1,19 @@
 """A pool: stored a rater at a time, resumed, complete without a rater that failed, and never mixed up."""
 
+import concurrent.futures
 import dataclasses
+import json
+import threading
+import time
 
 import jax
 import numpy as np
 import pytest
 
+from noisy_label_datasets import lease
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels.predictions import PredictionsError, read_predictions
-from rater_training.config import Augmentation, ConfigError
+from rater_training.config import Augmentation, ConfigError, KerasWeights
 from rater_training.engine import raters
 from rater_training.engine.checkpoints import CheckpointError, Checkpoints
 from rater_training.engine.devices import Devices
@@ -18,6 +23,7 @@ from rater_training.training import pool
 from rater_training.training.features import performance
 from rater_training.training.one_rater import softmax
 from rater_training.training.pool_folder import PoolError
+from rater_training.training.saved import config_of
 from tests.training.tiny import Recorder, pool_of, rater, tiny_dataset
 
 
@@ -82,11 +88,55 @@ def test_an_interrupted_pool_goes_on_with_the_next_rater(dataset, tmp_path):
 
 def test_raters_trained_beside_one_another_say_what_they_say_alone(dataset, tmp_path):
     tiny = pool_of(*(rater(name, seed=seed) for seed, name in enumerate("abcd")))
-    pool.train_pool(dataset, tiny, tmp_path / "together", Recorder(), at_once=3)
+    pool.train_pool(dataset, tiny, tmp_path / "together", Recorder(), num_parallel=3)
     pool.train_pool(dataset, tiny, tmp_path / "alone", Recorder())
     together, alone = read_predictions(tmp_path / "together"), read_predictions(tmp_path / "alone")
     assert [features["id"] for features in together.raters] == list("abcd")
     assert all(np.array_equal(together.codes[split], alone.codes[split]) for split in LABELLED_SPLITS)
+
+
+class Blocked(Recorder):
+    """Stops in its first call of `progressed` until it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def progressed(self, rater, step, loss):
+        super().progressed(rater, step, loss)
+        self.reached.set()
+        assert self.go_on.wait(600)
+
+
+def test_of_two_runs_on_one_folder_the_second_waits_for_the_rater_that_the_first_is_training(
+    dataset, tmp_path, monkeypatch, caplog
+):
+    """Two runs used to delete each other's checkpoints."""
+    monkeypatch.setattr(
+        pool, "Checkpoints", lambda folder, fingerprint: Checkpoints(folder, fingerprint, every_seconds=0)
+    )
+    monkeypatch.setattr(lease, "_QUIET_SECONDS", 0.1)
+    two = pool_of(rater("a", seed=1), rater("b", seed=2))
+    first, second = Blocked(), Recorder()
+    with concurrent.futures.ThreadPoolExecutor(2) as runs:
+        of_first = runs.submit(pool.train_pool, dataset, two, tmp_path / "out", first)
+        assert first.reached.wait(600)
+        of_second = runs.submit(pool.train_pool, dataset, two, tmp_path / "out", second)
+        deadline = time.monotonic() + 600
+        while "waiting for process" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not second.first_steps
+        first.go_on.set()
+        assert of_first.result(600)
+        assert of_second.result(600)
+    assert "out/checkpoints/a.lease" in caplog.text
+    assert sorted(first.trained + second.trained) == ["a", "b"]  # each once
+    assert not (tmp_path / "out" / "checkpoints").exists()
+    pool.train_pool(dataset, two, tmp_path / "alone", Recorder())
+    together, alone = read_predictions(tmp_path / "out"), read_predictions(tmp_path / "alone")
+    for split in LABELLED_SPLITS:
+        assert np.array_equal(together.noisy_labels[split], alone.noisy_labels[split])
 
 
 def test_raters_can_be_trained_in_several_runs(dataset, tmp_path):
@@ -151,8 +201,8 @@ def test_clean_labels_that_lack_a_class_are_refused_with_its_number(dataset, tmp
 
 def test_what_several_devices_share_is_trained_one_at_a_time(dataset, tmp_path):
     two = Devices(jax.sharding.AbstractMesh((1, 2), ("members", "data")))
-    with pytest.raises(PoolError, match="at_once is 3; on 2 devices, which share every batch, it has to be 1"):
-        pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", Recorder(), at_once=3, devices=two)
+    with pytest.raises(PoolError, match="num_parallel is 3; on 2 devices, which share every batch, it has to be 1"):
+        pool.train_pool(dataset, pool_of(rater("a")), tmp_path / "out", Recorder(), num_parallel=3, devices=two)
 
 
 def test_a_pool_for_another_dataset_is_refused(dataset, tmp_path):
@@ -184,6 +234,55 @@ def test_the_fingerprint_tells_every_field_and_the_data_apart():
     prints = [config.fingerprint("data") for config in (base, *others)] + [base.fingerprint("other data")]
     assert len(set(prints)) == len(prints)
     assert base.fingerprint("data") == rater("a").fingerprint("data")
+
+
+def test_the_fingerprint_of_stored_raters_stays_what_it_is():
+    """Taken before fields were last renamed around it; with another one no stored or shipped rater would be found."""
+    every_field = rater(
+        "a",
+        architecture="mlp",
+        width=0.5,
+        optimizer="adamw",
+        momentum=0.8,
+        weight_decay=0.01,
+        warmup_fraction=0.1,
+        label_smoothing=0.2,
+        label_with_flip=True,
+        dtype="bfloat16",
+        seed=3,
+    )
+    hashed = "71e26888ca9755b111351b55b13ef45827a20eeeccc8d16cae332f68d175cc93"
+    assert every_field.fingerprint("data") == hashed
+    pretrained = dataclasses.replace(every_field, width=1.0, pretrained=True)
+    assert pretrained.fingerprint("data") == "019b58ded957c982a0c78e83828ad2fd6493a9088f971f1c428f8e58c648a26a"
+
+
+def test_of_a_file_of_weights_the_content_is_in_the_fingerprint_and_not_the_path(tmp_path):
+    for name, content in (("one.h5", b"weights"), ("moved.h5", b"weights"), ("other.h5", b"others")):
+        (tmp_path / name).write_bytes(content)
+    one, moved, other = (
+        rater("a", pretrained=KerasWeights.of(tmp_path / name)).fingerprint("data")
+        for name in ("one.h5", "moved.h5", "other.h5")
+    )
+    assert one == moved != other
+    config = rater("a", pretrained=KerasWeights.of(tmp_path / "one.h5"))
+    assert config_of(json.loads(json.dumps(dataclasses.asdict(config)))) == config  # as saved weights have it
+    with pytest.raises(ConfigError, match="sha256 is '1'; it has to be 64 hexadecimal digits"):
+        KerasWeights("one.h5", "1")
+
+
+def test_without_the_file_of_weights_or_with_another_one_no_rater_is_trained(dataset, tmp_path):
+    path = tmp_path / "weights.h5"
+    path.write_bytes(b"weights")
+    wanted = pool_of(rater("a"), rater("b", architecture="mobilenet_v1", pretrained=KerasWeights.of(path)))
+    path.write_bytes(b"others")
+    recorder = Recorder()
+    with pytest.raises(PretrainedError, match=r"weights\.h5 has the SHA-256 \w+; rater b is to start from \w+"):
+        pool.train_pool(dataset, wanted, tmp_path / "out", recorder)
+    path.unlink()
+    with pytest.raises(PretrainedError, match=r"rater b starts from .*weights\.h5, which is not there"):
+        pool.train_pool(dataset, wanted, tmp_path / "out", recorder)
+    assert not recorder.trained
 
 
 def test_a_rater_that_labels_with_flip_gives_the_mean_over_the_mirror_images(dataset, tmp_path):
