@@ -8,6 +8,6 @@ from setuptools import find_packages, setup
 
 setup(
     package_dir={"noisy_label_datasets.builders": "builders"},
-    packages=find_packages(include=["noisy_label_datasets*", "rater_training*"])
+    packages=find_packages(include=["noisy_label_datasets*", "rater_training*", "noisy_label_learning*"])
     + [f"noisy_label_datasets.builders.{name}" for name in find_packages("builders")],
 )

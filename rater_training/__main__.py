@@ -1,6 +1,6 @@
 """Trains rater pools from arrays, labels with trained ones: `python -m rater_training train`, `label`, `list`.
 
-`noisy-labels train` prepares the arrays, starts this and says where the result is. Neither TensorFlow nor TFDS is
+`noisy-labels train` prepares the arrays, starts this and prints where the result is. Neither TensorFlow nor TFDS is
 needed here. docs/training.md: several devices, several processes, images that do not fit on a device. With --beam the
 work is spread over the workers of an Apache Beam runner; what follows `--` are Beam's options.
 """
@@ -33,7 +33,7 @@ _INTERRUPTED = 130
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    if os.getcwd() not in sys.path:  # a pool of one's own; last, so that no file here hides what is installed
+    if os.getcwd() not in sys.path:  # for the user's own pools; last, so that no file here hides what is installed
         sys.path.append(os.getcwd())
     pool = pools.get_pool(arguments.pool)
     leads = True
@@ -43,27 +43,27 @@ def _train(arguments: argparse.Namespace) -> int:
         devices = _devices(arguments)  # before anything else that has JAX look for devices
         from rater_training.training.pool import train_pool
 
-        leads = devices.leads
+        leads = devices.is_primary
         dataset = CleanDataset.load(arguments.arrays)
-        if arguments.begun and devices.leads:
+        if arguments.begun and devices.is_primary:
             from rater_training.training.shipping import take_begun
 
-            take_begun(arguments.begun, dataset, pool, arguments.out, keep_weights=arguments.keep_weights)
-        if devices.leads:
+            take_begun(arguments.begun, dataset, pool, arguments.out, save_weights=arguments.save_weights)
+        if devices.is_primary:
             shared = f", each batch shared by {devices.count} devices" if devices.count > 1 else ""
             print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}{shared}", flush=True)
         finished = train_pool(
             dataset,
             pool,
             arguments.out,
-            ProgressLines(pool) if devices.leads else Silent(),
+            ProgressLines(pool) if devices.is_primary else Silent(),
             only=tuple(arguments.only),
             note=arguments.note,
             num_parallel=arguments.num_parallel or (_num_parallel() if devices.count == 1 else 1),
-            together=arguments.together or _together(),
+            num_vmapped=arguments.num_vmapped or _num_vmapped(),
             devices=devices,
             streamed={None: None, "streamed": True, "resident": False}[arguments.images],
-            keep_weights=arguments.keep_weights,
+            save_weights=arguments.save_weights,
         )
     if not leads:
         return 0
@@ -83,10 +83,10 @@ def _train_on_workers(arguments: argparse.Namespace, pool: PoolConfig) -> bool:
         pool,
         os.path.abspath(arguments.out),
         note=arguments.note,
-        keep_weights=arguments.keep_weights,
+        save_weights=arguments.save_weights,
     )
     print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}", flush=True)
-    return beam_pool.train_pool(work, only=tuple(arguments.only), options=arguments.for_beam)
+    return beam_pool.train_pool_on_workers(work, only=tuple(arguments.only), options=arguments.for_beam)
 
 
 def _devices(arguments: argparse.Namespace) -> Devices:
@@ -108,11 +108,11 @@ def _devices(arguments: argparse.Namespace) -> Devices:
     return Devices.of(there[:count])
 
 
-def _together() -> int | None:
+def _num_vmapped() -> int | None:
     """Returns how many raters of one architecture to train in one loop.
 
     Convolutions of stacked networks become grouped ones, which XLA is expected to be slow at on a CPU; an accelerator
-    that one small network does not fill gets more to do at a time. `benchmarks/together.py` measures it.
+    that one small network does not fill gets more to do at a time. `benchmarks/vmapped.py` measures it.
     """
     import jax
 
@@ -137,7 +137,7 @@ def _label(arguments: argparse.Namespace) -> int:
         from rater_training.workers import beam_labelling
 
         folders = (os.path.abspath(folder) for folder in (arguments.weights, arguments.arrays, arguments.out))
-        beam_labelling.label_dataset(*folders, options=arguments.for_beam)
+        beam_labelling.label_dataset_on_workers(*folders, options=arguments.for_beam)
     else:
         dataset = CleanDataset.load(arguments.arrays)
         number = sum(len(dataset.splits[split]) for split in LABELLED_SPLITS)
@@ -193,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a pool and write its rater-prediction artifact")
     train.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays (CleanDataset.save)")
     train.add_argument("--pool", required=True, metavar="NAME", help="'digits/medium'; `list` shows all")
-    train.add_argument("--out", required=True, metavar="FOLDER", help="artifact, new or begun: a begun one goes on")
+    train.add_argument("--out", required=True, metavar="FOLDER", help="artifact; a begun one is resumed")
     train.add_argument(
         "--begun",
         metavar="FOLDER",
@@ -211,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     of_several = ("--distributed", "--coordinator", "--processes", "--process-id")
     not_with_beam = ("--begun", *training_options.NOT_WITH_BEAM, *of_several)
     train.set_defaults(run=_train, not_with_beam=not_with_beam)
-    label = commands.add_parser("label", help="label with raters that `train --keep-weights` kept, or that are shipped")
+    label = commands.add_parser("label", help="label with saved raters, or with those that are shipped")
     label.add_argument("--weights", required=True, metavar="FOLDER", help="the raters")
     what = label.add_mutually_exclusive_group(required=True)
     what.add_argument("--arrays", metavar="FOLDER", help="clean arrays of the dataset that the raters are for")
@@ -224,15 +224,17 @@ def _parser() -> argparse.ArgumentParser:
         "--beam", action="store_true", help=training_options.beam_help("500 images are an element; with --arrays")
     )
     label.set_defaults(run=_label, not_with_beam=("--images", "--ids"))
-    ship = commands.add_parser("ship", help="make raters that were kept small enough to come with a dataset")
-    ship.add_argument("--weights", required=True, metavar="FOLDER", help="what `train --keep-weights` kept")
+    ship = commands.add_parser("ship", help="convert saved raters to the small form that is shipped with a dataset")
+    ship.add_argument("--weights", required=True, metavar="FOLDER", help="folder that `train --save-weights` wrote")
     ship.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays that the raters were trained on")
     ship.add_argument("--pool", required=True, metavar="NAME", help="of which pool they are")
     ship.add_argument(
         "--into", required=True, metavar="FOLDER", help="builders/DATASET/rater_weights/CONFIG, new or begun"
     )
     ship.add_argument(
-        "--record", action="store_true", help="store what they say of these arrays too: where labels are not shipped"
+        "--record",
+        action="store_true",
+        help="store their predictions too: where labels are not shipped",
     )
     ship.set_defaults(run=_ship)
     listing = commands.add_parser("list", help="the pools")
@@ -245,7 +247,7 @@ def _parser() -> argparse.ArgumentParser:
 def _advice(error: str) -> str | None:
     """Returns what to do about an error of the JAX runtime that a user can do something about."""
     if "RESOURCE_EXHAUSTED" in error:
-        return "the device's memory is full; less of it is taken with a smaller --together, or --images streamed"
+        return "the device's memory is full; less of it is taken with a smaller --num-vmapped, or --images streamed"
     if "Gloo" in error or "coordination" in error.lower():
         return "another process has ended, and says why; the same commands go on from the last checkpoint"
     return None
@@ -269,9 +271,9 @@ def _main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; finished raters are stored, the same command goes on with the next", file=sys.stderr)
         sys.stderr.flush()
-        os._exit(_INTERRUPTED)  # raters in training are not waited for: what is on disk is whole
+        os._exit(_INTERRUPTED)  # raters in training are not waited for: what is on disk is complete
     except Exception as error:
-        # JAX reports what befell a device or another process as a RuntimeError.
+        # JAX reports faults of a device or of another process as a RuntimeError.
         if isinstance(error, RuntimeError) and (advice := _advice(str(error))) is not None:
             print(f"error: {advice} ({str(error).splitlines()[0]})", file=sys.stderr)
             return 2

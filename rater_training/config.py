@@ -38,7 +38,7 @@ class Augmentation:
 
     Attributes:
       crop_padding: pixels of zeros added on each side before a crop of the original size is taken; 0: no crop.
-      flip: whether an image is mirrored left to right with probability one half.
+      flip: whether an image is flipped left to right with probability one half.
     """
 
     crop_padding: int = 4
@@ -89,14 +89,14 @@ class RaterConfig:
     """One rater: a network and how it is trained.
 
     The paper gives architecture, batch size, initial learning rate, steps and "standard cosine learning rate decay";
-    it names no optimiser. Stochastic gradient descent with Nesterov momentum 0.9 stands for it here, without weight
+    it names no optimizer. Stochastic gradient descent with Nesterov momentum 0.9 stands for it here, without weight
     decay, warm-up or label smoothing unless a pool says so.
 
     Attributes:
       id: unique in its pool; names the rater's file, so lower-case letters, digits, `_`, `-` and `.` only.
       architecture: a key of `rater_training.architectures.ARCHITECTURES`.
-      steps: optimiser steps.
-      batch_size: images a step, drawn without replacement within an epoch.
+      steps: optimizer steps.
+      batch_size: images per step, drawn without replacement within an epoch.
       learning_rate: the highest rate, reached at the end of the warm-up, from which the cosine falls to zero.
       width: multiplier of the number of channels of every layer.
       pretrained: whether all but the last layer starts from weights that were trained on ImageNet
@@ -107,11 +107,11 @@ class RaterConfig:
       features_share: share of the features, drawn by the seed, that the last layer of a frozen network sees, in (0, 1].
       optimizer: 'nesterov', or 'adamw' (`rater_training.engine.optimizers`).
       momentum: of Nesterov's method, or the first beta of AdamW, in [0, 1).
-      weight_decay: of kernels (not of biases and normalisation): L2, added to the gradient, or AdamW's.
+      weight_decay: of kernels (not of biases and normalization): L2, added to the gradient, or AdamW's.
       warmup_fraction: share of the steps in which the rate rises linearly from zero, in [0, 1).
       label_smoothing: share of the target spread evenly over all classes, in [0, 1).
       augmentation: random crop and flip.
-      label_with_flip: whether a label comes from the mean of the logits of an image and of its mirror image (test-time
+      label_with_flip: whether a label comes from the mean of the logits of an image and of its flipped copy (test-time
         augmentation; Krizhevsky et al. 2012, Section 4.1, average probabilities) or from the image alone.
       dtype: of the computation; parameters are float32 always.
       seed: of initialisation, data order and augmentation.

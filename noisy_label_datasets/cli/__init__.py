@@ -21,7 +21,21 @@ from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import guarded_output, printable
 from noisy_label_datasets.version import __version__
 
-COMMANDS = ("list", "make", "train", "label", "build", "card", "verify", "evaluate", "export", "labels")
+COMMANDS = (
+    "list",
+    "make",
+    "train",
+    "label",
+    "build",
+    "card",
+    "verify",
+    "evaluate",
+    "export",
+    "labels",
+    "learn",
+    "benchmark",
+    "clean",
+)
 
 DESCRIPTION = """\
 Image-classification datasets whose noisy labels come from simulated raters: neural networks that were trained on the
@@ -29,6 +43,7 @@ clean half of a dataset and labelled the other half.
 
   noisy-labels list                        what there is
   noisy-labels make digits_noisy/medium    train raters, build the dataset, show its noise card
+  noisy-labels learn digits_noisy/high --algorithm co_teaching     train on the noisy labels
 """
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -92,7 +107,7 @@ def _main(argv: Sequence[str]) -> int:
         return _complain(f"error: {error}", EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         return _complain(
-            "interrupted. Every rater that was finished is kept: the same command resumes where this one stopped.",
+            "interrupted. Whatever was finished is kept: the same command resumes where this one stopped.",
             EXIT_INTERRUPTED,
         )
     except BrokenPipeError:  # `noisy-labels list | head`: the reader has what it wanted
@@ -103,10 +118,10 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _divided(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Returns the command's own arguments, and Beam's: what follows `--` after `train` and `label`."""
+    """Returns the command's own arguments, and Beam's: what follows `--` after `train`, `label` and `benchmark`."""
     own, for_beam = training_options.divided(argv)
     # Elsewhere `--` means what it does to argparse.
-    return (own, for_beam) if {"train", "label"} & set(own) else (argv, [])
+    return (own, for_beam) if {"train", "label", "benchmark"} & set(own) else (argv, [])
 
 
 def _silence_libraries() -> None:

@@ -1,9 +1,10 @@
 """List datasets and their configs: where labels are from, what is built; and the rater pools.
 
-Labels are "trained" (by `noisy-labels train`, on this machine), "shipped" with the package, "at hand" (a copy of those
-that the paper's authors published), or missing; those of the other configs are derived from them. The base dataset is
-where the images are from; one that is not prepared is downloaded by TFDS when it is needed. A dataset that is built but
-outdated was built from other labels than those that the line names; `build` builds it anew.
+Labels are "trained" (by `noisy-labels train`, on this machine), "labelled" on it by shipped raters, "shipped" with the
+package, "at hand" (a copy of those that the paper's authors published), or missing; those of the other configs are
+derived from them. The base dataset is where the images are from; one that is not prepared is downloaded by TFDS when it
+is needed. A dataset that is built but outdated was built from other labels than those that the line names; `build`
+builds it anew.
 """
 
 import argparse

@@ -39,7 +39,7 @@ def list_pools(*, cost: bool = False) -> list[Mapping[str, Any]]:
         _command("list", "--json", *(["--cost"] if cost else [])),
         stdout=subprocess.PIPE,
         text=True,
-        env=_environment(),
+        env=environment(),
         check=False,
     )
     if process.returncode:
@@ -85,18 +85,18 @@ def label_with_pool(
 def _run(command: Sequence[str], what: str, kept: str) -> None:
     """Runs a process to its end; what, kept: what it does, and what is left if it fails."""
     sys.stdout.flush()
-    process = subprocess.Popen(command, env=_environment())
+    process = subprocess.Popen(command, env=environment())
     try:
         exit_code = process.wait()
     finally:
-        _stop(process)
+        stop(process)
     if exit_code in (130, -2):
         raise KeyboardInterrupt
     if exit_code:
         raise TrainingError(f"{what} failed with exit code {exit_code} (see above); {kept}")
 
 
-def _stop(process: subprocess.Popen) -> None:
+def stop(process: subprocess.Popen) -> None:
     """Ends the process if it still runs; what interrupts a terminal interrupts it too, so it is waited for first."""
     try:
         process.wait(timeout=3)
@@ -118,7 +118,7 @@ def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "rater_training", *arguments]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Returns an environment in which `python -m` runs no file of the working directory in place of a module.
 
     It passes it on to the processes that it starts itself.

@@ -202,7 +202,7 @@ class RaterFile:
 
 def _check_labels(labels: np.ndarray, num_classes: int, what: str) -> None:
     if labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < num_classes):
-        reach = f", {labels.min()}..{labels.max()}" if labels.size else ""
+        reach = f", {labels.min()}..{labels.max()}" if labels.size and labels.dtype.kind in "iu" else ""
         raise PredictionsError(f"{what} are whole numbers in 0..{num_classes - 1}, given {labels.dtype}{reach}")
 
 

@@ -31,7 +31,7 @@ _BATCH_NORM_MOMENTUM = 0.8  # a few hundred steps in all: slower statistics woul
 
 
 def _kernel(shape: tuple[int, ...], fan_in: int, rngs: nnx.Rngs) -> nnx.Param:
-    # A sixth of He's variance: batch normalisation undoes the scale, and small kernels turn faster at a given rate.
+    # A sixth of He's variance: batch normalization undoes the scale, and small kernels turn faster at a given rate.
     return nnx.Param(jax.random.normal(rngs.params(), shape) * math.sqrt(1 / (3 * fan_in)))
 
 
@@ -44,7 +44,7 @@ class Whitening(nnx.Module):
         self.kernel = nnx.BatchStat(jnp.zeros((_WHITENING_SIZE, _WHITENING_SIZE, in_channels, 2 * patch)))
 
     def fit(self, images: np.ndarray) -> None:
-        """Sets the kernel from images [n, h, w, c] float32, normalised as in training."""
+        """Sets the kernel from images [n, h, w, c] float32, normalized as in training."""
         size, channels = _WHITENING_SIZE, images.shape[-1]
         windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
         patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size * size * channels).astype(np.float64)
@@ -88,7 +88,7 @@ class SeparableConv(nnx.Module):
 
 
 class NormActivation(nnx.Module):
-    """Batch normalisation and GELU."""
+    """Batch normalization and GELU."""
 
     def __init__(self, channels: int, *, dtype: DTypeLike, rngs: nnx.Rngs):
         self.norm = nnx.BatchNorm(channels, momentum=_BATCH_NORM_MOMENTUM, dtype=dtype, rngs=rngs)
@@ -98,7 +98,7 @@ class NormActivation(nnx.Module):
 
 
 class Unit(nnx.Module):
-    """A convolution of the family's kind, batch normalisation, GELU."""
+    """A convolution of the family's kind, batch normalization, GELU."""
 
     def __init__(
         self, c_in: int, c_out: int, size: int = 3, *, kind: type = CompactConv, dtype: DTypeLike, rngs: nnx.Rngs

@@ -1,6 +1,6 @@
 """Inception-v1, -v2, -v3, -v4 and Inception-ResNet-v2.
 
-*   v1: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, Table 1. With batch normalisation, and with 3x3
+*   v1: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, Table 1. With batch normalization, and with 3x3
     where the table has "5x5", as TF-Slim and torchvision have it (6.6 million parameters; 7.0 with 5x5).
 *   v2: Ioffe & Szegedy, "Batch Normalization", 2015, Figure 5. Its rows (4c) and (4d) print a pooling projection of
     128 beside a sum of 576, which needs 96: the sums are followed, as in TF-Slim.

@@ -6,7 +6,7 @@
     y = module(x, train)
 
 Parameters are float32 and are cast to the dtype of the computation where they are used. Every module takes `train`,
-which says whether batch normalisation uses the batch's own statistics (and updates the running ones).
+which says whether batch normalization uses the batch's own statistics (and updates the running ones).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jax.typing import DTypeLike
 from rater_training.architectures import convolution, specs
 from rater_training.architectures.depthwise import depthwise_conv
 
-# The share of the old value in the running statistics of batch normalisation. The published values (0.99 to 0.9997)
+# The share of the old value in the running statistics of batch normalization. The published values (0.99 to 0.9997)
 # suit runs of some hundred thousand steps; a rater may have a few hundred, which must be enough to forget the start.
 BATCH_NORM_MOMENTUM = 0.9
 
@@ -132,7 +132,7 @@ class DenseModule(nnx.Module):
 
 @build_layer.register(specs.Norm)
 class NormModule(nnx.Module):
-    """Batch normalisation (Ioffe & Szegedy, 2015), its statistics in float32."""
+    """Batch normalization (Ioffe & Szegedy, 2015), its statistics in float32."""
 
     def __init__(self, layer: specs.Norm, shape: specs.Shape, kernels: Kernels):
         self.epsilon, self.dtype = layer.epsilon, kernels.dtype

@@ -77,7 +77,7 @@ def fit(network: Network, image_shape: specs.Shape, *, width: float = 1.0, form:
 
 
 def multiply_adds(network: Network, image_shape: specs.Shape, num_classes: int) -> int:
-    """Returns the multiply-adds of one image's forward pass; normalisation, activations and pooling are not counted."""
+    """Returns the multiply-adds of one image's forward pass; normalization, activations and pooling are not counted."""
     shape, total = specs.trace(network.layers, image_shape)
     features = shape[0] * shape[1] * shape[2] if network.hidden else shape[2]
     for units in (*network.hidden, num_classes):

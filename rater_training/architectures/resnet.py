@@ -1,7 +1,7 @@
 """ResNet-50, -101 and -152 (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, Table 1).
 
 As Keras has them: the stride of a stage is in its first 1x1 convolution, and convolutions have a bias beside batch
-normalisation.
+normalization.
 """
 
 import functools

@@ -74,7 +74,7 @@ class Depthwise(Layer):
 
 @dataclasses.dataclass(frozen=True)
 class Norm(Layer):
-    """Batch normalisation."""
+    """Batch normalization."""
 
     epsilon: float = 1e-3
     scale: bool = True
@@ -190,7 +190,7 @@ def conv(
     activation: Relu | None = RELU,
     bias: bool = False,
 ) -> Layers:
-    """Returns a convolution, its normalisation and its activation."""
+    """Returns a convolution, its normalization and its activation."""
     kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
     following = tuple(layer for layer in (norm, activation) if layer is not None)
     return (Conv(features, kernel, stride, padding, bias), *following)

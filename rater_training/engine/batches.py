@@ -1,4 +1,4 @@
-"""What a step sees: which images, how cropped, which flipped. All of it follows from the run's key and the step.
+"""The batch of a step: which images, how cropped, which flipped. All of it depends on the run's key and the step.
 
 chosen = order_of(key, epoch, n)[start : start + batch_size]
 pixels = draw(images, chosen, augmentation_key(key, step), augmentation)
@@ -16,7 +16,7 @@ from rater_training.config import Augmentation
 
 
 class Batch(NamedTuple):
-    """What a step is given of the training examples.
+    """The training examples of one step.
 
     Attributes:
       images: [b, h, w, c] float32, cropped, flipped and normalized; None where there are no images.
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
 
 
 def padded(images: np.ndarray, padding: int) -> np.ndarray:
-    """Returns images with `padding` zeros on each side, [n, h + 2 p, w + 2 p, c]: what a device keeps."""
+    """Returns images with `padding` zeros on each side, [n, h + 2 p, w + 2 p, c], as they are resident."""
     return np.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
 
@@ -47,7 +47,7 @@ def order_of(key: jax.Array, epoch: jax.Array, n: int) -> jax.Array:
 
 
 def augmentation_key(key: jax.Array, step: jax.Array) -> jax.Array:
-    """Returns the key of a step's random crops and flips."""
+    """Returns the key of the random crops and flips of a step."""
     _, of_all_steps = jax.random.split(key)
     return jax.random.fold_in(of_all_steps, step)
 
@@ -77,7 +77,7 @@ def draw(images: jax.Array, chosen: jax.Array, key: jax.Array, augmentation: Aug
 def draw_each(images: jax.Array, key: jax.Array, augmentation: Augmentation) -> jax.Array:
     """Returns what `draw` returns of images that are a batch already, each pixel from its own image.
 
-    Images that are spread over devices stay where they are: a gather by index would bring them all together.
+    Images that are sharded over devices stay where they are: a gather by index would copy all of them.
     """
     rows, columns = _windows(images, len(images), key, augmentation)
     return jax.vmap(lambda image, r, c: image[r[:, None], c[None, :]])(images, rows, columns)

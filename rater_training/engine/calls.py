@@ -48,11 +48,11 @@ class Calls:
         runner: Callable[[int], Callable],
         on_progress: Callable[[Run, int, float], None],
     ) -> Iterator[tuple[Run, Result | Diverged]]:
-        """Trains some of the runs and yields what comes of each, as soon as it is known.
+        """Trains some of the runs and yields the result of each as soon as it is known.
 
         Args:
           rows: which runs; the others keep their places.
-          start: the step from which they go on; None: that of the last checkpoint.
+          start: the step from which they resume; None: that of the last checkpoint.
           runner: first step -> what runs steps: state, active, count -> the new state and the mean losses.
           on_progress: run, step, loss.
         """
@@ -64,7 +64,7 @@ class Calls:
         steps_per_call = FIRST_STEPS
         while training:
             called = time.monotonic()
-            count = int(devices.agreed(min(steps_per_call, self._next_stop(step, training) - step)))
+            count = int(devices.broadcast(min(steps_per_call, self._next_stop(step, training) - step)))
             active = devices.by_members(np.isin(np.arange(len(self._runs)), list(training))) if self._vmapped else None
             loop_state, losses = run_steps(loop_state, active, count)
             step += count
@@ -87,7 +87,7 @@ class Calls:
                     history, curve = tuple(histories[row]), tuple(curves[row])
                     yield run, Result(state, history, curve, time.monotonic() - started)
             due = any(run.checkpoints is not None and run.checkpoints.due() for run in training.values())
-            if devices.agreed(due):
+            if devices.broadcast(due):
                 self._save(loop_state, step, training, histories, curves)
             steps_per_call = adapted(count, seconds)
 
@@ -98,7 +98,7 @@ class Calls:
         states, histories, curves = [], [], []
         for row, run in enumerate(self._runs):
             state, history, curve = starting_state(run), [], []
-            if row in training and run.checkpoints is not None and start != 0 and self._devices.leads:
+            if row in training and run.checkpoints is not None and start != 0 and self._devices.is_primary:
                 saved = run.checkpoints.restore(state, step=start)
                 assert saved is not None or start is None, f"{run.name} has no checkpoint of step {start}"
                 if saved is not None:
@@ -107,8 +107,8 @@ class Calls:
             histories.append(history)
             curves.append(curve)
         row = min(training)
-        step = self._devices.agreed(states[row].step)
-        state = self._devices.agreed(stacked([state.state for state in states], vmapped=self._vmapped))
+        step = self._devices.broadcast(states[row].step)
+        state = self._devices.broadcast(stacked([state.state for state in states], vmapped=self._vmapped))
         return LoopState(self._devices.replicated(step), self._own(state)), histories, curves
 
     def _next_stop(self, step: int, training: dict[int, Run]) -> int:
@@ -145,7 +145,7 @@ class Calls:
         """Writes a checkpoint of each run in training, by process 0."""
         whole = self._devices.host(loop_state)
         for row, run in training.items():
-            if self._devices.leads and run.checkpoints is not None:
+            if self._devices.is_primary and run.checkpoints is not None:
                 state = LoopState(whole.step, self._row(whole.state, row))
                 run.checkpoints.save(state, step=step, history=histories[row], curve=curves[row])
 
@@ -158,7 +158,7 @@ class Calls:
         return jax.tree.map(lambda leaf: leaf[row], tree) if self._vmapped else tree
 
     def _result_state(self, state: Any, row: int) -> Any:
-        """Returns one run's state, in memory of its own where the loop goes on with the others."""
+        """Returns one run's state, in memory of its own where the loop continues with the others."""
         if not self._vmapped:
             return state
         return self._result_devices.replicated(jax.tree.map(np.array, self._row(self._devices.host(state), row)))

@@ -5,10 +5,10 @@
     checkpoints.save(state, step=1000, history=history)
     checkpoints.remove()                            # once the result is stored
 
-A checkpoint is whole or not there (orbax writes to a temporary folder and renames). It carries a hash of what it holds:
-in place of one that was damaged the one before is restored. It carries the fingerprint of the rater's configuration and
-data; one of another configuration is an error and not a start. Of several processes that
-train together, process 0 keeps them and the others take the state from it, so no folder has to be shared.
+A checkpoint is complete or not there (orbax writes to a temporary folder and renames). It holds a hash of its content:
+in place of one that was damaged the one before is restored. It holds the fingerprint of the rater's configuration and
+data; one of another configuration is an error. Of several processes that
+train together, process 0 writes them and broadcasts the state, so no folder has to be shared.
 """
 
 from __future__ import annotations

@@ -86,8 +86,8 @@ def advance(state: Any, pixels: Any, batch: Batch, scale: Any, hyper: Any, progr
       program: what is run.
     """
     if pixels is not None:
-        batch = batch._replace(images=normalized(program.devices.spread(pixels), scale))
-    return program.devices.whole(program.step(state, batch, hyper))
+        batch = batch._replace(images=normalized(program.devices.shard_batch(pixels), scale))
+    return program.devices.replicate(program.step(state, batch, hyper))
 
 
 def _resident_step(
@@ -96,7 +96,7 @@ def _resident_step(
     """Runs one step on resident examples, in the order [n] of the epoch."""
     epoch, number = jnp.divmod(step, len(order) // program.batch_size)
     chosen = jax.lax.dynamic_slice_in_dim(order, number * program.batch_size, program.batch_size)
-    chosen = program.devices.spread(chosen)
+    chosen = program.devices.shard_batch(chosen)
     pixels = None
     if inputs.images is not None:
         pixels = draw(inputs.images, chosen, augmentation_key(key, step), program.augmentation)

@@ -1,13 +1,13 @@
 """The devices that a training runs on: the default one, or a mesh of several, of one process or of many.
 
-    connect(Cluster("10.0.0.1:1234", processes=2, process_id=0))    # only where several processes train together
+    connect(Cluster("10.0.0.1:1234", processes=2, process_id=0))    # only where several processes share a training
     devices = Devices.all()
     images = devices.replicated(images)                     # on every device
-    batch = devices.spread(batch)                           # in a compiled function: a share of the rows on each
+    batch = devices.shard_batch(batch)                           # in a compiled function: a share of the rows on each
 
-Programs are written as for one device. The compiler divides them by where the arrays are said to lie (`jax.sharding`),
-so a mean over the batch is one over the whole batch: the loss, and the statistics of batch normalisation. Every process
-runs the same calls with the same arguments; what one would decide by the clock or by its disk, process 0 decides.
+Programs are written as for one device. The compiler partitions them by the sharding of the arrays (`jax.sharding`), so
+a mean over the batch is one over the whole batch: the loss, and the statistics of batch normalization. Every process
+runs the same calls with the same arguments; decisions that depend on the clock or the disk are made by process 0.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Cluster:
 
 
 def connect(cluster: Cluster) -> None:
-    """Joins this process to the others, before anything else is asked of JAX; returns when all have come.
+    """Joins this process to the others, before anything else is asked of JAX; returns when all have joined.
 
     Raises:
       DevicesError: they do not find each other.
@@ -66,7 +66,7 @@ def connect(cluster: Cluster) -> None:
     try:
         jax.distributed.initialize(cluster.coordinator, cluster.processes, cluster.process_id)
     except (RuntimeError, ValueError) as error:
-        raise DevicesError(f"the processes did not come together ({cluster}): {error}") from error
+        raise DevicesError(f"the processes did not find each other ({cluster}): {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Devices:
     """Where arrays lie. Hashable, so that a compiled function can be one for these devices.
 
     Attributes:
-      mesh: devices with the axes "members" (raters that are trained together) and "data" (a batch's rows); None: the
+      mesh: devices with the axes "members" (vmapped runs) and "data" (a batch's rows); None: the
         default device, on which everything lies where JAX puts it.
     """
 
@@ -93,7 +93,7 @@ class Devices:
         return cls(Mesh(np.array(devices).reshape(1, -1), (MEMBERS, DATA)))
 
     def for_members(self, members: int) -> Devices:
-        """Returns the same devices for raters that are trained together: first each takes whole members."""
+        """Returns the same devices for vmapped runs: whole runs are divided among them first."""
         if self.mesh is None:
             return self
         rows = math.gcd(members, self.count)
@@ -105,13 +105,13 @@ class Devices:
         return 1 if self.mesh is None else self.mesh.size
 
     @property
-    def shares(self) -> int:
+    def num_shards(self) -> int:
         """Into how many parts a batch is divided."""
         return 1 if self.mesh is None else self.mesh.shape[DATA]
 
     @property
-    def leads(self) -> bool:
-        """Whether this is process 0, the only one that writes files, or the only one."""
+    def is_primary(self) -> bool:
+        """Whether this is process 0, the only one that writes files."""
         return jax.process_index() == 0
 
     @property
@@ -121,21 +121,21 @@ class Devices:
 
     def check_batch(self, batch_size: int, rater_id: str) -> None:
         """Raises DevicesError if a batch cannot be divided evenly."""
-        if batch_size % self.shares:
+        if batch_size % self.num_shards:
             allowed = [n for n in range(1, self.count + 1) if batch_size % n == 0]
             raise DevicesError(
-                f"rater {rater_id} has batches of {batch_size} images, which {self.shares} devices cannot share"
+                f"rater {rater_id} has batches of {batch_size} images, which {self.num_shards} devices cannot share"
                 f" evenly; of {self.count} devices, {', '.join(map(str, allowed))} can"
             )
 
     # Outside of compiled functions.
 
     def replicated(self, tree: Any) -> Any:
-        """Returns arrays (the same in every process) as arrays that are whole on every device."""
+        """Returns arrays (the same in every process) replicated on every device."""
         return self._placed(tree, PartitionSpec())
 
     def by_members(self, tree: Any) -> Any:
-        """Returns arrays [members, ...] (the same in every process) with each member on its devices."""
+        """Returns arrays [members, ...] (the same in every process) with each run on its devices."""
         return self._placed(tree, PartitionSpec(MEMBERS))
 
     def _placed(self, tree: Any, spec: PartitionSpec) -> Any:
@@ -172,22 +172,22 @@ class Devices:
             tree = jax.jit(lambda tree: tree, out_shardings=NamedSharding(self.mesh, PartitionSpec()))(tree)
         return jax.tree.map(np.asarray, tree)
 
-    def agreed(self, value: Any) -> Any:
-        """Returns process 0's value, a tree of numbers or arrays, in every process."""
+    def broadcast(self, value: Any) -> Any:
+        """Returns process 0's value, a tree of numbers or arrays, broadcast to every process."""
         if jax.process_count() == 1:
             return value
         host = jax.tree.map(np.asarray, value)
         sent = multihost_utils.broadcast_one_to_all(host)
         return jax.tree.map(lambda given, got: np.asarray(got).astype(given.dtype), host, sent)
 
-    # In compiled functions. Under `jax.vmap` over members each stands for its member's part.
+    # In compiled functions. Under `jax.vmap` over runs each applies to the run's part.
 
-    def spread(self, tree: Any) -> Any:
-        """Returns arrays [batch, ...] divided along the batch."""
+    def shard_batch(self, tree: Any) -> Any:
+        """Returns arrays [batch, ...] sharded along the batch."""
         return self._constrained(tree, PartitionSpec(DATA))
 
-    def whole(self, tree: Any) -> Any:
-        """Returns arrays that are whole on each device."""
+    def replicate(self, tree: Any) -> Any:
+        """Returns arrays that are replicated on each device."""
         return self._constrained(tree, PartitionSpec())
 
     def _constrained(self, tree: Any, spec: PartitionSpec) -> Any:
@@ -203,7 +203,7 @@ class Devices:
         limits = [report["bytes_limit"] for report in reports if report and "bytes_limit" in report]
         # The devices of a CPU share the machine's memory.
         limit = min(limits) if limits else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // len(devices)
-        return int(self.agreed(np.int32(limit >> 20))) << 20
+        return int(self.broadcast(np.int32(limit >> 20))) << 20
 
 
 DEFAULT_DEVICE = Devices()

@@ -1,4 +1,4 @@
-"""What a training sees: images and further arrays, one row per example.
+"""The training examples: images and further arrays, one row per example.
 
     examples = Examples({"labels": labels}, images)     # images [n, h, w, c] uint8, labels [n] int32
     examples = Examples({"features": x, "targets": t})  # no images: only the arrays are drawn
@@ -62,8 +62,8 @@ class Examples:
     Attributes:
       arrays: a pytree of arrays [n, ...] of any dtype; may have no leaves where there are images.
       images: [n, h, w, c] uint8, may be memory-mapped; None: there are none.
-      normalization: statistics of the images. Computed here, in one pass over the images, where none are given; a
-        caller that trains several times on the same images hands them on.
+      normalization: statistics of the images. Where none are given they are computed, in one pass over the images; a
+        caller that trains several times on the same images passes them on.
 
     Raises:
       TrainingDataError: no arrays at all, of different lengths, or images of another shape or dtype.

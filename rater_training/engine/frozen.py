@@ -33,12 +33,11 @@ from rater_training.engine.compiled import Program
 from rater_training.engine.examples import Examples, Normalization, normalized
 from rater_training.engine.optimizers import OPTIMIZERS
 from rater_training.engine.rater_step import Hyperparameters, hyperparameters, learning_rate
-from rater_training.engine.trained import TrainedRater
+from rater_training.engine.trained import LABELLING_BATCH, TrainedRater
 
 # Of the pixels that the published networks were trained on, in bytes (MEAN_RGB and STDDEV_RGB of the models). Other
-# raters' statistics are those of their dataset, to which normalisation layers that learn can adapt.
+# raters' statistics are those of their dataset, to which normalization layers that learn can adapt.
 NORMALIZATION = Normalization(np.full(3, 127, np.float32), np.full(3, 128, np.float32))
-_BATCH = 500  # images that go through the network at a time
 _KEPT_BYTES = 2**30
 _LEAST_DEVIATION = 1e-3  # of a feature; what varies less is not blown up
 
@@ -56,7 +55,7 @@ class FrozenRater(TrainedRater):
 
     architecture: str = ""
 
-    def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = _BATCH) -> np.ndarray:
+    def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = LABELLING_BATCH) -> np.ndarray:
         """Returns the logits as `TrainedRater.logits` does, but for rounding; `batch_size` changes nothing."""
         if with_flip:
             return (self.logits(images) + self.logits(images[:, :, ::-1])) / 2
@@ -181,10 +180,10 @@ def _computed(module: Any, images: np.ndarray, normalization: Normalization) -> 
     graphdef, state = nnx.split(module)
     scale = (normalization.mean, normalization.std)
     outputs = []
-    for start in range(0, len(images), _BATCH):
-        batch = images[start : start + _BATCH]
+    for start in range(0, len(images), LABELLING_BATCH):
+        batch = images[start : start + LABELLING_BATCH]
         # The last batch is filled up so that one compiled function serves all.
-        filled = np.concatenate([batch, np.repeat(batch[-1:], _BATCH - len(batch), axis=0)])
+        filled = np.concatenate([batch, np.repeat(batch[-1:], LABELLING_BATCH - len(batch), axis=0)])
         outputs.append(np.asarray(_features(state, filled, scale, graphdef=graphdef))[: len(batch)])
     return np.concatenate(outputs)
 

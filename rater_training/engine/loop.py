@@ -119,15 +119,15 @@ def train_vmapped(
     """Trains several runs in one loop (`jax.vmap` over stacked states); yields each when it is done or diverges.
 
     Each is the run that it is alone but for rounding. They go through their steps side by side. One that is done, or
-    has diverged, stays behind as it is and the others go on; its share of the computation is then in vain, so this is
-    best for runs of as many steps. Those whose checkpoints are of different steps resume one group after the other.
+    has diverged, stays behind as it is and the others continue; its share of the computation is then wasted, so this is
+    best for runs of equally many steps. Those with checkpoints of different steps resume one group after the other.
 
     Args:
       program: what the loop is compiled for; its devices share the runs, and every run's batch.
       examples: what is drawn from; resident on the device.
       runs: their names differ; states and hyper have the same structure, shapes and dtypes.
-      active: names of the runs to train; None: all. The others keep their places, for how many runs are computed
-        together decides how their numbers are rounded: so a training that resumes is bit-identical to one undisturbed.
+      active: names of the runs to train; None: all. The others keep their places, since the number of vmapped
+        runs decides how their numbers are rounded: so a training that resumes is bit-identical to one undisturbed.
       on_progress: called every few seconds, for each run in training, as that of `train`.
       evaluation: as of `train`.
 
@@ -144,18 +144,18 @@ def train_vmapped(
     rows = {row for row, run in enumerate(runs) if active is None or run.name in active}
     for start, resumed in resume_groups([runs[row] for row in sorted(rows)], whole_devices):
         names = {run.name for run in resumed}
-        together = {row for row in rows if runs[row].name in names}
-        yield from calls.outcomes(together, start, lambda first: run_all, on_progress)
+        of_group = {row for row in rows if runs[row].name in names}
+        yield from calls.outcomes(of_group, start, lambda first: run_all, on_progress)
 
 
 def resume_groups(runs: Sequence[Run], devices: Devices) -> list[tuple[int, list[Run]]]:
-    """Returns runs in groups that go on from the same step: that of checkpoints that all of a group have.
+    """Returns runs in groups that resume from the same step: that of checkpoints that all of a group have.
 
     Checkpoints are written one after the other, and may be of runs that were trained alone, or apart.
     """
     stored = {
         run.name: set(run.checkpoints.intact_steps(starting_state(run)))
-        if devices.leads and run.checkpoints is not None
+        if devices.is_primary and run.checkpoints is not None
         else set()
         for run in runs
     }
@@ -164,7 +164,7 @@ def resume_groups(runs: Sequence[Run], devices: Devices) -> list[tuple[int, list
         steps = [step for name in left for step in stored[name]]
         most = max(steps, key=lambda step: (steps.count(step), step))
         starts |= {name: most for name in left if most in stored[name]}
-    agreed = devices.agreed(np.array([starts[run.name] for run in runs], np.int32)).tolist()
+    agreed = devices.broadcast(np.array([starts[run.name] for run in runs], np.int32)).tolist()
     return [(start, [r for r, s in zip(runs, agreed, strict=True) if s == start]) for start in dict.fromkeys(agreed)]
 
 

@@ -1,11 +1,11 @@
-"""Optimizers: what a step makes of a gradient.
+"""Optimizers.
 
     optimizer = OPTIMIZERS["nesterov"]
     opt_state = optimizer.init(params)
     params, opt_state = optimizer.update(params, opt_state, gradients, rate, momentum, weight_decay)
 
 The numbers are arrays, so that raters that differ in them alone share a compilation. Weight decay spares vectors:
-biases and the scales of normalisation.
+biases and the scales of normalization.
 """
 
 from collections.abc import Callable

@@ -20,7 +20,7 @@ from rater_training.engine.optimizers import OPTIMIZERS
 
 
 class RaterState(NamedTuple):
-    """What changes of a rater while it is trained."""
+    """The part of a rater that changes during training."""
 
     params: Any
     statistics: Any  # batch statistics and other variables that no gradient flows to

@@ -1,4 +1,4 @@
-"""What the training loop is given of a run, and what comes of it."""
+"""A run of the training loop: what it starts from, and its result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Run:
       steps: how many.
       seed: of the order of examples, augmentation and the steps' random numbers.
       hyper: what the step function gets as its third argument, a pytree of arrays.
-      checkpoints: where the state is kept from time to time, and from where it resumes; None: nowhere. Read and
+      checkpoints: where the state is saved from time to time, and from where it resumes; None: nowhere. Read and
         written by process 0.
     """
 
@@ -52,7 +52,7 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
       state: after the last step, on the program's devices.

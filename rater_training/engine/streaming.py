@@ -125,7 +125,9 @@ def _step(
     padding = program.augmentation.crop_padding
     pixels = None
     if rows.images is not None:
-        padded = jnp.pad(program.devices.spread(rows.images), ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+        padded = jnp.pad(
+            program.devices.shard_batch(rows.images), ((0, 0), (padding, padding), (padding, padding), (0, 0))
+        )
         pixels = draw_each(padded, augmentation_key(inputs.key, step), program.augmentation)
     batch = Batch(None, rows.arrays, rows.indices, step_key(inputs.key, step), step, step // batches_per_epoch)
     state, loss = advance(state, pixels, batch, inputs.scale, inputs.hyper, program)

@@ -1,4 +1,4 @@
-"""A trained network, and what it says of images.
+"""A trained network and its logits.
 
 trained = engine.train(rater, images, labels, num_classes=10)
 trained.logits(images)
@@ -17,6 +17,9 @@ from flax import nnx
 from rater_training.engine.devices import DEFAULT_DEVICE, Devices
 from rater_training.engine.examples import Normalization, normalized
 
+LABELLING_BATCH = 500
+"""Images that a network is given at a time. Labels depend on it in the last bit, so all that labels goes by it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainedRater:
@@ -24,7 +27,7 @@ class TrainedRater:
 
     Attributes:
       graphdef, params, statistics: the Flax NNX module, split.
-      normalization: how the images were normalised.
+      normalization: how the images were normalized.
       num_parameters: trained numbers (without batch statistics).
       history: (step, mean loss since the last entry) pairs; of process 0.
       wall_seconds: time spent in training, compilation included.
@@ -40,21 +43,21 @@ class TrainedRater:
     wall_seconds: float
     devices: Devices = DEFAULT_DEVICE
 
-    def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = 500) -> np.ndarray:
+    def logits(self, images: np.ndarray, *, with_flip: bool = False, batch_size: int = LABELLING_BATCH) -> np.ndarray:
         """Returns the logits [n, num_classes] float32 of images [n, h, w, c] uint8.
 
-        Of several processes all call it, with the same images; each computes its share and gets the whole result.
+        All of several processes call it with the same images; each computes its share and gets the whole result.
 
         Args:
           images: without augmentation.
-          with_flip: the mean of the logits of each image and of its mirror image.
+          with_flip: the mean of the logits of each image and of its flipped copy.
           batch_size: images at a time, rounded up to a multiple of the devices; the result does not depend on it but
             for rounding.
         """
         if with_flip:
             mirrored = self.logits(images[:, :, ::-1], batch_size=batch_size)
             return (self.logits(images, batch_size=batch_size) + mirrored) / 2
-        batch_size = -(-batch_size // self.devices.shares) * self.devices.shares
+        batch_size = -(-batch_size // self.devices.num_shards) * self.devices.num_shards
         here = self.devices.rows_here(batch_size)
         scale = self.devices.replicated((self.normalization.mean, self.normalization.std))
         outputs = []
@@ -79,4 +82,4 @@ def _logits(
     devices: Devices,
 ) -> jax.Array:
     module = nnx.merge(graphdef, params, statistics)
-    return devices.whole(module(normalized(images, scale), train=False))
+    return devices.replicate(module(normalized(images, scale), train=False))

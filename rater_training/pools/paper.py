@@ -5,7 +5,7 @@
 Everything that the appendix prints (architectures, their numbers, batch size, initial learning rate, steps) stands in
 the pools as printed. What it leaves open is decided here, for all of them:
 
-*   Optimiser: it names none; `RaterConfig`'s defaults (Nesterov momentum 0.9, no weight decay). The learning rate
+*   Optimizer: it names none; `RaterConfig`'s defaults (Nesterov momentum 0.9, no weight decay). The learning rate
     starts at the printed value and falls to zero on half a cosine, as printed.
 *   Augmentation: "the standard flipping and cropping". A crop of the image's size after padding by an eighth of its
     side (4 pixels at 32x32, the standard of CIFAR), and a mirror image with probability one half.

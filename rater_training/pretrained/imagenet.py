@@ -1,4 +1,4 @@
-"""Networks that start from published weights: what they learned of ImageNet before they see the dataset.
+"""Networks that start from published weights: ImageNet weights instead of random ones.
 
     module = architectures.create("efficientnet_lite0", num_classes=10, image_shape=(32, 32, 3), rngs=nnx.Rngs(0))
     start_from_imagenet(module, "efficientnet_lite0")       # all but the last layer, which is new

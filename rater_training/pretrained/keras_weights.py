@@ -41,7 +41,7 @@ class PretrainedWeightsError(NoisyLabelsError, ValueError):
 
 
 def input_statistics(architecture: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the (mean, std), [3] float32 each, with which ImageNet weights expect bytes to be normalised."""
+    """Returns the (mean, std), [3] float32 each, with which ImageNet weights expect bytes to be normalized."""
     _known(architecture)
     if architecture in _BLUE_FIRST:
         return np.asarray(_IMAGENET_MEAN, np.float32), np.ones(3, np.float32)

@@ -1,4 +1,4 @@
-"""What a rater is known by: its performance on `clean_label_valid` (Section 2.2: "rater features").
+"""Rater features: the performance on `clean_label_valid` (Section 2.2: "rater features").
 
 performance(probabilities, labels)["accuracy"]
 """

@@ -1,6 +1,6 @@
 """Labels from raters that were trained before: of their dataset's splits, or of any images of the same size.
 
-    weights = open_weights("predictions/cifar10_noisy/high/weights")           # kept by a training, or shipped
+    weights = open_weights("predictions/cifar10_noisy/high/weights")           # saved by a training, or shipped
     label_dataset(weights, CleanDataset.load(folder), "predictions/again")     # the same bytes as after training
     labelled = label_images(weights, images)                                   # labels [n, R], codes [n, R, K]
 
@@ -24,10 +24,10 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels.predictions import PredictionsWriter
 from noisy_label_datasets.labels.probability_codes import decode_probabilities, encode_probabilities
 from rater_training.engine.trained import TrainedRater
-from rater_training.training.kept import KeptPool, KeptRater, LabellingError, SavedRaters
 from rater_training.training.one_rater import label
 from rater_training.training.pool_folder import open_writer
 from rater_training.training.progress import LabellingLines
+from rater_training.training.saved import LabellingError, SavedPool, SavedRater, SavedRaters
 from rater_training.training.shipped import ShippedWeights
 from rater_training.training.weights import PoolWeights
 
@@ -88,13 +88,13 @@ def open_weights(folder: str | os.PathLike) -> SavedRaters:
 def label_dataset(
     weights: SavedRaters, dataset: CleanDataset, out: str | os.PathLike, lines: LabellingLines | None = None
 ) -> None:
-    """Writes the rater-prediction artifact of a pool whose raters were kept.
+    """Writes the rater-prediction artifact of a pool whose raters were saved.
 
     Args:
       weights: the raters.
-      dataset: what they label; raters kept by a training have to be trained on it.
+      dataset: what they label; raters saved by a training have to be trained on it.
       out: folder of the artifact, new or begun: raters that are stored do not label again.
-      lines: say how it is coming along.
+      lines: informed of the progress.
 
     Raises:
       WeightsError: the pool is unfinished, or weights cannot be read.
@@ -124,13 +124,13 @@ def label_dataset(
 def label_images(
     weights: SavedRaters, images: np.ndarray, ids: Sequence[str] | None = None, lines: LabellingLines | None = None
 ) -> ImagePredictions:
-    """Returns what the raters of a pool say of images that they have not seen.
+    """Returns the predictions of a pool's raters for images that they have not seen.
 
     Args:
       weights: the raters.
       images: [n, h, w, c] uint8, of the size that the raters were trained on; may be memory-mapped.
       ids: [n] what the images are called; None: their places.
-      lines: say how it is coming along.
+      lines: informed of the progress.
 
     Raises:
       WeightsError: the pool is unfinished, or weights cannot be read.
@@ -158,12 +158,12 @@ def label_images(
 
 
 def label_with(
-    rater: KeptRater,
+    rater: SavedRater,
     trained: TrainedRater,
     images: np.ndarray,
     on_images: Callable[[int], None] = lambda number: None,
 ) -> np.ndarray:
-    """Returns a kept rater's class probabilities [n, K] float64.
+    """Returns a saved rater's class probabilities [n, K] float64.
 
     Args:
       rater, trained: what is known of it, and its network.
@@ -180,12 +180,12 @@ def label_with(
 
 def store(
     writer: PredictionsWriter,
-    rater: KeptRater,
+    rater: SavedRater,
     probabilities: Mapping[str, np.ndarray],
     dataset: CleanDataset,
     data_fingerprint: str,
 ) -> None:
-    """Stores what a kept rater says of a dataset, split -> [n, K], with what is known of it."""
+    """Stores a saved rater's predictions for a dataset, split -> [n, K], and its features."""
     valid = "clean_label_valid"
     # As they are stored, and as they come through a pipeline: the features are the same numbers either way.
     measured = np.asarray(probabilities[valid]).astype(np.float32).astype(np.float64)
@@ -197,6 +197,6 @@ def store(
     )
 
 
-def finish(writer: PredictionsWriter, kept: KeptPool) -> None:
+def finish(writer: PredictionsWriter, kept: SavedPool) -> None:
     """Writes the manifest of a pool whose raters are all stored."""
     writer.finish(kept.rater_ids, failures=kept.failures, provenance=kept.provenance)

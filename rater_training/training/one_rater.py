@@ -1,10 +1,12 @@
 """Trains one rater and has it label the splits that it was not trained on.
 
-probabilities, known, trained = train_rater(CleanDataset.load(folder), get_pool("digits/medium").raters[0])
+result = train_rater(CleanDataset.load(folder), get_pool("digits/medium").raters[0])
+result.probabilities["test"], result.features["accuracy"], result.network
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import os
@@ -23,13 +25,25 @@ from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.devices import DEFAULT_DEVICE, Devices
 from rater_training.engine.examples import Normalization
 from rater_training.engine.trained import TrainedRater
-from rater_training.training import features
+from rater_training.training.features import performance
 
 _SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy")
-_LOSSES_KEPT = 20
+_MAX_LOSSES = 20
 
-# What a rater says, labelled split -> [n, K] float64 class probabilities, its features (JSON), and the network itself.
-Labels = tuple[Mapping[str, np.ndarray], Mapping[str, Any], TrainedRater]
+
+@dataclasses.dataclass(frozen=True)
+class RaterResult:
+    """A trained rater and its predictions.
+
+    Attributes:
+      probabilities: labelled split -> [n, K] class probabilities, float64.
+      features: the rater features, JSON.
+      network: the trained network.
+    """
+
+    probabilities: Mapping[str, np.ndarray]
+    features: Mapping[str, Any]
+    network: TrainedRater
 
 
 def train_rater(
@@ -41,19 +55,15 @@ def train_rater(
     devices: Devices = DEFAULT_DEVICE,
     streamed: bool | None = None,
     normalization: Normalization | None = None,
-) -> Labels:
+) -> RaterResult:
     """Trains one rater on `clean_label_train` and has it label the other splits.
 
     Args:
       dataset: the five clean splits.
       rater: the network and how it is trained.
       on_progress: called every few seconds with the steps done and the mean loss of the steps since the last call.
-      checkpoints: where its state is kept from time to time, and from where it goes on; None: nowhere.
+      checkpoints: where its state is saved from time to time, and from where it resumes; None: nowhere.
       devices, streamed, normalization: as of `engine.raters.train`.
-
-    Returns:
-      Class probabilities, labelled split -> [n, K] float64, and the rater's features (JSON), which are what
-      `PredictionsWriter.write_rater` takes; and the network.
 
     Raises:
       TrainingDataError, DevicesError, Diverged, CheckpointError: as `engine.raters.train`.
@@ -77,13 +87,13 @@ def train_rater(
     return label_splits(dataset, rater, trained)
 
 
-def label_splits(dataset: CleanDataset, rater: RaterConfig, trained: TrainedRater) -> Labels:
-    """Returns what a trained rater says of every split that it was not trained on, as `train_rater` does."""
+def label_splits(dataset: CleanDataset, rater: RaterConfig, trained: TrainedRater) -> RaterResult:
+    """Returns a trained rater with its predictions for every split that it was not trained on."""
     probabilities = {
         split: label(trained, dataset.splits[split].images, with_flip=rater.label_with_flip)
         for split in LABELLED_SPLITS
     }
-    known = {
+    rater_features = {
         "architecture": rater.architecture,
         "width": rater.width,
         "num_parameters": trained.num_parameters,
@@ -92,18 +102,18 @@ def label_splits(dataset: CleanDataset, rater: RaterConfig, trained: TrainedRate
         "learning_rate": rater.learning_rate,
         "seed": rater.seed,
         "experience": rater.examples_seen,
-        **features.performance(probabilities["clean_label_valid"], dataset.splits["clean_label_valid"].labels),
+        **performance(probabilities["clean_label_valid"], dataset.splits["clean_label_valid"].labels),
         "wall_seconds": round(trained.wall_seconds, 1),
         "training_log": _training_log(trained),
     }
-    return probabilities, known, trained
+    return RaterResult(probabilities, rater_features, trained)
 
 
 def _training_log(trained: TrainedRater) -> Mapping[str, Any]:
     """Returns when, where and with what a rater was trained, and how its loss fell."""
     device = jax.devices()[0]
-    every = -(-len(trained.history) // _LOSSES_KEPT)
-    kept = trained.history[::-1][::every][::-1]  # from the end, so that the final loss is among them
+    every = -(-len(trained.history) // _MAX_LOSSES)
+    shown = trained.history[::-1][::every][::-1]  # from the end, so that the final loss is among them
     return {
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": f"{device.platform}: {device.device_kind}",
@@ -111,7 +121,7 @@ def _training_log(trained: TrainedRater) -> Mapping[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         "python": platform.python_version(),
         "software": {name: importlib.metadata.version(name) for name in _SOFTWARE},
-        "losses": [{"step": step, "loss": round(loss, 4)} for step, loss in kept],
+        "losses": [{"step": step, "loss": round(loss, 4)} for step, loss in shown],
     }
 
 

@@ -2,7 +2,7 @@
 
     train_pool(CleanDataset.load(folder), get_pool("digits/medium"), "predictions/digits_noisy/medium")
 
-Killed at any moment and started again, it goes on with the raters that are not stored, each from its last checkpoint.
+Killed at any moment and started again, it resumes with the raters that are not stored, each from its last checkpoint.
 Started twice at a time, the second run waits for the rater that the first is training, and says for whom it waits.
 """
 
@@ -13,7 +13,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -27,14 +27,13 @@ from rater_training.engine.devices import DEFAULT_DEVICE, Devices
 from rater_training.engine.examples import Normalization, is_streamed
 from rater_training.engine.loop import Diverged
 from rater_training.engine.raters import train_vmapped, vmappable_groups
-from rater_training.engine.trained import TrainedRater
 from rater_training.pretrained.start import check_available
-from rater_training.training.one_rater import Labels, label_splits, train_rater
+from rater_training.training.one_rater import RaterResult, label_splits, train_rater
 from rater_training.training.pool_folder import PoolError, PoolFolder, check_pool, checkpoints_folder
 
 
 class Listener(Protocol):
-    """What is told how a pool is coming along; from several threads where raters are trained in parallel."""
+    """Is informed of the progress of a pool; from several threads where raters are trained in parallel."""
 
     def started(self, rater: RaterConfig, position: int) -> None:
         """A rater begins; `position` counts from 0 in the pool."""
@@ -55,10 +54,10 @@ def train_pool(
     only: tuple[str, ...] = (),
     note: str = "",
     num_parallel: int = 1,
-    together: int | None = 1,
+    num_vmapped: int | None = 1,
     devices: Devices = DEFAULT_DEVICE,
     streamed: bool | None = None,
-    keep_weights: bool = False,
+    save_weights: bool = False,
 ) -> bool:
     """Trains what is missing of a pool, labels the splits it was not trained on, writes the artifact.
 
@@ -68,41 +67,41 @@ def train_pool(
       dataset: the five clean splits; the raters are trained on `clean_label_train`.
       pool: which raters.
       out: folder of the rater-prediction artifact, new or begun.
-      listener: is told of the progress.
+      listener: informed of the progress.
       only: ids of the raters to train in this run; all where empty. The artifact is finished by the run after which
         no rater is missing.
-      note: what a reader of the provenance should know besides; kept by the run that finishes the artifact.
+      note: a note for the provenance, stored by the run that finishes the artifact.
       num_parallel: how many raters are trained in parallel, each with the same result as alone. One network does not
         keep the cores of a CPU busy, least of all while it is compiled; an accelerator is busy with one.
-      together: at most how many raters of one architecture are trained in one loop (`jax.vmap`), each
+      num_vmapped: at most how many raters of one architecture are trained in one loop (`jax.vmap`), each
         with the same result as alone but for rounding; None: any number. Raters whose images are streamed are not.
       devices: which share every batch.
       streamed: as of `engine.raters.train`.
-      keep_weights: store the trained networks too, in `out/weights` (`training.weights`). Raters whose labels are
-        stored without their weights are trained anew. Not with several processes.
+      save_weights: store the trained networks too, in `out/weights` (`training.weights`). Raters whose labels are
+        stored without their weights are trained again. Not with several processes.
 
     Returns:
       Whether the artifact is finished.
 
     Raises:
       PoolError: the pool is for another dataset, image shape or number of classes; or every rater failed.
-      LeaseLost: another process has taken this one for dead and goes on with one of its raters.
+      LeaseLost: another process has taken over one of the raters, having seen no sign of life of this one.
       HeldError: of several processes, another run is training one of the raters.
       PredictionsError: `out` holds something else.
       PretrainedError: published weights that a rater starts from are not installed; nothing was trained.
       TrainingDataError, DevicesError, CheckpointError: as `engine.raters.train`.
     """
     check_pool(dataset, pool)
-    if keep_weights and jax.process_count() > 1:
-        raise PoolError(f"weights are kept by one process, not by {jax.process_count()}")
+    if save_weights and jax.process_count() > 1:
+        raise PoolError(f"weights are saved by one process, not by {jax.process_count()}")
     if num_parallel > 1 and devices.count > 1:
         raise PoolError(
             f"num_parallel is {num_parallel}; on {devices.count} devices, which share every batch, it has to be 1"
         )
     wanted = pool.select(only) if only else pool.raters
-    run = _Run(dataset, pool, out, listener, devices, streamed, keep_weights)
+    run = _Run(dataset, pool, out, listener, devices, streamed, save_weights)
     run.check_weights(wanted)
-    failures = _in_threads(run.train, run.groups(wanted, together), num_parallel)
+    failures = _in_threads(run.train, run.groups(wanted, num_vmapped), num_parallel)
     return run.finish(failures, note)
 
 
@@ -117,7 +116,7 @@ class _Run:
         listener: Listener,
         devices: Devices,
         streamed: bool | None,
-        keep_weights: bool,
+        save_weights: bool,
     ) -> None:
         self._dataset, self._pool, self._out, self._listener = dataset, pool, out, listener
         self._devices, self._streamed = devices, streamed
@@ -126,9 +125,9 @@ class _Run:
         self._statistics: Normalization | None = None
         self._leases: dict[str, Lease] = {}  # by rater id, of process 0
         self._folder: PoolFolder | None = None  # process 0 alone writes
-        if devices.leads:
+        if devices.is_primary:
             self._folder = PoolFolder(
-                dataset, pool, out, data_fingerprint=self._data_fingerprint, keep_weights=keep_weights
+                dataset, pool, out, data_fingerprint=self._data_fingerprint, save_weights=save_weights
             )
 
     def check_weights(self, raters: Sequence[RaterConfig]) -> None:
@@ -137,13 +136,13 @@ class _Run:
             if rater.pretrained and not self._is_stored(rater):
                 check_available(rater)
 
-    def groups(self, raters: Sequence[RaterConfig], together: int | None) -> list[list[RaterConfig]]:
+    def groups(self, raters: Sequence[RaterConfig], num_vmapped: int | None) -> list[list[RaterConfig]]:
         """Returns the raters in groups, each of which is trained in one loop."""
         images = self._dataset.splits["clean_label_train"].images
         groups: list[list[RaterConfig]] = []
-        for group in vmappable_groups(raters, together):
+        for group in vmappable_groups(raters, num_vmapped):
             if group[0].frozen or is_streamed(images, group[0].augmentation, self._devices, self._streamed):
-                # Streamed ones have an order of their own each: together they would only share the way from the host.
+                # Each streamed one has an order of its own: vmapped they would share only the copy from the host.
                 # Frozen ones share their features as it is.
                 groups.extend([rater] for rater in group)
             else:
@@ -164,23 +163,23 @@ class _Run:
     def _train_missing(self, group: list[RaterConfig]) -> dict[str, str]:
         failures = {}
         # Asked after the leases were taken: another process may have stored a rater in the meantime.
-        is_missing = ~self._devices.agreed(np.array([self._is_stored(rater) for rater in group]))
+        is_missing = ~self._devices.broadcast(np.array([self._is_stored(rater) for rater in group]))
         missing = [rater for rater, missing in zip(group, is_missing, strict=True) if missing]
         for rater in group:
             if rater not in missing:
                 self._listener.finished(rater, "stored already", trained=False)
         for rater, outcome in self._outcomes(group, missing):
             if isinstance(outcome, Diverged):
-                # As happened to one of the paper's PCam raters (Appendix A): the pool goes without it, and says so.
+                # As happened to one of the paper's PCam raters (Appendix A): the manifest says so.
                 failures[rater.id] = str(outcome)
                 self._listener.finished(rater, f"FAILED: {outcome}", trained=True)
             else:
-                self._store(rater, *outcome)
+                self._store(rater, outcome)
         return failures
 
     def _outcomes(
         self, group: list[RaterConfig], missing: list[RaterConfig]
-    ) -> Iterator[tuple[RaterConfig, Labels | Diverged]]:
+    ) -> Iterator[tuple[RaterConfig, RaterResult | Diverged]]:
         checkpoints = {rater.id: self._checkpoints(rater) for rater in missing}
         if len(group) == 1:
             for rater in missing:
@@ -204,7 +203,7 @@ class _Run:
         for rater, result in training:
             yield rater, result if isinstance(result, Diverged) else label_splits(self._dataset, rater, result)
 
-    def _alone(self, rater: RaterConfig, checkpoints: Checkpoints) -> Labels:
+    def _alone(self, rater: RaterConfig, checkpoints: Checkpoints) -> RaterResult:
         return train_rater(
             self._dataset,
             rater,
@@ -223,7 +222,7 @@ class _Run:
     def _lease(self, rater: RaterConfig) -> Lease:
         """Returns the claim to a rater, so that no two processes write checkpoints to one folder.
 
-        The same that workers of a pipeline have. Process 0 of several waits for nobody, since the others wait for it.
+        Workers of a pipeline take the same one. Process 0 of several does not wait, since the others wait for it.
         """
         return Lease(checkpoints_folder(self._out) / f"{rater.id}.lease", wait=jax.process_count() == 1)
 
@@ -234,18 +233,12 @@ class _Run:
                 self._statistics = Normalization.of(self._dataset.splits["clean_label_train"].images)
             return self._statistics
 
-    def _store(
-        self,
-        rater: RaterConfig,
-        probabilities: Mapping[str, np.ndarray],
-        known: Mapping[str, Any],
-        trained: TrainedRater,
-    ) -> None:
+    def _store(self, rater: RaterConfig, result: RaterResult) -> None:
         if self._folder is not None:
             self._leases[rater.id].check()
-            self._folder.write_rater(rater, probabilities, known, trained)
+            self._folder.write_rater(rater, result)
             self._checkpoints(rater).remove()
-        noisy = probabilities["noisy_label_train"].argmax(axis=1)[:, None]
+        noisy = result.probabilities["noisy_label_train"].argmax(axis=1)[:, None]
         error_rate = rater_error_rate(noisy, self._dataset.splits["noisy_label_train"].labels)
         self._listener.finished(rater, f"error rate {error_rate:.3f} on noisy_label_train", trained=True)
 
@@ -259,7 +252,7 @@ class _Run:
         """Writes the manifest if no rater is missing; returns whether none is."""
         # All but process 0 take its word.
         finished = self._folder is None or self._folder.finish(failures, note=note)
-        return bool(self._devices.agreed(np.array(finished)))
+        return bool(self._devices.broadcast(np.array(finished)))
 
 
 def _in_threads(
@@ -267,7 +260,7 @@ def _in_threads(
 ) -> dict[str, str]:
     """Trains groups of raters, `num_parallel` of them in parallel; returns the failures by rater id.
 
-    What interrupts one of them, or the caller, ends the run without waiting for the others: what is stored is whole.
+    An exception in one of them, or in the caller, ends the run without waiting; what is stored is complete.
     """
     executor = concurrent.futures.ThreadPoolExecutor(num_parallel)
     futures = [executor.submit(train, group) for group in groups]

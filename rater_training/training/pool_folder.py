@@ -1,8 +1,8 @@
-"""The folder of a pool: what its raters say, the networks where they are kept, and checkpoints until it is finished.
+"""The folder of a pool: its raters' predictions, saved networks, and checkpoints until it is finished.
 
     folder = PoolFolder(dataset, pool, "predictions/digits_noisy/medium", data_fingerprint=dataset.fingerprint())
     if not folder.has_rater(rater):
-        folder.write_rater(rater, *train_rater(dataset, rater))
+        folder.write_rater(rater, train_rater(dataset, rater))
     folder.finish(failures={})
 
 Several processes may have it open, and write different raters.
@@ -17,19 +17,17 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.predictions import MANIFEST, PredictionsWriter
 from rater_training import architectures
 from rater_training.config import PoolConfig, RaterConfig
-from rater_training.engine.trained import TrainedRater
+from rater_training.training.one_rater import RaterResult
 from rater_training.training.weights import PoolWeights
 
 _CHECKPOINTS = "checkpoints"  # beside the artifact's files while raters are in training
-_WEIGHTS = "weights"  # beside them where weights are kept
+_WEIGHTS = "weights"  # beside them where weights are saved
 
 
 class PoolError(NoisyLabelsError):
@@ -50,7 +48,7 @@ class PoolFolder:
         out: str | os.PathLike,
         *,
         data_fingerprint: str,
-        keep_weights: bool = False,
+        save_weights: bool = False,
     ) -> None:
         """Opens a folder, new or begun.
 
@@ -59,7 +57,7 @@ class PoolFolder:
           pool: which raters.
           out: the folder.
           data_fingerprint: of `dataset`; computing it takes a pass over all images.
-          keep_weights: store the trained networks too, in `out/weights`; a rater that is stored without its network
+          save_weights: store the trained networks too, in `out/weights`; a rater that is stored without its network
             then counts as missing.
 
         Raises:
@@ -67,11 +65,11 @@ class PoolFolder:
         """
         self._dataset, self._pool, self._data_fingerprint = dataset, pool, data_fingerprint
         self._writer = open_writer(dataset, pool.level, out)
-        self._weights = PoolWeights(self._writer.folder / _WEIGHTS) if keep_weights else None
+        self._weights = PoolWeights(self._writer.folder / _WEIGHTS) if save_weights else None
         self.checkpoints = checkpoints_folder(out)
 
     def has_rater(self, rater: RaterConfig) -> bool:
-        """Returns whether a rater is stored, with its network where those are kept.
+        """Returns whether a rater is stored, with its network where those are saved.
 
         Raises:
           PredictionsError: a rater of its id but another configuration is stored.
@@ -81,39 +79,33 @@ class PoolFolder:
             self._weights is None or self._weights.has_rater(rater.id, fingerprint)
         )
 
-    def write_rater(
-        self,
-        rater: RaterConfig,
-        probabilities: Mapping[str, np.ndarray],
-        known: Mapping[str, Any],
-        trained: TrainedRater,
-    ) -> None:
-        """Stores a rater: what it says and its features, and before them its network where those are kept.
+    def write_rater(self, rater: RaterConfig, result: RaterResult) -> None:
+        """Stores a rater: its predictions and features, and before them its network where those are saved.
 
         Args:
           rater: how it was trained.
-          probabilities: labelled split -> [n, K] float.
-          known: its features (JSON).
-          trained: the network.
+          result: its predictions, its features and its network.
         """
         fingerprint = rater.fingerprint(self._data_fingerprint)
         if self._weights is not None:
             self._weights.save_rater(
                 rater,
-                trained,
+                result.network,
                 image_shape=self._pool.image_shape,
                 num_classes=self._pool.num_classes,
                 fingerprint=fingerprint,
-                features=known,
+                features=result.features,
             )
-        self._writer.write_rater(rater.id, fingerprint=fingerprint, probabilities=probabilities, features=known)
+        self._writer.write_rater(
+            rater.id, fingerprint=fingerprint, probabilities=result.probabilities, features=result.features
+        )
 
     def finish(self, failures: Mapping[str, str], *, note: str = "") -> bool:
         """Makes a finished artifact of the folder if no rater is missing; returns whether that is so.
 
         Args:
           failures: rater id -> why the pool goes without it.
-          note: what a reader of the provenance should know besides.
+          note: a note for the provenance.
 
         Raises:
           PoolError: every rater failed.

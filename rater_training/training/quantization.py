@@ -5,7 +5,7 @@
 
 Kernels (two axes or more) become whole numbers from -127 to 127 times a float32 scale, one for each output channel,
 which is the last axis of every kernel here: the greatest of a channel is exact, and no weight is off by more than half
-of its channel's scale. What has one axis (biases, normalisation) is small and sensitive, and stays float32. Names get
+of its channel's scale. What has one axis (biases, normalization) is small and sensitive, and stays float32. Names get
 the form as an ending: `.int8` and `.scale`, or `.float32`.
 """
 

@@ -4,7 +4,7 @@
     shipped.load(shipped.pool().rater_ids[0]).logits(images)
 
 `noisy_label_datasets.labels.shipped_raters` says which files there are. A rater's file is an .npz archive whose bytes
-depend on its content alone: `rater`, JSON (format, configuration, features, normalisation, ...), and the weights as
+depend on its content alone: `rater`, JSON (format, configuration, features, normalization, ...), and the weights as
 `quantization` has them. It is written as soon as the rater is converted, so that a begun pool can be kept, and gone on
 with elsewhere (`shipping`).
 """
@@ -27,8 +27,8 @@ from noisy_label_datasets.labels import shipped_raters
 from noisy_label_datasets.labels.shipped_raters import WeightsError
 from rater_training.engine.trained import Normalization, TrainedRater
 from rater_training.training.features import performance
-from rater_training.training.kept import KeptPool, KeptRater, abstract_network, by_path, config_of, fields_of
 from rater_training.training.quantization import dequantized, quantized
+from rater_training.training.saved import SavedPool, SavedRater, abstract_network, by_path, config_of, fields_of
 
 FORMAT = "noisy_label_datasets/shipped_rater"
 FORMAT_VERSION = 1
@@ -36,7 +36,7 @@ _RATER = "rater"
 
 
 @dataclasses.dataclass(frozen=True)
-class ShippedRater(KeptRater):
+class ShippedRater(SavedRater):
     """A rater that labels images it was not trained for, besides those that it was.
 
     Attributes:
@@ -49,16 +49,16 @@ class ShippedRater(KeptRater):
     compared: Mapping[str, int]
 
     def labels_fingerprint(self, data_fingerprint: str) -> str:
-        """See `KeptRater`; of any data."""
+        """See `SavedRater`; of any data."""
         return files.sha256(files.to_json({"rater": self.sha256, "data": data_fingerprint}))
 
     def features_with(self, probabilities: np.ndarray, labels: np.ndarray) -> Mapping[str, Any]:
-        """See `KeptRater`; its performance is measured anew, on the images at hand."""
+        """See `SavedRater`; its performance is measured again, on the images that it labels."""
         return {**self.features, **performance(probabilities, labels)}
 
 
 @dataclasses.dataclass(frozen=True)
-class ShippedKeptPool(KeptPool):
+class SavedShippedPool(SavedPool):
     """A pool whose raters are shipped.
 
     Attributes:
@@ -79,7 +79,7 @@ class ShippedKeptPool(KeptPool):
 
 
 class ShippedWeights:
-    """The folder of a pool's shipped raters; see `kept.SavedRaters`."""
+    """The folder of a pool's shipped raters; see `saved.SavedRaters`."""
 
     def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = pathlib.Path(folder)
@@ -93,7 +93,7 @@ class ShippedWeights:
 
     def save_rater(
         self,
-        rater: KeptRater,
+        rater: SavedRater,
         trained: TrainedRater,
         *,
         image_shape: tuple[int, int, int],
@@ -103,7 +103,7 @@ class ShippedWeights:
         """Stores a rater, in place of one of its id.
 
         Args:
-          rater: what is known of it.
+          rater: its description.
           trained: the network.
           image_shape: (height, width, channels) of its images.
           num_classes: number of classes.
@@ -135,7 +135,7 @@ class ShippedWeights:
         files.write_atomically(self.path(rater.config.id), files.pack_arrays(arrays))
 
     def rater(self, rater_id: str) -> ShippedRater:
-        """See `kept.SavedRaters`."""
+        """See `saved.SavedRaters`."""
         about, _, digest = self._read(rater_id)
         try:
             config = config_of(about["rater"])
@@ -144,7 +144,7 @@ class ShippedWeights:
             raise WeightsError(f"{self.path(rater_id)} is not as it has to be: {error}") from error
 
     def load(self, rater_id: str) -> TrainedRater:
-        """See `kept.SavedRaters`."""
+        """See `saved.SavedRaters`."""
         about, arrays, _ = self._read(rater_id)
         path = self.path(rater_id)
         try:
@@ -180,8 +180,8 @@ class ShippedWeights:
             wall_seconds=float(about["features"].get("wall_seconds", 0)),
         )
 
-    def pool(self) -> ShippedKeptPool:
-        """See `kept.SavedRaters`; every file is compared with its SHA-256."""
+    def pool(self) -> SavedShippedPool:
+        """See `saved.SavedRaters`; every file is compared with its SHA-256."""
         described = shipped_raters.read_shipped_pool(self.folder)
         for name, wanted in described.files.items():
             try:
@@ -193,7 +193,7 @@ class ShippedWeights:
                     f"{self.folder / name} was altered or cut short: its SHA-256 is not what "
                     f"{shipped_raters.DESCRIPTION} lists"
                 )
-        return ShippedKeptPool(
+        return SavedShippedPool(
             dataset=described.dataset,
             level=described.level,
             image_shape=described.image_shape,
@@ -249,7 +249,7 @@ def _weights(trained: TrainedRater) -> dict[str, np.ndarray]:
 def _normalization(values: Mapping[str, Any], channels: int) -> Normalization:
     mean, std = (np.asarray(values[name], np.float32) for name in ("mean", "std"))
     if mean.shape != (channels,) or std.shape != (channels,):
-        raise ValueError(f"the normalisation is of {mean.shape} and {std.shape}, the images have {channels} channels")
+        raise ValueError(f"the normalization is of {mean.shape} and {std.shape}, the images have {channels} channels")
     if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
-        raise ValueError("the normalisation is not of finite numbers, with deviations above zero")
+        raise ValueError("the normalization is not of finite numbers, with deviations above zero")
     return Normalization(mean, std)

@@ -1,10 +1,10 @@
-"""From raters that a training kept to raters that are shipped, and back to a training that goes on.
+"""From raters that a training saved to raters that are shipped, and back to a training that resumes.
 
     missing = ship(PoolWeights("predictions/medium/weights"), dataset, get_pool("pcam/medium_compact"), into)
     take_begun(into, dataset, get_pool("pcam/medium_compact"), "predictions/elsewhere")
 
 A pool is converted a rater at a time, in whatever state its training is; what is there already stays as it is, byte for
-byte. `take_begun` has the raters of a begun pool label again, so that a training elsewhere goes on with the next.
+byte. `take_begun` has the raters of a begun pool label again, so that a training elsewhere resumes with the next.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.labels import shipped_raters
 from rater_training.config import PoolConfig
 from rater_training.training import labelling
+from rater_training.training.one_rater import RaterResult
 from rater_training.training.pool_folder import PoolFolder, open_writer, provenance_of
 from rater_training.training.shipped import ShippedWeights, rounded
 from rater_training.training.weights import PoolWeights
@@ -36,20 +37,20 @@ def ship(
     *,
     record: bool = False,
 ) -> list[str]:
-    """Converts the raters of a pool that are kept, and says how many of their labels stay what they were.
+    """Converts the saved raters of a pool, and reports how many of their labels stay the same.
 
     Args:
-      weights: what a training keeps or kept; some or all raters of the pool.
+      weights: those that a training saved; some or all raters of the pool.
       dataset: what they were trained on.
       pool: of which they are.
       into: `builders/<dataset>/rater_weights/<config>`, new or begun.
-      record: whether what the converted raters say of the dataset is stored in `recorded`.
+      record: whether the converted raters' predictions for the dataset are stored in `recorded`.
 
     Returns:
       The ids of the raters that are still missing; if none is, pool.json is written.
 
     Raises:
-      WeightsError: kept weights that cannot be read, or that hold numbers that are not finite.
+      WeightsError: saved weights that cannot be read, or that hold numbers that are not finite.
       OSError: the folder cannot be written or the disk is full.
     """
     shipped, data_fingerprint = ShippedWeights(into), dataset.fingerprint()
@@ -110,9 +111,9 @@ def take_begun(
     pool: PoolConfig,
     out: str | os.PathLike,
     *,
-    keep_weights: bool = False,
+    save_weights: bool = False,
 ) -> None:
-    """Stores, in the folder of a training, what the raters of a begun pool say, so that they are not trained again.
+    """Stores the predictions of a begun pool's raters in the folder of a training, which so resumes with the others.
 
     Only raters of the configuration and of the data that are wanted count; others are trained.
 
@@ -121,15 +122,16 @@ def take_begun(
       dataset: the five clean splits.
       pool: that is to be trained.
       out: the folder of its training.
-      keep_weights: keep their networks beside the predictions too.
+      save_weights: save their networks beside the predictions too.
     """
     shipped, data_fingerprint = ShippedWeights(pathlib.Path(begun)), dataset.fingerprint()
-    folder = PoolFolder(dataset, pool, out, data_fingerprint=data_fingerprint, keep_weights=keep_weights)
+    folder = PoolFolder(dataset, pool, out, data_fingerprint=data_fingerprint, save_weights=save_weights)
     for config in pool.raters:
         if folder.has_rater(config) or not shipped.has_rater(config.id, config.fingerprint(data_fingerprint)):
             continue
         rater, trained = shipped.rater(config.id), shipped.load(config.id)
         said = {s: labelling.label_with(rater, trained, dataset.splits[s].images) for s in LABELLED_SPLITS}
         valid = "clean_label_valid"
-        folder.write_rater(config, said, rater.features_with(said[valid], dataset.splits[valid].labels), trained)
+        rater_features = rater.features_with(said[valid], dataset.splits[valid].labels)
+        folder.write_rater(config, RaterResult(said, rater_features, trained))
         print(f"{config.id}  taken from {begun}", flush=True)

@@ -1,6 +1,6 @@
-"""Trained raters kept on disk (orbax), to label images that they have not seen.
+"""Trained raters saved on disk (orbax), to label images that they have not seen.
 
-    weights = PoolWeights("predictions/cifar10_noisy/high/weights")     # what `train --keep-weights` wrote
+    weights = PoolWeights("predictions/cifar10_noisy/high/weights")     # what `train --save-weights` wrote
     trained = weights.load("00-compact_inception")
     trained.logits(images, with_flip=weights.rater("00-compact_inception").config.label_with_flip)
 
@@ -8,7 +8,7 @@ Files:
 
     pool.json               raters in order, failures, provenance: what the artifact's manifest has; written last
     raters/<rater id>/      an orbax checkpoint: `arrays`, parameters and batch statistics by their path in the network,
-                            and `about`, JSON: the rater's configuration, features and normalisation
+                            and `about`, JSON: the rater's configuration, features and normalization
 
 A rater's folder is whole or not there (orbax writes to a temporary folder and renames).
 """
@@ -48,9 +48,9 @@ from rater_training.config import PoolConfig, RaterConfig
 from rater_training.engine.checkpoints import ONE_AT_A_TIME, content_sha256, first_line
 from rater_training.engine.examples import Normalization
 from rater_training.engine.trained import TrainedRater
-from rater_training.training.kept import (
-    KeptPool,
-    KeptRater,
+from rater_training.training.saved import (
+    SavedPool,
+    SavedRater,
     abstract_network,
     by_path,
     config_of,
@@ -93,13 +93,13 @@ _ABOUT = Record(
 
 
 class PoolWeights:
-    """The folder in which the trained raters of a pool are kept; several processes may write different raters."""
+    """The folder in which the trained raters of a pool are saved; several processes may write different raters."""
 
     def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = pathlib.Path(folder).absolute()  # orbax takes no others
 
     def has_rater(self, rater_id: str, fingerprint: str) -> bool:
-        """Returns whether a rater of this fingerprint is kept."""
+        """Returns whether a rater of this fingerprint is saved."""
         with self._naming(rater_id):
             return self._path(rater_id).exists() and self._about(rater_id)["fingerprint"] == fingerprint
 
@@ -113,7 +113,7 @@ class PoolWeights:
         fingerprint: str,
         features: Mapping[str, Any],
     ) -> None:
-        """Keeps a rater, in place of one of its id.
+        """Saves a rater, in place of one of its id.
 
         Args:
           config: how it was trained.
@@ -148,21 +148,21 @@ class PoolWeights:
                 force=True,
             )
 
-    def rater(self, rater_id: str) -> KeptRater:
-        """Returns what is known of a rater, without its weights.
+    def rater(self, rater_id: str) -> SavedRater:
+        """Returns the description of a rater, without its weights.
 
         Raises:
-          WeightsError: it is not kept, of another format version, or cannot be read.
+          WeightsError: it is not saved, of another format version, or cannot be read.
         """
         with self._naming(rater_id):
             about = self._about(rater_id)
-            return KeptRater(config_of(about["rater"]), about["fingerprint"], about["features"])
+            return SavedRater(config_of(about["rater"]), about["fingerprint"], about["features"])
 
     def load(self, rater_id: str) -> TrainedRater:
         """Returns a rater's network, on this process's first device.
 
         Raises:
-          WeightsError: it is not kept, of another format version, altered, or cannot be read.
+          WeightsError: it is not saved, of another format version, altered, or cannot be read.
         """
         with self._naming(rater_id):
             return self._load(rater_id)
@@ -203,7 +203,7 @@ class PoolWeights:
         failures: Mapping[str, str],
         provenance: Mapping[str, Any],
     ) -> None:
-        """Writes what is known of the pool as a whole, once no rater is missing."""
+        """Writes the description of the pool, once no rater is missing."""
         description = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -217,8 +217,8 @@ class PoolWeights:
         }
         files.write_atomically(self.folder / _POOL, files.to_json(description))
 
-    def pool(self) -> KeptPool:
-        """Returns what is known of the pool as a whole.
+    def pool(self) -> SavedPool:
+        """Returns the description of the pool.
 
         Raises:
           WeightsError: there is no such folder, the pool is unfinished, a rater is missing, or of another version.
@@ -229,13 +229,13 @@ class PoolWeights:
         except FileNotFoundError as error:
             raise WeightsError(
                 f"no weights of a whole pool in {self.folder}: {path.name} is not there; "
-                "`python -m rater_training train --keep-weights` writes them to the folder weights of its --out"
+                "`python -m rater_training train --save-weights` writes them to the folder weights of its --out"
             ) from error
         except SchemaError as error:
             raise WeightsError(f"{path} cannot be read: {error}") from error
         if missing := [rater for rater in description["raters"] if not self._path(rater).exists()]:
             raise WeightsError(f"{self.folder} lacks the weights of {', '.join(missing)}")
-        return KeptPool(
+        return SavedPool(
             dataset=description["dataset"],
             level=description["level"],
             image_shape=shape_of(description["image_shape"]),

@@ -1,6 +1,7 @@
 """Labels of a dataset that is too large for one machine: an Apache Beam pipeline around RunInference.
 
-    label_dataset("predictions/weights", "clean/cifar10_noisy", "predictions/again", options=["--runner=FnApiRunner"])
+    options = ["--runner=FnApiRunner"]
+    label_dataset_on_workers("predictions/weights", "clean/cifar10_noisy", "predictions/again", options=options)
 
 The files are those of `training.labelling.label_dataset`, byte for byte on machines of one kind: the networks are
 given the same blocks of images. In a pipeline of your own, with blocks of images from wherever:
@@ -22,15 +23,15 @@ import numpy as np
 from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunInference
 
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
-from rater_training.engine.trained import TrainedRater
+from rater_training.engine.trained import LABELLING_BATCH, TrainedRater
 from rater_training.training import labelling
-from rater_training.training.kept import KeptRater
 from rater_training.training.pool_folder import open_writer
+from rater_training.training.saved import SavedRater
 from rater_training.workers import beam_pool
 
-# As many as `engine.TrainedRater.logits` gives a network at a time. Blocks of as many make every batch the same,
-# however the runner divides the work, and with it the last bit of every probability.
-BLOCK = 500
+# Blocks of as many images as `TrainedRater.logits` gives a network at a time make every batch the same, however the
+# runner divides the work, and with it the last bit of every probability.
+BLOCK = LABELLING_BATCH
 
 Block = tuple[str, int]  # a split, and the position of the first of up to BLOCK examples
 
@@ -39,7 +40,7 @@ Block = tuple[str, int]  # a split, and the position of the first of up to BLOCK
 class LoadedPool:
     """The raters of a pool, in its order, and their networks."""
 
-    raters: tuple[tuple[KeptRater, TrainedRater], ...]
+    raters: tuple[tuple[SavedRater, TrainedRater], ...]
 
 
 class RaterPoolHandler(ModelHandler[np.ndarray, np.ndarray, LoadedPool]):
@@ -82,14 +83,14 @@ class RaterPoolHandler(ModelHandler[np.ndarray, np.ndarray, LoadedPool]):
         return "RaterPool"
 
 
-def label_dataset(weights: str, arrays: str, out: str, *, options: Sequence[str] = ()) -> None:
-    """Writes the rater-prediction artifact of a pool whose raters were kept, on the workers of a Beam runner.
+def label_dataset_on_workers(weights: str, arrays: str, out: str, *, options: Sequence[str] = ()) -> None:
+    """Writes the rater-prediction artifact of a pool whose raters were saved, on the workers of a Beam runner.
 
     Args:
-      weights: folder of kept or shipped raters, the same on every worker, which holds all that are asked in memory.
+      weights: folder of saved or shipped raters, the same on every worker, which holds all of them in memory.
       arrays: folder of the clean arrays, the same on every worker, which reads from it what it labels.
-      out: folder of the artifact, the same on every worker; one worker at a time holds what one rater says of all
-        examples, 4 bytes a class and example.
+      out: folder of the artifact, the same on every worker; one worker at a time holds one rater's predictions for all
+        examples, 4 bytes per class and example.
       options: Beam's, as on its command line; without a runner among them, worker processes on this machine.
 
     Raises:
@@ -101,7 +102,7 @@ def label_dataset(weights: str, arrays: str, out: str, *, options: Sequence[str]
     kept.check_fits(dataset)
     data_fingerprint = beam_pool.fingerprint_of(arrays)
     fingerprints = {i: saved.rater(i).labels_fingerprint(data_fingerprint) for i in kept.rater_ids}
-    writer = open_writer(dataset, kept.level, out)  # writes the examples once, and not a worker each
+    writer = open_writer(dataset, kept.level, out)  # writes the examples once, and not once per worker
     rater_ids = [i for i in kept.rater_ids if not writer.has_rater(i, fingerprints[i])]
     if not rater_ids:
         labelling.finish(writer, kept)
@@ -139,7 +140,7 @@ def _by_rater(
 
 
 def _store(said: tuple[str, Iterable[tuple[Block, np.ndarray]]], weights: str, arrays: str, out: str) -> str:
-    """Stores what one rater says, block by block in any order."""
+    """Stores the predictions of one rater, block by block in any order."""
     rater_id, blocks = said
     dataset, saved = beam_pool.load_arrays(arrays), labelling.open_weights(weights)
     kept = saved.pool()

@@ -1,11 +1,11 @@
 """A pool spread over many workers: an Apache Beam pipeline whose elements are raters.
 
-    train_pool("clean/cifar10_noisy", get_pool("cifar10/high"), "predictions/cifar10_noisy/high",
+    train_pool_on_workers("clean/cifar10_noisy", get_pool("cifar10/high"), "predictions/cifar10_noisy/high",
                options=["--runner=FnApiRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"])
 
 Two folders have to be the same on every worker: the clean arrays, from which each worker reads (memory-mapped), and the
-artifact, to which each writes the raters that it has trained, and their checkpoints before. So an attempt at a rater is
-worth nothing more than the time it took:
+artifact, to which each writes the raters that it has trained, and their checkpoints before. So an attempt at a rater
+costs no more than the time it took:
 
 *   A rater that is stored is not trained again, whoever is given it.
 *   A worker that dies costs its rater the steps since the last checkpoint. The runner gives the rater to another
@@ -30,6 +30,7 @@ from typing import Any
 
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.predictions import MANIFEST
 from noisy_label_datasets.lease import Lease
 from noisy_label_datasets.output import errors_held_back, log_again
 from rater_training.config import PoolConfig, RaterConfig
@@ -56,8 +57,8 @@ class Work:
       arrays: folder of the clean arrays, the same on every worker.
       pool: which raters.
       out: folder of the artifact, the same on every worker.
-      note: what a reader of the provenance should know besides.
-      keep_weights: store the trained networks too.
+      note: a note for the provenance.
+      save_weights: store the trained networks too.
       checkpoint_seconds: how long after a checkpoint the next one is due.
       patience: seconds without a sign of life after which a worker's rater is taken over.
     """
@@ -66,12 +67,12 @@ class Work:
     pool: PoolConfig
     out: str
     note: str = ""
-    keep_weights: bool = False
+    save_weights: bool = False
     checkpoint_seconds: float = 60.0
     patience: float = 60.0
 
 
-def train_pool(work: Work, *, only: tuple[str, ...] = (), options: Sequence[str] = ()) -> bool:
+def train_pool_on_workers(work: Work, *, only: tuple[str, ...] = (), options: Sequence[str] = ()) -> bool:
     """Trains what is missing of a pool on the workers of a Beam runner, and finishes the artifact.
 
     Args:
@@ -91,27 +92,27 @@ def train_pool(work: Work, *, only: tuple[str, ...] = (), options: Sequence[str]
     dataset = load_arrays(work.arrays)
     check_pool(dataset, work.pool)
     raters = list(work.pool.select(only) if only else work.pool.raters)
-    open_writer(dataset, work.pool.level, work.out)  # writes the examples once, and not a worker each
+    open_writer(dataset, work.pool.level, work.out)  # writes the examples once, and not once per worker
     run(
         prepared,
         lambda pipeline: (
             pipeline
             | "Raters" >> beam.Create(raters, reshuffle=False)
-            # A bundle a rater: those that share one are trained one after the other, by one worker.
-            | "One a bundle" >> beam.Reshuffle()
-            | "Train" >> beam.Map(functools.partial(train_rater, work=work))
+            # One bundle per rater: raters that share one are trained one after the other, by one worker.
+            | "One per bundle" >> beam.Reshuffle()
+            | "Train" >> beam.Map(functools.partial(train_element, work=work))
             | "All" >> beam.combiners.ToList()
             | "Finish" >> beam.Map(functools.partial(finish, work=work))
         ),
     )
-    return (pathlib.Path(work.out) / "manifest.json").exists()
+    return (pathlib.Path(work.out) / MANIFEST).exists()
 
 
-def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
+def train_element(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
     """Trains and stores a rater, unless it is stored; returns its id and why it failed, if it did.
 
     Raises:
-      LeaseLost: another worker has taken this one for dead and goes on with the rater.
+      LeaseLost: another worker has taken over the rater, having seen no sign of life of this one.
     """
     silence_orbax()
     dataset = load_arrays(work.arrays)
@@ -132,7 +133,7 @@ def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
             every_seconds=work.checkpoint_seconds,
         )
         try:
-            probabilities, known, trained = one_rater.train_rater(
+            result = one_rater.train_rater(
                 dataset,
                 rater,
                 on_progress=lambda step, loss: lines.progressed(rater, step, loss),
@@ -141,9 +142,10 @@ def train_rater(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
         except Diverged as error:
             lines.finished(rater, f"FAILED: {error}", trained=True)
             return rater.id, str(error)
-        known = {**known, "training_log": {**known["training_log"], "attempts": attempts}}
+        log = {**result.features["training_log"], "attempts": attempts}
+        result = dataclasses.replace(result, features={**result.features, "training_log": log})
         lease.check()  # by now the rater may be stored by another, and the artifact finished
-        folder.write_rater(rater, probabilities, known, trained)
+        folder.write_rater(rater, result)
         checkpoints.remove()
         lines.finished(rater, f"stored, attempt {len(attempts)}", trained=True)
     return rater.id, None
@@ -221,19 +223,19 @@ def _is_plain(reason: str) -> bool:
 
 
 def silence_orbax() -> None:
-    """Keeps a worker's log, which shows all that is not a warning too, free of thirty lines a checkpoint."""
+    """Keeps the log of a worker, which also shows what is no warning, free of thirty lines per checkpoint."""
     logging.getLogger("absl").setLevel(logging.WARNING)
 
 
 @functools.cache
 def load_arrays(folder: str) -> CleanDataset:
-    """Returns a clean dataset, read once a process."""
+    """Returns a clean dataset, read once per process."""
     return CleanDataset.load(folder)
 
 
 @functools.cache
 def fingerprint_of(folder: str) -> str:
-    """Returns the fingerprint of a clean dataset, computed once a process."""
+    """Returns the fingerprint of a clean dataset, computed once per process."""
     return load_arrays(folder).fingerprint()
 
 
@@ -243,12 +245,12 @@ def _open_folder(work: Work) -> PoolFolder:
         work.pool,
         work.out,
         data_fingerprint=fingerprint_of(work.arrays),
-        keep_weights=work.keep_weights,
+        save_weights=work.save_weights,
     )
 
 
 def _attempts(path: pathlib.Path, worker: str) -> list[str]:
-    """Notes that a worker begins or goes on with a rater; returns all that did, in order."""
+    """Records that a worker begins or resumes a rater; returns all that did, in order."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with open(path, "a") as file:
         file.write(f"{worker} {now}\n")

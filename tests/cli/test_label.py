@@ -111,7 +111,7 @@ def package(tmp_path_factory):
     cli._import_datasets(MODULE)
     data_dir = tmp_path_factory.mktemp("trained")
     dataset = builder_class("shades_noisy")(config="low", data_dir=data_dir).clean_dataset(image_size=(4, 4))
-    train_pool(dataset, POOL, data_dir / "out", Silent(), keep_weights=True)
+    train_pool(dataset, POOL, data_dir / "out", Silent(), save_weights=True)
     weights = folder / "shades_noisy" / "rater_weights" / "low"
     assert ship(PoolWeights(data_dir / "out" / "weights"), dataset, POOL, weights) == []
     write_checksums(folder / "shades_noisy")

@@ -16,6 +16,12 @@ def test_a_few(name):
     assert try_kind(name, range(3)).failures == []
 
 
+@pytest.mark.parametrize(("name", "seed"), [("damaged: rater predictions, hashes made to match", 43)])
+def test_what_was_found_once(name, seed):
+    """Labels that are text, of which a message wanted the lowest."""
+    assert try_kind(name, [seed]).counts[CLEAR] == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if not kind.fast])
 def test_a_few_that_take_longer(name, capsys):

@@ -28,12 +28,12 @@ def _trained() -> pathlib.Path:
 
     _trained.scratch = tempfile.TemporaryDirectory()  # type: ignore[attr-defined]
     folder = pathlib.Path(_trained.scratch.name)  # type: ignore[attr-defined]
-    train_pool(tiny_dataset(), _pool(), folder, Recorder(), keep_weights=True)
+    train_pool(tiny_dataset(), _pool(), folder, Recorder(), save_weights=True)
     return folder
 
 
 def write_kept(folder: pathlib.Path) -> None:
-    """Writes what `train --keep-weights` keeps."""
+    """Writes what `train --save-weights` keeps."""
     shutil.copytree(_trained() / "weights", folder / "weights")
 
 

@@ -60,11 +60,12 @@ def test_there_are_builders():
 
 def test_wheel_has_no_generic_top_level_package(wheel):
     top_level = {name.split("/")[0] for name in names(wheel)}
-    assert {name for name in top_level if not name.endswith(".dist-info")} == {"noisy_label_datasets", "rater_training"}
+    packages = {"noisy_label_datasets", "rater_training", "noisy_label_learning"}
+    assert {name for name in top_level if not name.endswith(".dist-info")} == packages
 
 
 def test_wheel_holds_every_module(wheel):
-    for package in ("noisy_label_datasets", "rater_training"):
+    for package in ("noisy_label_datasets", "rater_training", "noisy_label_learning"):
         modules = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / package).rglob("*.py")}
         assert modules <= names(wheel)
     assert "noisy_label_datasets/py.typed" in names(wheel)

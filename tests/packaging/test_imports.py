@@ -8,17 +8,19 @@ import pathlib
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
-PACKAGES = ("noisy_label_datasets", "rater_training", "builders")
+PACKAGES = ("noisy_label_datasets", "rater_training", "noisy_label_learning", "builders")
 # Each may import those before it; what stands directly in a package is `""`.
 PACKAGE_ORDER = {
     "noisy_label_datasets": (),
     "rater_training": ("noisy_label_datasets",),
+    "noisy_label_learning": ("noisy_label_datasets", "rater_training"),
     "builders": ("noisy_label_datasets",),
 }
 CORE_FOLDERS = ("base", "noise", "labels", "human", "card", "build", "export", "cli", "maintenance")
 TRAINING_FOLDERS = ("architectures", "pools", "pretrained", "engine", "training", "workers")
+LEARNING_FOLDERS = ("correctors", "algorithms", "runs", "reports", "commands")
 # Directly in the package, and yet above the folders: what starts the command, and what a package's users import first.
-ENTRANCES = {"noisy_label_datasets.__main__", "rater_training.__main__"}
+ENTRANCES = {"noisy_label_datasets.__main__", "rater_training.__main__", "noisy_label_learning.__main__"}
 
 
 def name_of(path: pathlib.Path) -> str:
@@ -79,7 +81,12 @@ def test_arrows_between_packages_run_one_way(package):
 
 
 @pytest.mark.parametrize(
-    ("package", "order"), [("noisy_label_datasets", CORE_FOLDERS), ("rater_training", TRAINING_FOLDERS)]
+    ("package", "order"),
+    [
+        ("noisy_label_datasets", CORE_FOLDERS),
+        ("rater_training", TRAINING_FOLDERS),
+        ("noisy_label_learning", LEARNING_FOLDERS),
+    ],
 )
 def test_arrows_between_folders_run_one_way(package, order):
     folders = {folder_of(module) for module in FILES if module.split(".")[0] == package} - {None, ""}

@@ -14,9 +14,9 @@ from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.labels.shipped_raters import WeightsError, read_shipped_pool
 from rater_training.__main__ import main
 from rater_training.training import labelling
-from rater_training.training.kept import LabellingError
 from rater_training.training.labelling import label_dataset, label_images, open_weights
 from rater_training.training.pool import train_pool
+from rater_training.training.saved import LabellingError
 from rater_training.training.shipped import ShippedWeights
 from rater_training.training.shipping import ship, take_begun
 from rater_training.training.weights import PoolWeights
@@ -34,7 +34,7 @@ def dataset():
 def trained(dataset, tmp_path_factory):
     """The folder of a training that kept its networks."""
     folder = tmp_path_factory.mktemp("trained")
-    train_pool(dataset, POOL, folder, Recorder(), keep_weights=True)
+    train_pool(dataset, POOL, folder, Recorder(), save_weights=True)
     return folder
 
 
@@ -129,21 +129,21 @@ def test_the_same_raters_are_the_same_bytes(dataset, trained, shipped, tmp_path)
         assert (tmp_path / "again" / name).read_bytes() == (shipped / name).read_bytes()
 
 
-@pytest.mark.parametrize("keep_weights", [False, True])
-def test_a_begun_pool_is_committed_rater_by_rater_and_gone_on_with_elsewhere(dataset, tmp_path, capsys, keep_weights):
+@pytest.mark.parametrize("save_weights", [False, True])
+def test_a_begun_pool_is_committed_rater_by_rater_and_gone_on_with_elsewhere(dataset, tmp_path, capsys, save_weights):
     here, begun, elsewhere = tmp_path / "here", tmp_path / "begun", tmp_path / "elsewhere"
-    train_pool(dataset, POOL, here, Recorder(), only=("one",), keep_weights=True)
+    train_pool(dataset, POOL, here, Recorder(), only=("one",), save_weights=True)
     assert ship(PoolWeights(here / "weights"), dataset, POOL, begun) == ["two"]
     of_one = (begun / "raters" / "one.npz").read_bytes()
     assert sorted(path.name for path in begun.rglob("*")) == ["one.npz", "raters"]
     with pytest.raises(WeightsError, match=r"no weights of a whole pool in .*pool.json is not there"):
         open_weights(begun).pool()
 
-    take_begun(begun, dataset, POOL, elsewhere, keep_weights=keep_weights)
+    take_begun(begun, dataset, POOL, elsewhere, save_weights=save_weights)
     listener = Recorder()
-    assert train_pool(dataset, POOL, elsewhere, listener, keep_weights=keep_weights)
+    assert train_pool(dataset, POOL, elsewhere, listener, save_weights=save_weights)
     assert listener.trained == ["two"]
-    if not keep_weights:
+    if not save_weights:
         assert len(read_predictions(elsewhere).raters) == 2
         return
     assert ship(PoolWeights(elsewhere / "weights"), dataset, POOL, begun) == []

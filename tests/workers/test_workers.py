@@ -66,13 +66,13 @@ def assert_same(first, second, rater_ids):
 def test_a_pipeline_trains_the_same_raters_and_labels_the_same_bytes(arrays, tmp_path):
     dataset = CleanDataset.load(arrays)
     alone, spread, again = tmp_path / "alone", tmp_path / "spread", tmp_path / "again"
-    train_pool(dataset, TINY, alone, ProgressLines(TINY), keep_weights=True)
-    assert beam_pool.train_pool(beam_pool.Work(arrays, TINY, str(spread)), options=IN_MEMORY)
+    train_pool(dataset, TINY, alone, ProgressLines(TINY), save_weights=True)
+    assert beam_pool.train_pool_on_workers(beam_pool.Work(arrays, TINY, str(spread)), options=IN_MEMORY)
     assert_same(alone, spread, "ab")
     assert [len(r["training_log"]["attempts"]) for r in read_predictions(spread).raters] == [1, 1]
     assert not (spread / "checkpoints").exists()
 
-    beam_labelling.label_dataset(str(alone / "weights"), arrays, str(again), options=IN_MEMORY)
+    beam_labelling.label_dataset_on_workers(str(alone / "weights"), arrays, str(again), options=IN_MEMORY)
     for name in ("manifest.json", "examples.npz", "raters/a.npz", "raters/b.npz"):
         assert (again / name).read_bytes() == (alone / name).read_bytes()
 
@@ -81,9 +81,9 @@ def test_what_is_stored_is_not_trained_again_and_who_diverged_is_left_out(arrays
     out = tmp_path / "out"
     wild = pool_of(rater("a"), rater("wild", architecture="mlp", learning_rate=1e20))
     work = beam_pool.Work(arrays, wild, str(out))
-    assert not beam_pool.train_pool(work, only=("a",), options=IN_MEMORY)
+    assert not beam_pool.train_pool_on_workers(work, only=("a",), options=IN_MEMORY)
     before = (out / "raters" / "a.npz").read_bytes()
-    assert beam_pool.train_pool(work, options=IN_MEMORY)
+    assert beam_pool.train_pool_on_workers(work, options=IN_MEMORY)
     assert (out / "raters" / "a.npz").read_bytes() == before
     assert "loss" in read_predictions(out).failures["wild"]
 
@@ -93,7 +93,7 @@ def test_two_attempts_at_one_rater_at_the_same_time(arrays, tmp_path):
 
     work = beam_pool.Work(arrays, pool_of(rater("a", steps=2000)), str(tmp_path / "out"))
     with concurrent.futures.ThreadPoolExecutor(2) as executor:
-        attempts = [executor.submit(beam_pool.train_rater, work.pool.raters[0], work) for _ in range(2)]
+        attempts = [executor.submit(beam_pool.train_element, work.pool.raters[0], work) for _ in range(2)]
         assert [attempt.result() for attempt in attempts] == [("a", None)] * 2
     assert beam_pool.finish([("a", None)], work)
     assert len(read_predictions(tmp_path / "out").raters[0]["training_log"]["attempts"]) == 1
@@ -104,7 +104,7 @@ import sys
 sys.path.insert(0, {tests!r})
 import test_workers
 work = test_workers.beam_pool.Work({arrays!r}, test_workers.LONG, {out!r}, checkpoint_seconds=0.0, patience=3.0)
-test_workers.beam_pool.train_pool(work, options=test_workers.TWO_PROCESSES)
+test_workers.beam_pool.train_pool_on_workers(work, options=test_workers.TWO_PROCESSES)
 """
 
 
@@ -159,7 +159,7 @@ def test_options_of_beam_need_beam(capsys):
 
 def test_images_of_ones_own_are_labelled_by_kept_raters(arrays, tmp_path, capsys):
     dataset = CleanDataset.load(arrays)
-    train_pool(dataset, TINY, tmp_path / "out", ProgressLines(TINY), keep_weights=True)
+    train_pool(dataset, TINY, tmp_path / "out", ProgressLines(TINY), save_weights=True)
     weights = str(tmp_path / "out" / "weights")
     np.save(tmp_path / "mine.npy", dataset.splits["test"].images[:5])
     command = ["label", "--weights", weights, "--images", str(tmp_path / "mine.npy"), "--out", str(tmp_path / "l.npz")]

@@ -1,7 +1,7 @@
-"""What is known of trained raters that were kept, in whatever form their weights lie on disk.
+"""Descriptions of saved raters, in whatever form their weights are on disk.
 
-`weights.PoolWeights` keeps them whole (orbax), `shipped.ShippedWeights` small enough to come with a dataset; both are
-`SavedRaters`, and the `labelling` does not ask which.
+`weights.PoolWeights` saves them in full precision (orbax), `shipped.ShippedWeights` in the small form that comes with a
+dataset; both are `SavedRaters`, and `labelling` works with either.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class LabellingError(NoisyLabelsError):
 
 
 @dataclasses.dataclass(frozen=True)
-class KeptRater:
-    """What is known of a rater that was kept.
+class SavedRater:
+    """The description of a saved rater.
 
     Attributes:
       config: how it was trained.
       fingerprint: of its configuration and of the data that it was trained on.
-      features: what the rater-prediction artifact says of it.
+      features: its rater features, as in the rater-prediction artifact.
     """
 
     config: RaterConfig
@@ -42,7 +42,7 @@ class KeptRater:
     features: Mapping[str, Any]
 
     def labels_fingerprint(self, data_fingerprint: str) -> str:
-        """Returns the fingerprint of what it says of a dataset.
+        """Returns the fingerprint of its predictions for a dataset.
 
         Raises:
           LabellingError: it was trained on other data; its features would not be true of these.
@@ -58,15 +58,15 @@ class KeptRater:
         """Returns its features beside labels of a dataset.
 
         Args:
-          probabilities: [n, K] what it says of `clean_label_valid`.
+          probabilities: [n, K] its predictions for `clean_label_valid`.
           labels: [n] the clean labels there.
         """
         return self.features
 
 
 @dataclasses.dataclass(frozen=True)
-class KeptPool:
-    """What is known of a pool whose raters were kept.
+class SavedPool:
+    """The description of a pool whose raters were saved.
 
     Attributes:
       dataset, level: what it labels.
@@ -104,19 +104,19 @@ class KeptPool:
 class SavedRaters(Protocol):
     """The trained raters of a pool, on disk."""
 
-    def pool(self) -> KeptPool:
-        """Returns what is known of the pool as a whole.
+    def pool(self) -> SavedPool:
+        """Returns the description of the pool.
 
         Raises:
           WeightsError: there is no such folder, the pool is unfinished, a rater is missing, or of another version.
         """
         ...
 
-    def rater(self, rater_id: str) -> KeptRater:
-        """Returns what is known of a rater.
+    def rater(self, rater_id: str) -> SavedRater:
+        """Returns the description of a rater.
 
         Raises:
-          WeightsError: it is not kept, of another format version, or cannot be read.
+          WeightsError: it is not saved, of another format version, or cannot be read.
         """
         ...
 

@@ -1,0 +1,74 @@
+"""Options of learning, declared once for `noisy-labels learn` and the like and for `python -m noisy_label_learning`.
+
+    add_learning_options(parser)
+    command = to_arguments(args)        # the same options for another process
+
+Nothing here knows how networks are trained: the command that only passes the options on has no JAX to ask.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from noisy_label_datasets.training_options import positive
+
+
+def share(text: str) -> float:
+    """Returns a number in [0, 1]: a `type` of argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is given; it has to be a number in [0, 1]")
+    return value
+
+
+# Name -> what argparse's `add_argument` takes besides. Defaults stand in `noisy_label_learning.runs.config`.
+TRAINING: Mapping[str, Mapping[str, Any]] = {
+    "--network": {"metavar": "NAME", "help": "architecture (default: by the size of the images, `mlp` for digits)"},
+    "--width": {"type": float, "metavar": "X", "help": "multiplier of the channels of every layer"},
+    "--epochs": {"type": positive, "metavar": "N", "help": "passes over the training images"},
+    "--batch-size": {"type": positive, "metavar": "N", "help": "images per step"},
+    "--learning-rate": {"type": float, "metavar": "X", "help": "the highest; a cosine falls from it to zero"},
+    "--set": {
+        "nargs": "+",
+        "default": [],
+        "metavar": "NAME.SETTING=VALUE",
+        "help": "settings of algorithms and correctors, such as lqm.gamma=0.75 co_teaching.noise_rate=0.4",
+    },
+}
+DATA: Mapping[str, Mapping[str, Any]] = {
+    "--paired-share": {
+        "type": share,
+        "metavar": "X",
+        "help": "share of the training images whose clean label may be seen (default: 0.1, as in the paper)",
+    },
+}
+IMPORTS: Mapping[str, Mapping[str, Any]] = {
+    "--register": {
+        "nargs": "+",
+        "default": [],
+        "metavar": "MODULE",
+        "help": "modules of your own with algorithms or correctors, of the working directory or installed",
+    },
+}
+LEARN = {**TRAINING, **DATA, **IMPORTS}
+
+
+def add_options(parser: argparse.ArgumentParser, options: Mapping[str, Mapping[str, Any]]) -> None:
+    """Declares options."""
+    for name, how in options.items():
+        parser.add_argument(name, **how)
+
+
+def to_arguments(args: argparse.Namespace, options: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns the arguments that give another process the options that were given to this one."""
+    arguments: list[str] = []
+    for name in options:
+        value = getattr(args, name.removeprefix("--").replace("-", "_"))
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            arguments += [name, *map(str, value)] if value else []
+        elif value is not None and value is not False:
+            arguments += [name] if value is True else [f"{name}={value}"]
+    return arguments

@@ -1,0 +1,1 @@
+"""What `python -m noisy_label_learning` does: `learn`, `benchmark`, `clean`."""

@@ -1,0 +1,24 @@
+"""Label correctors, by name: each makes of what a learner may see better targets to train on."""
+
+from __future__ import annotations
+
+from noisy_label_learning.correctors.base import Corrected, Corrector, Tools
+from noisy_label_learning.correctors.dawid_skene import DawidSkene
+from noisy_label_learning.correctors.lqm import LQM
+from noisy_label_learning.correctors.simple import CleanSubset, Majority, NoCorrector
+
+CORRECTORS: dict[str, type[Corrector]] = {
+    corrector.name: corrector for corrector in (NoCorrector, CleanSubset, Majority, DawidSkene, LQM)
+}
+
+__all__ = [
+    "CORRECTORS",
+    "LQM",
+    "CleanSubset",
+    "Corrected",
+    "Corrector",
+    "DawidSkene",
+    "Majority",
+    "NoCorrector",
+    "Tools",
+]

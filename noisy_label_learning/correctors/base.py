@@ -1,0 +1,96 @@
+"""What a label corrector is: from what a learner may see, better targets to train on.
+
+@dataclasses.dataclass(frozen=True)
+class MyCorrector(Corrector):
+    name: ClassVar[str] = "mine"
+
+    def correct(self, data: TrainingData, seed: int, tools: Tools) -> Corrected:
+        return Corrected(probabilities=..., clean_labels_used=0)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from noisy_label_datasets.noise.noise_models import uniforms_of_ids
+from noisy_label_learning.problem import TrainingData
+
+
+@dataclasses.dataclass(frozen=True)
+class Corrected:
+    """Targets for the training split.
+
+    Attributes:
+      probabilities: [n, K] float64, rows summing to 1: the target of each example.
+      clean_labels_used: how many clean labels of the paired subset went into them.
+      confusions: [R, K, K] float64, each rater's P(given label j | class i) as the corrector has estimated it; or None.
+      expected_error: the share of wrong labels that the corrector expects among labels drawn from the targets; or None.
+      details: JSON: what was chosen, and how well it did.
+    """
+
+    probabilities: np.ndarray
+    clean_labels_used: int
+    confusions: np.ndarray | None = None
+    expected_error: float | None = None
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The most probable labels, [n] int32."""
+        return self.probabilities.argmax(axis=1).astype(np.int32)
+
+    def sampled(self, ids: np.ndarray, seed: int) -> np.ndarray:
+        """Returns one-hot targets [n, K] float32, one drawn from each example's target by a hash of its id.
+
+        A target that is one-hot stays as it is.
+        """
+        uniforms = uniforms_of_ids(ids, 1, f"sampled_targets/{seed}")
+        cumulative = np.cumsum(self.probabilities, axis=1)
+        drawn = (cumulative <= uniforms * cumulative[:, -1:]).sum(axis=1)
+        return np.eye(self.probabilities.shape[1], dtype=np.float32)[drawn]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tools:
+    """What a corrector may need beside the data.
+
+    Attributes:
+      classifier_logits: trains a network as raters are trained, by cross-entropy, and returns its logits of the
+      training
+        and the validation images: (rows [m] of the training split, labels [m], seed) -> [n, K], [v, K].
+    """
+
+    classifier_logits: Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Corrector:
+    """A way to better labels; subclasses add their settings as fields.
+
+    Attributes:
+      name: as commands and records have it.
+    """
+
+    name: ClassVar[str]
+
+    def correct(self, data: TrainingData, seed: int, tools: Tools) -> Corrected:
+        """Returns the targets.
+
+        Args:
+          data: all that may be looked at.
+          seed: of everything random.
+          tools: to train a network.
+
+        Raises:
+          LearningError: the data lack what the corrector needs.
+        """
+        raise NotImplementedError
+
+
+def one_hot(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Returns [n, K] float64 of labels [n]."""
+    return np.eye(num_classes)[labels]

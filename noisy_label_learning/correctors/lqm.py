@@ -1,0 +1,279 @@
+"""LQM, the paper's label quality model (Section 5): P(clean label | image, rater, given label), of few examples.
+
+    corrected = LQM(gamma=0.75).correct(data, seed=0, tools=tools)
+
+1.  An auxiliary classifier is trained on all noisy labels, and another on the paired subset; the better one on noisy
+    validation gives the logits that stand for the image.
+2.  Each label of the paired subset is a row: logits, the label, the rater's features and confusion matrix. A network
+with
+    one hidden layer of 8, 16 or 32 units learns the cleaner label from it by cross-entropy.
+3.  It is asked about every training example. The target is gamma LQM + (1 - gamma) y.
+
+Number of units and weight decay are chosen by cross-validation on the paired subset, gamma on noisy validation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import warnings
+from typing import Any, ClassVar
+
+import numpy as np
+
+from noisy_label_learning.correctors.base import Corrected, Corrector, Tools, one_hot
+from noisy_label_learning.correctors.dawid_skene import dawid_skene
+from noisy_label_learning.correctors.rater_features import describe, paired_confusions
+from noisy_label_learning.correctors.simple import majority_labels
+from noisy_label_learning.errors import LearningError, require
+from noisy_label_learning.problem import TrainingData
+
+AUXILIARIES = ("better", "all", "paired")
+CLEANER_LABELS = ("clean", "best_raters", "aggregate")
+CONFUSIONS = ("auto", "matrix", "column", "none")
+_MOST_CLASSES_OF_A_MATRIX = 20
+_DECAYS = (0.1, 1.0, 10.0)
+_SMALLEST = 1e-6
+_ROWS_AT_ONCE = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class LQM(Corrector):
+    """The label quality model.
+
+    Attributes:
+      gamma: weight of the model's output in the target, in [0, 1]; None: the one of `gammas` whose targets make the
+        auxiliary network best on noisy validation.
+      gammas: what to choose from.
+      auxiliary: what the auxiliary classifier is trained on: "all" noisy labels, the "paired" subset, or the "better".
+      folds: 1: the paired subset's own logits are of a classifier that was trained on it, as in the paper; more: of
+        classifiers that were trained on the other folds.
+      cleaner: where the paired subset's cleaner labels come from: the "clean" ones; the majority of the "best_raters",
+        a third of them by accuracy on `clean_label_valid`; or the "aggregate" of all of them by Dawid & Skene's model.
+        The last two use no clean label of the training split (Section 5: it is enough that they are less noisy).
+      all_labels: whether the model learns from the labels of all raters on the paired subset, or from the drawn one.
+      keep_clean: whether the paired subset's targets are the cleaner labels, or the model's output as in the paper.
+      confusion: how the rater's confusion matrix enters: whole ("matrix"), as P(class | given label) ("column"), or
+      not;
+        "auto": whole for up to 20 classes. It has K^2 numbers.
+      hidden: numbers of hidden units to choose from.
+    """
+
+    name: ClassVar[str] = "lqm"
+    gamma: float | None = None
+    gammas: tuple[float, ...] = (0.5, 0.75, 1.0)
+    auxiliary: str = "better"
+    folds: int = 1
+    cleaner: str = "clean"
+    all_labels: bool = False
+    keep_clean: bool = False
+    confusion: str = "auto"
+    hidden: tuple[int, ...] = (8, 16, 32)
+
+    def __post_init__(self) -> None:
+        for value in self.gammas if self.gamma is None else (self.gamma,):
+            require(0 <= value <= 1, "gamma", value, "in [0, 1]")
+        require(self.gamma is not None or bool(self.gammas), "gammas", self.gammas, "at least one value")
+        require(self.auxiliary in AUXILIARIES, "auxiliary", self.auxiliary, f"one of {', '.join(AUXILIARIES)}")
+        require(self.folds >= 1, "folds", self.folds, "1 or more")
+        require(self.cleaner in CLEANER_LABELS, "cleaner", self.cleaner, f"one of {', '.join(CLEANER_LABELS)}")
+        require(self.confusion in CONFUSIONS, "confusion", self.confusion, f"one of {', '.join(CONFUSIONS)}")
+        require(bool(self.hidden) and min(self.hidden) >= 1, "hidden", self.hidden, "numbers of units, 1 or more")
+
+    def correct(self, data: TrainingData, seed: int, tools: Tools) -> Corrected:
+        """Returns the targets; see `Corrector`.
+
+        Raises:
+          LearningError: the paired subset is empty or lacks a class, or raters' features are no numbers.
+        """
+        data.check_paired(self.name)
+        cleaner = cleaner_labels(data, self.cleaner)
+        logits, details = self._auxiliary_logits(data, cleaner, seed, tools)
+        rows, labels, raters = _paired_labels(data, all_labels=self.all_labels)
+        targets = cleaner[np.searchsorted(data.paired.rows, rows)]
+        confusions = paired_confusions(
+            labels, raters, targets, num_raters=len(data.raters), num_classes=data.num_classes
+        )
+        kind = self.confusion
+        if kind == "auto":
+            kind = "matrix" if data.num_classes <= _MOST_CLASSES_OF_A_MATRIX else "column"
+        inputs = _Inputs(_log_softmax(logits), describe(data.raters), confusions, kind)
+        model, chosen = _fit(inputs.of(rows, labels, raters), targets, rows, self.hidden, data.num_classes, seed)
+        everything = np.arange(len(data.train))
+        corrected = np.concatenate(
+            [
+                model(inputs.of(some, data.train.noisy_label[some], data.train.rater[some]))
+                for some in np.array_split(everything, -(-len(everything) // _ROWS_AT_ONCE))
+            ]
+        )
+        if self.keep_clean:
+            corrected[data.paired.rows] = one_hot(cleaner, data.num_classes)
+        gamma, of_gammas = self._gamma(data, corrected, seed, tools)
+        mixed = gamma * corrected + (1 - gamma) * one_hot(data.train.noisy_label, data.num_classes)
+        if self.keep_clean:
+            mixed[data.paired.rows] = corrected[data.paired.rows]
+        return Corrected(
+            mixed,
+            clean_labels_used=len(data.paired) if self.cleaner == "clean" else 0,
+            confusions=confusions,
+            expected_error=float(1 - (mixed * corrected).sum(axis=1).mean()),
+            details={**details, **chosen, **of_gammas, "gamma": gamma, "rows": len(rows)},
+        )
+
+    def _auxiliary_logits(
+        self, data: TrainingData, cleaner: np.ndarray, seed: int, tools: Tools
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Returns logits [n, K] of the training images by the chosen auxiliary, and how good the choices were."""
+        everything = np.arange(len(data.train))
+        candidates = {"all": (everything, data.train.noisy_label), "paired": (data.paired.rows, cleaner)}
+        wanted = candidates if self.auxiliary == "better" else {self.auxiliary: candidates[self.auxiliary]}
+        found, accuracies = {}, {}
+        for name, (rows, labels) in wanted.items():
+            logits, of_valid = tools.classifier_logits(rows, labels, seed)
+            found[name] = logits
+            accuracies[name] = float(np.mean(of_valid.argmax(axis=1) == data.valid.noisy_label))
+        best = max(found, key=lambda name: accuracies[name])
+        logits = found[best]
+        if self.folds > 1 and best == "paired":
+            logits = logits.copy()
+            fold = np.random.default_rng(seed).permutation(len(cleaner)) % self.folds
+            for k in range(self.folds):
+                inside = fold != k
+                others, _ = tools.classifier_logits(data.paired.rows[inside], cleaner[inside], seed)
+                logits[data.paired.rows[~inside]] = others[data.paired.rows[~inside]]
+        return logits, {"auxiliary": best, "auxiliary_noisy_valid_accuracy": accuracies}
+
+    def _gamma(
+        self, data: TrainingData, corrected: np.ndarray, seed: int, tools: Tools
+    ) -> tuple[float, dict[str, Any]]:
+        if self.gamma is not None:
+            return self.gamma, {}
+        if len(self.gammas) == 1:
+            return self.gammas[0], {}
+        given = one_hot(data.train.noisy_label, data.num_classes)
+        accuracies = {}
+        for gamma in self.gammas:
+            mixed = Corrected(gamma * corrected + (1 - gamma) * given, 0)
+            drawn = mixed.sampled(data.train.ids, seed).argmax(axis=1)
+            _, of_valid = tools.classifier_logits(np.arange(len(data.train)), drawn, seed)
+            accuracies[gamma] = float(np.mean(of_valid.argmax(axis=1) == data.valid.noisy_label))
+        best = max(self.gammas, key=lambda gamma: (accuracies[gamma], gamma))
+        return best, {"gamma_noisy_valid_accuracy": {f"{gamma:g}": value for gamma, value in accuracies.items()}}
+
+
+def cleaner_labels(data: TrainingData, source: str) -> np.ndarray:
+    """Returns the cleaner labels [m] int32 of the paired subset: see `LQM.cleaner`.
+
+    Raises:
+      LearningError: they need several raters and there is one, or they lack a class.
+    """
+    rows = data.paired.rows
+    if source == "clean":
+        return data.paired.clean_labels
+    data.check_several_raters(f"lqm with cleaner labels from {source}")
+    labels = data.train.noisy_labels[rows]
+    if source == "best_raters":
+        accuracies = np.array([float(rater["accuracy"]) for rater in data.raters])
+        best = np.sort(np.argsort(-accuracies, kind="stable")[: max(1, len(data.raters) // 3)])
+        from noisy_label_datasets.noise.metrics import vote_shares
+
+        found = majority_labels(np.nan_to_num(vote_shares(labels[:, best], data.num_classes)), data.train.ids[rows])
+    else:
+        found = dawid_skene(labels, data.num_classes, pseudo_count=0.1).posterior.argmax(axis=1).astype(np.int32)
+    if missing := sorted(set(range(data.num_classes)) - set(found.tolist())):
+        raise LearningError(f"the cleaner labels from {source} lack the classes {missing}: enlarge paired_share")
+    return found
+
+
+def _paired_labels(data: TrainingData, *, all_labels: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns rows, labels and raters [l] of the labels of the paired subset that the model learns from."""
+    rows = data.paired.rows
+    if not all_labels:
+        return rows, data.train.noisy_label[rows], data.train.rater[rows]
+    labels = data.train.noisy_labels[rows]
+    place, raters = np.nonzero(labels >= 0)
+    return rows[place], labels[place, raters], raters
+
+
+@dataclasses.dataclass(frozen=True)
+class _Inputs:
+    """Makes the model's inputs of labels.
+
+    Attributes:
+      log_probabilities: [n, K], the auxiliary's.
+      raters: [R, F].
+      confusions: [R, K, K].
+      kind: how these enter.
+    """
+
+    log_probabilities: np.ndarray
+    raters: np.ndarray
+    confusions: np.ndarray
+    kind: str
+
+    def of(self, rows: np.ndarray, labels: np.ndarray, raters: np.ndarray) -> np.ndarray:
+        """Returns [l, columns] of labels [l] that raters [l] gave to the training examples `rows` [l]."""
+        num_classes = self.confusions.shape[1]
+        parts = [self.log_probabilities[rows], one_hot(labels, num_classes), self.raters[raters]]
+        if self.kind == "matrix":
+            parts.append(self.confusions.reshape(len(self.confusions), -1)[raters])
+        elif self.kind == "column":
+            column = np.maximum(self.confusions[raters, :, labels], _SMALLEST)
+            parts.append(np.log(column / column.sum(axis=1, keepdims=True)))
+        return np.concatenate(parts, axis=1)
+
+
+def _fit(
+    inputs: np.ndarray, targets: np.ndarray, examples: np.ndarray, hidden: tuple[int, ...], num_classes: int, seed: int
+) -> tuple[Any, dict[str, Any]]:
+    """Returns the model, inputs [l, columns] -> [l, K], and what cross-validation chose.
+
+    Rows of the same one of `examples` [l] are held out together.
+    """
+    mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
+    spread = np.where(spread < 1e-9, 1.0, spread)
+    scaled = (inputs - mean) / spread
+    unique, place = np.unique(examples, return_inverse=True)
+    fold = (np.random.default_rng(seed).permutation(len(unique)) % 3)[place]
+    losses: dict[tuple[int, float], float] = {}
+    settings = list(itertools.product(hidden, _DECAYS))
+    for units, decay in settings if len(settings) > 1 else []:
+        of_label = []
+        for k in range(3):
+            held_out = fold == k
+            model = _network(scaled[~held_out], targets[~held_out], units, decay, num_classes, seed)
+            of_label.append(model(scaled[held_out])[np.arange(held_out.sum()), targets[held_out]])
+        losses[units, decay] = float(-np.log(np.concatenate(of_label)).mean())
+    units, decay = min(losses, key=lambda each: losses[each]) if losses else settings[0]
+    model = _network(scaled, targets, units, decay, num_classes, seed)
+    chosen: dict[str, Any] = {"hidden": units, "weight_decay": decay}
+    if losses:
+        chosen["cross_validated_loss"] = round(losses[units, decay], 4)
+    return lambda others: model((others - mean) / spread), chosen
+
+
+def _network(inputs: np.ndarray, targets: np.ndarray, units: int, decay: float, num_classes: int, seed: int) -> Any:
+    """Returns the fitted network, inputs [l, columns] -> probabilities [l, K] that are never 0."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits  # scikit-learn's own
+
+    network = MLPClassifier((units,), solver="lbfgs", alpha=decay, max_iter=150, random_state=seed, activation="relu")
+    # Threads take longer to meet than products of this size take, and would make rounding depend on their number.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred and fifty steps are early stopping enough
+        network.fit(inputs, targets)
+
+    def predict(others: np.ndarray) -> np.ndarray:
+        found = network.predict_proba(others)
+        whole = np.full((len(others), num_classes), _SMALLEST)
+        whole[:, network.classes_] += found
+        return whole / whole.sum(axis=1, keepdims=True)
+
+    return predict
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    logits = logits.astype(np.float64)
+    logits = logits - logits.max(axis=1, keepdims=True)
+    return np.maximum(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), -20.0)

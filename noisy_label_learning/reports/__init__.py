@@ -1,0 +1,1 @@
+"""What records say: comparisons, statements of the paper, tables and figures."""

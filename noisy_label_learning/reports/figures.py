@@ -1,0 +1,140 @@
+"""Figures like the paper's 5 to 8, as SVG, of the records of one dataset.
+
+    write_figures(folder, records)      # accuracy.svg, gain.svg, lqm.svg, lqm_gain.svg: those that there are runs for
+
+Figures 5 and 6 set the raters' noise (darker) beside independent noise of the same rate (lighter), 7 and 8 LQM beside
+its baseline. Whiskers are 95 % intervals over seeds; the paper's are none.
+"""
+
+from __future__ import annotations
+
+import io
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from noisy_label_datasets.files import write_atomically
+from noisy_label_learning.reports.comparing import BASELINE, Row, Table
+from noisy_label_learning.runs.record import SELECTED, Record
+from noisy_label_learning.statistics import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = ("#4c566a", "#b5762a", "#3b7d5d", "#7d5ba6", "#b0413e", "#2f6f9f", "#8a8a35", "#a05195", "#5a8a9f")
+_LEVELS = ("low", "medium", "high")
+_SHORT = {
+    "cross_entropy": "cross-entropy",
+    "bootstrap": "Bootstrap",
+    "co_teaching": "Co-Teaching",
+    "mc_softmax": "MCSoftMax",
+    "mentor_mix": "MentorMix",
+    "generalized_cross_entropy": "GCE",
+    "elr": "ELR",
+    "f_correction": "F-correction",
+    "rog": "RoG",
+    "lqm": "LQM",
+}
+
+
+def write_figures(folder: pathlib.Path, records: Sequence[Record], *, selection: str = SELECTED) -> list[pathlib.Path]:
+    """Writes the figures that there are runs for; returns the paths.
+
+    Raises:
+      LearningError: as `Table.of`.
+    """
+    table = Table.of(records, selection)
+    paths = []
+    for dataset in dict.fromkeys(row.dataset for row in table.rows):
+        rows = [row for row in table.rows if row.dataset == dataset and row.accuracy is not None]
+        levels = sorted({row.level for row in rows}, key=lambda level: _LEVELS.index(level) if level in _LEVELS else 3)
+        plain = [row for row in rows if row.corrector == "none"]
+        with_lqm = [row for row in rows if row.corrector in ("lqm", "clean_subset") and row.noise == "raters"]
+        for name, title, chosen, value in (
+            ("accuracy", "Test accuracy, per cent", plain, _accuracy),
+            ("gain", "Gain over cross-entropy, points", [row for row in plain if row.gain], _gain),
+            ("lqm", "Test accuracy, per cent", [row for row in with_lqm if row.algorithm == BASELINE], _accuracy),
+            ("lqm_gain", "Gain over the baseline, points", [row for row in with_lqm if row.gain], _gain),
+        ):
+            if not chosen or (name.startswith("lqm") and not any(row.corrector == "lqm" for row in chosen)):
+                continue
+            path = folder / f"{dataset}-{name}.svg"
+            write_atomically(
+                path, _bars(f"{dataset}, epoch: {selection.replace('_', ' ')}", title, chosen, levels, value)
+            )
+            paths.append(path)
+    return paths
+
+
+def _accuracy(row: Row) -> Summary | None:
+    return row.accuracy
+
+
+def _gain(row: Row) -> Summary | None:
+    return row.gain
+
+
+def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], value: Any) -> bytes:
+    """Returns grouped bars as SVG: a group per level, a bar per method and, within it, per kind of noise."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    methods = list(dict.fromkeys((row.corrector, row.algorithm, row.settings) for row in rows))
+    noises = [noise for noise in ("raters", "independent", "class_conditional") if any(r.noise == noise for r in rows)]
+    width = 0.8 / (len(methods) * len(noises))
+    figure = Figure(
+        figsize=(2.4 + 0.42 * len(levels) * len(methods) * max(1.0, 0.55 * len(noises)), 3.6), layout="constrained"
+    )
+    axes: Axes = figure.subplots()
+    lowest = 0.0
+    for m, method in enumerate(methods):
+        for k, noise in enumerate(noises):
+            for place, level in enumerate(levels):
+                row = next(
+                    (
+                        r
+                        for r in rows
+                        if (r.corrector, r.algorithm, r.settings, r.noise, r.level) == (*method, noise, level)
+                    ),
+                    None,
+                )
+                found = None if row is None else value(row)
+                if found is None:
+                    continue
+                x = place - 0.4 + width * (m * len(noises) + k + 0.5)
+                colour = _COLOURS[m % len(_COLOURS)]
+                axes.bar(x, found.mean, 0.92 * width, color=colour, alpha=(1.0, 0.5, 0.25)[k])
+                if found.half_width is not None:
+                    axes.errorbar(x, found.mean, yerr=found.half_width, color="black", linewidth=0.8, capsize=1.5)
+                lowest = min(lowest, found.mean - (found.half_width or 0))
+    if value is _accuracy:
+        values = [found.mean - (found.half_width or 0) for row in rows if (found := value(row)) is not None]
+        axes.set_ylim(bottom=max(0.0, 5 * ((min(values) - 5) // 5)))
+    else:
+        axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(levels)), levels)
+    axes.set_ylabel(title)
+    axes.set_title(heading, fontsize="medium")
+    axes.spines[["top", "right"]].set_visible(False)
+    legend = [Patch(color=_COLOURS[m % len(_COLOURS)], label=_label(*method)) for m, method in enumerate(methods)]
+    if len(noises) > 1:
+        legend += [
+            Patch(color="grey", alpha=(1.0, 0.5, 0.25)[k], label=f"noise: {noise.replace('_', '-')}")
+            for k, noise in enumerate(noises)
+        ]
+    figure.legend(handles=legend, loc="outside right upper", fontsize="small", frameon=False)
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "noisy_label_learning"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
+def _label(corrector: str, algorithm: str, settings: str) -> str:
+    name = _SHORT.get(algorithm, algorithm)
+    if corrector == "clean_subset":
+        name = "cross-entropy, as many clean labels" if algorithm == BASELINE else f"{name}, clean subset"
+    elif corrector != "none":
+        first = _SHORT.get(corrector, corrector)
+        name = first if algorithm == BASELINE else f"{first} + {name}"
+    return f"{name} ({settings})" if settings else name

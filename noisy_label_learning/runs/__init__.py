@@ -1,0 +1,1 @@
+"""Runs: their configuration, training with the engine's loop, and records."""

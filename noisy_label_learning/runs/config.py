@@ -1,0 +1,179 @@
+"""What a run is: frozen dataclasses that check themselves, and the key under which its record is kept.
+
+    config = RunConfig(algorithm=CoTeaching(), corrector=NoCorrector(), network=Network("mlp"), schedule=Schedule(),
+    seed=0) config.key(problem)         # SHA-256 of all that the result depends on
+
+The key covers the configuration, the labels, the images and, of an algorithm or corrector that is not this package's,
+its source: a record of other labels or of an edited loss is not taken for one of these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from noisy_label_datasets.files import sha256, to_json
+from noisy_label_learning.algorithms import ALGORITHMS, Algorithm
+from noisy_label_learning.correctors import CORRECTORS, Corrector
+from noisy_label_learning.errors import LearningError, require, unknown
+from noisy_label_learning.problem import Problem
+from rater_training.config import Augmentation, RaterConfig
+
+FORMAT_VERSION = 1  # of runs: raised when the same configuration comes to another result
+TARGETS = ("sampled", "soft")
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The network that is trained.
+
+    Attributes:
+      architecture: a name of `rater_training.architectures`; the paper's is "resnet50".
+      width: multiplier of the channels of every layer.
+      dtype: of the computation.
+    """
+
+    architecture: str = "mlp"
+    width: float = 1.0
+    dtype: str = "float32"
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How long and how fast: stochastic gradient descent with Nesterov momentum, cosine decay from a peak.
+
+    Attributes:
+      epochs: passes over the training images; a rest smaller than a batch is left out of each.
+      batch_size, learning_rate, momentum, weight_decay, warmup_fraction, optimizer: as of `RaterConfig`.
+      crop_padding, flip: of the augmentation.
+    """
+
+    epochs: int = 60
+    batch_size: int = 64
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup_fraction: float = 0.0
+    optimizer: str = "nesterov"
+    crop_padding: int = 0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
+
+    def steps_an_epoch(self, examples: int) -> int:
+        """Returns the batches of an epoch of so many examples.
+
+        Raises:
+          LearningError: they do not fill one batch.
+        """
+        if examples < self.batch_size:
+            raise LearningError(f"batch_size is {self.batch_size}, but there are {examples} examples to train on")
+        return examples // self.batch_size
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One run.
+
+    Attributes:
+      algorithm, corrector, network, schedule: what is trained, on which labels, and how.
+      seed: of initial weights, order, augmentation, and of the corrector; all algorithms share it.
+      targets: whether a corrector's soft labels are drawn from once ("sampled", as in the paper) or trained on
+      ("soft").
+    """
+
+    algorithm: Algorithm
+    corrector: Corrector
+    network: Network = Network()
+    schedule: Schedule = Schedule()
+    seed: int = 0
+    targets: str = "sampled"
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
+        require(self.targets in TARGETS, "targets", self.targets, f"one of {', '.join(TARGETS)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the configuration as JSON."""
+        return {
+            "algorithm": described(self.algorithm, ALGORITHMS),
+            "corrector": described(self.corrector, CORRECTORS),
+            "network": dataclasses.asdict(self.network),
+            "schedule": dataclasses.asdict(self.schedule),
+            "seed": self.seed,
+            "targets": self.targets,
+        }
+
+    def key(self, problem: Problem) -> str:
+        """Returns the SHA-256, in hexadecimal digits, of all that the run's result depends on."""
+        return sha256(
+            to_json(
+                {
+                    "format": FORMAT_VERSION,
+                    "problem": problem.data.name,
+                    "labels": problem.labels_sha256,
+                    "images": problem.images_sha256,
+                    **self.to_json(),
+                }
+            )
+        )
+
+
+def training_config(network: Network, schedule: Schedule, steps: int, *, seed: int) -> RaterConfig:
+    """Returns the engine's configuration of a network's training."""
+    return RaterConfig(
+        id="learner",
+        architecture=network.architecture,
+        steps=steps,
+        batch_size=schedule.batch_size,
+        learning_rate=schedule.learning_rate,
+        width=network.width,
+        optimizer=schedule.optimizer,
+        momentum=schedule.momentum,
+        weight_decay=schedule.weight_decay,
+        warmup_fraction=schedule.warmup_fraction,
+        augmentation=Augmentation(schedule.crop_padding, schedule.flip),
+        dtype=network.dtype,
+        seed=seed,
+    )
+
+
+def described(chosen: Algorithm | Corrector, known: Mapping[str, type]) -> dict[str, Any]:
+    """Returns an algorithm or corrector as JSON: name, settings, and a hash of its source if it is none of `known`."""
+    fields = {"name": chosen.name, **dataclasses.asdict(chosen)}
+    if known.get(chosen.name) is not type(chosen):
+        fields["source_sha256"] = hashlib.sha256(inspect.getsource(type(chosen)).encode()).hexdigest()
+    return fields
+
+
+def by_name(what: str, name: str, known: Mapping[str, type], settings: Mapping[str, Any]) -> Any:
+    """Returns an algorithm or corrector of a name, with settings other than its defaults.
+
+    Raises:
+      LearningError: there is none of that name, or it has no such setting; the message names those that there are.
+    """
+    if name not in known:
+        raise unknown(what, name, known)
+    fields = [field.name for field in dataclasses.fields(known[name])]
+    for setting in settings:
+        if setting not in fields:
+            raise LearningError(
+                f"{what} {name} has no setting {setting!r}; "
+                + (f"it has {', '.join(fields)}" if fields else "it has none")
+            )
+    return known[name](**settings)
+
+
+def defaults(image_shape: tuple[int, int, int], examples: int) -> tuple[Network, Schedule]:
+    """Returns a network and a schedule for images of a size and a CPU: seconds for digits, minutes for CIFAR."""
+    if min(image_shape[:2]) < 16:
+        return Network("mlp"), Schedule()
+    batch_size = min(128, max(1, examples // 4))
+    return (
+        Network("compact_resnet", width=0.5),
+        Schedule(epochs=20, batch_size=batch_size, learning_rate=0.2, warmup_fraction=0.1, crop_padding=4, flip=True),
+    )

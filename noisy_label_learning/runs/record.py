@@ -1,0 +1,149 @@
+"""The record of a run: one JSON file, written when the run is done.
+
+    record = Record.read(path)
+    record.selections["selected_on_noisy_validation"].test_accuracy
+
+Three selections of an epoch stand side by side under their own names. `best_on_test` looks at the answers: it is there
+because published figures often are it, and is never a headline.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from noisy_label_datasets.files import to_json, write_atomically
+from noisy_label_learning.errors import LearningError
+
+FORMAT = "noisy_label_learning/run"
+FORMAT_VERSION = 1
+LAST, SELECTED, BEST = "last", "selected_on_noisy_validation", "best_on_test"
+SELECTIONS = (LAST, SELECTED, BEST)
+DONE, DIVERGED = "done", "diverged"
+# What is not the same when a run is repeated.
+OF_THE_MACHINE = ("seconds", "software", "resumed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Epoch:
+    """A point of the curve.
+
+    Attributes:
+      epoch: how many are done.
+      train_loss: mean of the epoch's steps.
+      noisy_valid_accuracy, noisy_valid_loss: agreement with the noisy labels of `noisy_label_valid`, and cross-entropy.
+      test_accuracy: on clean labels.
+    """
+
+    epoch: int
+    train_loss: float
+    noisy_valid_accuracy: float
+    noisy_valid_loss: float
+    test_accuracy: float
+
+
+def select(curve: Sequence[Epoch]) -> dict[str, Epoch]:
+    """Returns each selection's epoch. On noisy validation: the highest accuracy, of equal ones the lowest loss."""
+    return {
+        LAST: curve[-1],
+        SELECTED: max(curve, key=lambda point: (point.noisy_valid_accuracy, -point.noisy_valid_loss)),
+        BEST: max(curve, key=lambda point: point.test_accuracy),
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """A finished run.
+
+    Attributes:
+      key: of its configuration and data.
+      problem: 'digits_noisy/high'.
+      config: `RunConfig.to_json()`.
+      status: "done" or "diverged"; a diverged run has no selections and is never averaged in.
+      curve: an entry per epoch.
+      selections: name -> the epoch.
+      label_error: share of wrong labels among the noisy labels ("before"), the corrector's most probable labels
+        ("after") and the labels or soft labels that were trained on ("targets"), on the training split.
+      clean_labels_used: how many clean labels of the training split the corrector and the algorithm have seen.
+      details: what the corrector and the algorithm chose or estimated.
+      labels_sha256, images_sha256: of the problem.
+      seconds: "wall" and "cpu", without the corrector's unless it was this run that computed its targets.
+      software: versions.
+      resumed: how many times it went on from a checkpoint.
+    """
+
+    key: str
+    problem: str
+    config: Mapping[str, Any]
+    status: str
+    curve: tuple[Epoch, ...]
+    selections: Mapping[str, Epoch]
+    label_error: Mapping[str, float]
+    clean_labels_used: int
+    details: Mapping[str, Any]
+    labels_sha256: str
+    images_sha256: str
+    seconds: Mapping[str, float]
+    software: Mapping[str, str]
+    resumed: int = 0
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm's name."""
+        return self.config["algorithm"]["name"]
+
+    @property
+    def corrector(self) -> str:
+        """The corrector's name."""
+        return self.config["corrector"]["name"]
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.config["seed"]
+
+    def reproducible(self) -> dict[str, Any]:
+        """Returns all that is the same whenever the run is repeated on one machine."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in OF_THE_MACHINE}
+
+    def write(self, path: pathlib.Path) -> None:
+        """Writes the record; whole or not at all."""
+        write_atomically(
+            path, to_json({"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(self)})
+        )
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> Record:
+        """Returns what `write` wrote.
+
+        Raises:
+          LearningError: the file is no such record.
+        """
+        try:
+            values = json.loads(path.read_bytes())
+            found = (values.pop("format"), values.pop("format_version"))
+            if found != (FORMAT, FORMAT_VERSION):
+                raise ValueError(f"format {found[0]} {found[1]}; this code reads {FORMAT} {FORMAT_VERSION}")
+            curve = tuple(Epoch(**point) for point in values.pop("curve"))
+            selections = {name: Epoch(**point) for name, point in values.pop("selections").items()}
+            return cls(curve=curve, selections=selections, **values)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LearningError(f"{path} is no record of a run: {error}") from error
+
+
+def record_path(folder: pathlib.Path, config: Mapping[str, Any], problem: str, key: str) -> pathlib.Path:
+    """Returns where the record of a run is kept: readable, and unique by the first digits of its key."""
+    parts = (problem.replace("/", "-"), config["corrector"]["name"], config["algorithm"]["name"], str(config["seed"]))
+    return folder / f"{'-'.join(parts)}-{key[:12]}.json"
+
+
+def read_records(folder: pathlib.Path) -> list[Record]:
+    """Returns all records of a folder, in the order of their file names.
+
+    Raises:
+      LearningError: a file is no record.
+    """
+    return [Record.read(path) for path in sorted(folder.glob("*.json"))]

@@ -1,0 +1,384 @@
+"""Runs: a problem, a corrector, an algorithm, a network, a schedule and a seed go in, a record comes out.
+
+    session = Session(problem, "runs/digits")
+    record = session.run(RunConfig(CoTeaching(), NoCorrector()))            # trains, or reads the record that is there
+    records = session.run_seeds([dataclasses.replace(config, seed=s) for s in range(3)])     # one vmapped loop
+
+    runs/digits/
+      digits_noisy-high-none-co_teaching-0-1f2e3d4c5b6a.json                # written when the run is done
+      checkpoints/<key>/                                                    # of a run in training, removed at its end
+
+A killed run goes on from its checkpoint and comes to the same record, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import platform
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from noisy_label_learning.algorithms import noise_rate
+from noisy_label_learning.algorithms.base import Algorithm, Stage, Trained
+from noisy_label_learning.correctors import Corrected, Tools
+from noisy_label_learning.correctors.base import one_hot
+from noisy_label_learning.errors import LearningError
+from noisy_label_learning.problem import Problem
+from noisy_label_learning.runs.config import RunConfig
+from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
+from noisy_label_learning.runs.record import BEST, DIVERGED, DONE, LAST, SELECTED, Epoch, Record, record_path, select
+from noisy_label_learning.runs.step import LearnerState
+from noisy_label_learning.runs.training import Learner, keep_best, trained_classifier
+from rater_training.engine import loop
+from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.examples import Normalization
+
+_SOFTWARE = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn")
+# config, epochs done, of how many, the curve's last point
+OnEpoch = Callable[[RunConfig, int, int, Epoch], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """A run that is ready to be trained."""
+
+    config: RunConfig
+    key: str
+    corrected: Corrected
+    targets: np.ndarray
+    constants: Any
+    details: dict[str, Any]
+    wall: float
+    cpu: float
+
+
+class Session:
+    """Runs on one problem. Corrected targets and first networks are computed once and shared by the runs."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        folder: str | os.PathLike | None = None,
+        *,
+        on_epoch: OnEpoch = lambda config, epoch, epochs, point: None,
+        checkpoint_seconds: float = 60.0,
+    ) -> None:
+        """Opens a session.
+
+        Args:
+          problem: what is learned from and measured by.
+          folder: where records and checkpoints are; None: nowhere, and nothing is resumed.
+          on_epoch: is told of each run's progress.
+          checkpoint_seconds: how long after a checkpoint the next one is due.
+        """
+        self.problem = problem
+        self.folder = None if folder is None else pathlib.Path(folder)
+        self._on_epoch = on_epoch
+        self._checkpoint_seconds = checkpoint_seconds
+        data, answers = problem.data, problem.answers
+        self._normalization = Normalization.of(data.train.images)
+        self._valid = LabelledChunks.of(np.asarray(data.valid.images), data.valid.noisy_label)
+        self._test = LabelledChunks.of(np.asarray(answers.test_images), answers.test_labels)
+        self._corrected: dict[Any, Corrected] = {}
+        self._first_networks: dict[Any, np.ndarray] = {}
+
+    def run(self, config: RunConfig) -> Record:
+        """Returns the record of a run; trains it unless there is one."""
+        return self.run_seeds([config])[0]
+
+    def stored(self, config: RunConfig) -> Record | None:
+        """Returns the record of a run that is done, or None."""
+        if self.folder is None:
+            return None
+        path = record_path(self.folder, config.to_json(), self.problem.data.name, config.key(self.problem))
+        return Record.read(path) if path.exists() else None
+
+    def run_seeds(self, configs: Sequence[RunConfig]) -> list[Record]:
+        """Returns the records of runs that differ in their seeds; several that are missing are trained in one loop.
+
+        Each is the run that it is alone but for rounding. Those that have a record keep their places in the loop, for
+        how many runs are computed together decides how numbers are rounded: so what is resumed is bit-identical.
+
+        Raises:
+          LearningError: settings or data that cannot be learned with.
+          CheckpointError: a checkpoint is damaged.
+        """
+        if len({dataclasses.replace(config, seed=0) for config in configs}) > 1:
+            raise LearningError("runs of one loop differ in their seeds only")
+        records = {config.seed: record for config in configs if (record := self.stored(config)) is not None}
+        missing = [config.seed for config in configs if config.seed not in records]
+        if missing:
+            records |= {config.seed: record for config, record in self._train(configs, missing)}
+        return [records[config.seed] for config in configs]
+
+    def corrected(self, config: RunConfig) -> Corrected:
+        """Returns the targets that a run's corrector makes."""
+        key = (config.corrector, config.seed, config.network, config.schedule)
+        if key not in self._corrected:
+            tools = Tools(lambda rows, labels, seed: self._classifier_logits(config, rows, labels, seed))
+            found = config.corrector.correct(self.problem.data, config.seed, tools)
+            shape = (len(self.problem.data.train), self.problem.data.num_classes)
+            if found.probabilities.shape != shape or not np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5):
+                raise LearningError(
+                    f"corrector {config.corrector.name} returned {found.probabilities.shape}; wanted {list(shape)} "
+                    "with rows that sum to 1"
+                )
+            self._corrected[key] = found
+        return self._corrected[key]
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _train(self, configs: Sequence[RunConfig], missing: Sequence[int]) -> list[tuple[RunConfig, Record]]:
+        first = configs[0]
+        data = self.problem.data
+        steps_an_epoch = first.schedule.steps_an_epoch(len(data.train))
+        steps = first.schedule.epochs * steps_an_epoch
+        prepared = [self._prepare(config) for config in configs]
+        learner = Learner(
+            np.asarray(data.train.images),
+            data.num_classes,
+            first.network,
+            first.schedule,
+            first.algorithm,
+            self._normalization,
+            keeps_best=_has_classifier(first.algorithm),
+        )
+        runs: dict[str, _Prepared] = {}
+        loop_runs, graphdef = [], None
+        resumed = {}
+        for each in prepared:
+            checkpoints = None
+            if self.folder is not None and each.config.seed in missing:
+                checkpoints = Checkpoints(
+                    self.folder / "checkpoints" / each.key, each.key, every_seconds=self._checkpoint_seconds
+                )
+            name = f"{each.config.algorithm.name}, seed {each.config.seed}"
+            graphdef, run = learner.run(
+                name, each.targets, each.constants, steps=steps, seed=each.config.seed, checkpoints=checkpoints
+            )
+            runs[name] = each
+            resumed[name] = int(checkpoints is not None and bool(checkpoints.steps()))
+            loop_runs.append(run)
+        evaluator = Evaluator(graphdef, first.algorithm, self._normalization)
+        vmapped = len(configs) > 1
+        evaluation = loop.Evaluation(
+            steps_an_epoch,
+            self._evaluation([each.config for each in prepared], missing, evaluator, steps_an_epoch, vmapped),
+        )
+        started, started_cpu = time.monotonic(), time.process_time()
+        program, examples = learner.program(graphdef), learner.examples()
+        outcomes: list[tuple[str, loop.Result | loop.Diverged]] = []
+        if vmapped:
+            active = [run.name for run in loop_runs if runs[run.name].config.seed in missing]
+            found = loop.train_vmapped(program, examples, loop_runs, active=active, evaluation=evaluation)
+            outcomes = [(run.name, outcome) for run, outcome in found]
+        else:
+            try:
+                outcomes = [(name, loop.train(program, examples, loop_runs[0], evaluation=evaluation))]
+            except loop.Diverged as error:
+                outcomes = [(name, error)]
+        shared = {
+            "wall": (time.monotonic() - started) / len(outcomes),
+            "cpu": (time.process_time() - started_cpu) / len(outcomes),
+        }
+        finished = []
+        for name, outcome in outcomes:
+            record = self._record(runs[name], outcome, evaluator, shared, len(configs), resumed[name])
+            if self.folder is not None:
+                record.write(record_path(self.folder, record.config, record.problem, record.key))
+                Checkpoints(self.folder / "checkpoints" / record.key, record.key).remove()
+            finished.append((runs[name].config, record))
+        return finished
+
+    def _prepare(self, config: RunConfig) -> _Prepared:
+        started, started_cpu = time.monotonic(), time.process_time()
+        data = self.problem.data
+        corrected = self.corrected(config)
+        targets = corrected.probabilities.astype(np.float32)
+        if config.targets == "sampled":
+            targets = corrected.sampled(data.train.ids, config.seed)
+        stage = Stage(
+            data,
+            corrected,
+            noise_rate=lambda setting: noise_rate.resolved(setting, data, corrected),
+            first_network=lambda: self._first_network(config, targets),
+        )
+        constants, details = config.algorithm.prepare(stage)
+        return _Prepared(
+            config=config,
+            key=config.key(self.problem),
+            corrected=corrected,
+            targets=targets,
+            constants=constants,
+            details=dict(details),
+            wall=time.monotonic() - started,
+            cpu=time.process_time() - started_cpu,
+        )
+
+    def _evaluation(
+        self, configs: Sequence[RunConfig], missing: Sequence[int], evaluator: Evaluator, every: int, vmapped: bool
+    ) -> Callable[[int, LearnerState], tuple[LearnerState, Any]]:
+        keeps_best = _has_classifier(configs[0].algorithm)
+
+        def evaluate(step: int, state: LearnerState) -> tuple[LearnerState, Any]:
+            params, statistics = state.networks.params[0], state.networks.statistics[0]
+            valid = evaluator.measure(params, statistics, self._valid, vmapped=vmapped)
+            test = evaluator.measure(params, statistics, self._test, vmapped=vmapped)
+            losses = np.atleast_1d(np.asarray(state.loss, np.float64)) / every
+            epoch = step // every
+            points = [
+                Epoch(epoch, float(loss), float(of_valid[0]), float(of_valid[1]), float(of_test[0]))
+                for loss, of_valid, of_test in zip(losses, np.atleast_2d(valid), np.atleast_2d(test), strict=True)
+            ]
+            for config, point in zip(configs, points, strict=True):
+                if config.seed in missing:
+                    self._on_epoch(config, epoch, config.schedule.epochs, point)
+            if keeps_best:
+                state = keep_best(state, valid[..., 0], epoch)
+            entries = [dataclasses.asdict(point) for point in points]
+            return state._replace(loss=jnp.zeros_like(state.loss)), entries if vmapped else entries[0]
+
+        return evaluate
+
+    def _record(
+        self,
+        prepared: _Prepared,
+        outcome: loop.Result | loop.Diverged,
+        evaluator: Evaluator,
+        shared: dict[str, float],
+        together: int,
+        resumed: int,
+    ) -> Record:
+        config, corrected, problem = prepared.config, prepared.corrected, self.problem
+        truth = problem.answers.train_labels
+        details: dict[str, Any] = {
+            "corrector": {**corrected.details, "expected_error": corrected.expected_error},
+            "algorithm": prepared.details,
+            "runs_in_one_loop": together,
+        }
+        curve: tuple[Epoch, ...] = ()
+        selections: dict[str, Epoch] = {}
+        status = DIVERGED
+        if isinstance(outcome, loop.Diverged):
+            details["diverged"] = str(outcome)
+        else:
+            curve = tuple(Epoch(**entry) for _, entry in outcome.curve)
+            if all(np.isfinite(dataclasses.astuple(point)).all() for point in curve):
+                status, selections = DONE, select(curve)
+                if _has_classifier(config.algorithm):
+                    selections = self._reclassified(prepared, outcome.state, evaluator, curve)
+            else:
+                details["diverged"] = "the network's predictions are not finite"
+                curve = ()
+        used = corrected.clean_labels_used
+        if prepared.details.get("noise_rate", {}).get("source") == "paired_subset":
+            used = max(used, len(problem.data.paired))
+        return Record(
+            key=prepared.key,
+            problem=problem.data.name,
+            config=config.to_json(),
+            status=status,
+            curve=curve,
+            selections=selections,
+            label_error={
+                "before": float(np.mean(problem.data.train.noisy_label != truth)),
+                "after": float(np.mean(corrected.labels != truth)),
+                "targets": float(1 - prepared.targets[np.arange(len(truth)), truth].mean()),
+            },
+            clean_labels_used=used,
+            details=details,
+            labels_sha256=problem.labels_sha256,
+            images_sha256=problem.images_sha256,
+            seconds={name: round(getattr(prepared, name) + shared[name], 2) for name in ("wall", "cpu")},
+            software={
+                "python": platform.python_version(),
+                **{name: importlib.metadata.version(name) for name in _SOFTWARE},
+                "device": jax.devices()[0].device_kind,
+            },
+            resumed=resumed,
+        )
+
+    def _reclassified(
+        self, prepared: _Prepared, state: LearnerState, evaluator: Evaluator, curve: tuple[Epoch, ...]
+    ) -> dict[str, Epoch]:
+        """Returns the selections of an algorithm that classifies anew after training.
+
+        By the last network's features and by those of the network that was best on noisy validation: selected is
+        whichever is better there.
+        """
+        data, answers = self.problem.data, self.problem.answers
+        kept = state.kept
+        networks = {
+            curve[-1].epoch: (state.networks.params[0], state.networks.statistics[0]),
+            int(kept.epoch): (kept.params, kept.statistics),
+        }
+        points = []
+        for epoch, (params, statistics) in networks.items():
+            trained = Trained(
+                lambda images, p=params, s=statistics: evaluator.features(p, s, images),  # type: ignore[misc]
+                data,
+                prepared.targets.argmax(axis=1),
+                prepared.config.seed,
+            )
+            classify = prepared.config.algorithm.classifier(trained)
+            assert classify is not None
+            valid, test = classify(np.asarray(data.valid.images)), classify(np.asarray(answers.test_images))
+            of_label = valid[np.arange(len(valid)), data.valid.noisy_label]
+            points.append(
+                Epoch(
+                    epoch,
+                    curve[epoch - 1].train_loss,
+                    float(np.mean(valid.argmax(axis=1) == data.valid.noisy_label)),
+                    float(-np.log(np.maximum(of_label, 1e-12)).mean()),
+                    float(np.mean(test.argmax(axis=1) == answers.test_labels)),
+                )
+            )
+        chosen = select(points)
+        return {LAST: points[0], SELECTED: chosen[SELECTED], BEST: chosen[BEST]}
+
+    def _classifier_logits(
+        self, config: RunConfig, rows: np.ndarray, labels: np.ndarray, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Trains an auxiliary classifier for as many steps as a run has; see `Tools`."""
+        data = self.problem.data
+        evaluator, params, statistics = trained_classifier(
+            np.asarray(data.train.images)[rows],
+            one_hot(labels, data.num_classes),
+            config.network,
+            config.schedule,
+            steps=config.schedule.epochs * config.schedule.steps_an_epoch(len(data.train)),
+            seed=seed,
+        )
+        train, valid = (
+            evaluator.log_probabilities(params, statistics, split.images) for split in (data.train, data.valid)
+        )
+        return train, valid
+
+    def _first_network(self, config: RunConfig, targets: np.ndarray) -> np.ndarray:
+        key = (hashlib.sha256(targets.tobytes()).hexdigest(), config.seed, config.network, config.schedule)
+        if key not in self._first_networks:
+            evaluator, params, statistics = trained_classifier(
+                np.asarray(self.problem.data.train.images),
+                targets,
+                config.network,
+                config.schedule,
+                steps=config.schedule.epochs * config.schedule.steps_an_epoch(len(targets)),
+                seed=config.seed,
+                on_epoch=lambda evaluator, p, s: -float(evaluator.measure(p, s, self._valid)[1]),
+            )
+            log_p = evaluator.log_probabilities(params, statistics, self.problem.data.train.images)
+            self._first_networks[key] = np.exp(log_p.astype(np.float64))
+        return self._first_networks[key]
+
+
+def _has_classifier(algorithm: Algorithm) -> bool:
+    return type(algorithm).classifier is not Algorithm.classifier

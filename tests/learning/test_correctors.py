@@ -1,0 +1,335 @@
+"""Correctors: Dawid & Skene against plain loops and crowd-kit, majority votes, and LQM on planted raters."""
+
+import dataclasses
+import importlib.util
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from noisy_label_learning.correctors import LQM, CleanSubset, Corrected, DawidSkene, Majority, NoCorrector, Tools
+from noisy_label_learning.correctors.dawid_skene import dawid_skene
+from noisy_label_learning.correctors.lqm import cleaner_labels
+from noisy_label_learning.correctors.rater_features import describe, paired_confusions
+from noisy_label_learning.correctors.simple import majority_labels
+from noisy_label_learning.errors import LearningError
+from tests.learning.problems import planted, symmetric
+
+
+def noisy(n=300, num_classes=3, seed=0, missing=0.2):
+    """Labels of five raters, a fifth of them missing, and the truth."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, num_classes, n)
+    labels = np.stack(
+        [np.where(rng.random(n) < rate, rng.integers(0, num_classes, n), truth) for rate in (0.1, 0.3, 0.4, 0.5, 0.8)],
+        axis=1,
+    )
+    labels[rng.random(labels.shape) < missing] = -1
+    labels[(labels < 0).all(axis=1), 0] = 0
+    return labels, truth
+
+
+def by_loops(labels, num_classes, iterations, gold=None):
+    """Dawid & Skene's equations 2.3 to 2.5, one label after the other."""
+    n, num_raters = labels.shape
+    posterior = np.zeros((n, num_classes))
+    for i in range(n):
+        for r in range(num_raters):
+            if labels[i, r] >= 0:
+                posterior[i, labels[i, r]] += 1
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    for row, label in (gold or {}).items():
+        posterior[row] = np.eye(num_classes)[label]
+    for _ in range(iterations):
+        prior = posterior.mean(axis=0)
+        confusions = np.zeros((num_raters, num_classes, num_classes))
+        for i in range(n):
+            for r in range(num_raters):
+                if labels[i, r] >= 0:
+                    confusions[r, :, labels[i, r]] += posterior[i]
+        confusions = np.maximum(confusions, 1e-10)
+        confusions /= confusions.sum(axis=2, keepdims=True)
+        for i in range(n):
+            if gold and i in gold:
+                continue
+            product = prior.copy()
+            for r in range(num_raters):
+                if labels[i, r] >= 0:
+                    product = product * confusions[r, :, labels[i, r]]
+            posterior[i] = product / product.sum()
+    return posterior
+
+
+@pytest.mark.parametrize("gold", [None, {0: 2, 5: 1, 17: 0}])
+def test_dawid_skene_against_loops(gold):
+    labels, _ = noisy(n=80)
+    known = {}
+    if gold:
+        known = {"gold_rows": np.array(list(gold)), "gold_labels": np.array(list(gold.values()))}
+    fit = dawid_skene(labels, 3, iterations=7, tolerance=-np.inf, **known)
+    np.testing.assert_allclose(fit.posterior, by_loops(labels, 3, 7, gold), atol=1e-9)
+
+
+def crowd_kit():
+    """crowd-kit's model, without what the rest of that package imports; skips where it is not installed."""
+    found = importlib.util.find_spec("crowdkit")
+    if found is None:
+        pytest.skip("crowd-kit is not installed (pip install --no-deps crowd-kit)")
+    package = types.ModuleType("crowdkit.aggregation")
+    package.__path__ = [f"{found.submodule_search_locations[0]}/aggregation"]
+    sys.modules.setdefault("crowdkit.aggregation", package)
+    from crowdkit.aggregation.classification.dawid_skene import DawidSkene as Theirs
+
+    return Theirs
+
+
+def test_dawid_skene_against_crowd_kit():
+    theirs = crowd_kit()
+    import pandas as pd
+
+    labels, _ = noisy(n=200, missing=0.1)
+    example, rater = np.nonzero(labels >= 0)
+    data = pd.DataFrame({"task": example, "worker": rater, "label": labels[labels >= 0]})
+    expected = theirs(n_iter=10, tol=-np.inf).fit_predict_proba(data).sort_index().sort_index(axis=1)
+    found = dawid_skene(labels, 3, iterations=10, tolerance=-np.inf).posterior
+    np.testing.assert_allclose(found, expected.to_numpy(), atol=1e-6)
+
+
+def test_dawid_skene_does_not_underflow_with_hundreds_of_raters():
+    rng = np.random.default_rng(0)
+    truth = np.arange(60) % 3
+    labels = np.where(rng.random((60, 1200)) < 0.6, rng.integers(0, 3, (60, 1200)), truth[:, None])
+    fit = dawid_skene(labels, 3)  # a product of 1,200 probabilities is below the smallest float64
+    assert np.isfinite(fit.posterior).all()
+    np.testing.assert_array_equal(fit.posterior.argmax(axis=1), truth)
+
+
+def test_dawid_skene_beats_the_majority_where_raters_differ_and_its_likelihood_rises():
+    labels, truth = noisy(n=1500, missing=0.0)
+    fit = dawid_skene(labels, 3)
+    votes = np.stack([(labels == k).sum(axis=1) for k in range(3)], axis=1)
+    error = np.mean(fit.posterior.argmax(axis=1) != truth)
+    assert error < np.mean(majority_labels(votes / votes.sum(1, keepdims=True), np.arange(1500)) != truth) - 0.02
+    assert (np.diff(fit.log_likelihood) > -1e-9).all()
+
+
+def test_a_rater_of_few_labels_is_taken_for_an_average_one():
+    labels, _ = noisy(n=200, missing=0.0)
+    labels[1:, 4] = -1  # one label in all
+    sure = dawid_skene(labels, 3, pseudo_count=0.0).confusions[4, labels[0, 4]]
+    assert sure.max() > 0.99
+    confusions = dawid_skene(labels, 3, pseudo_count=1.0).confusions
+    assert np.abs(confusions[4] - confusions[:4].mean(axis=0)).max() < 0.3
+
+
+def test_majority_ties_are_drawn_by_the_id_and_not_given_to_the_first_class():
+    shares = np.full((2000, 2), 0.5)
+    found = majority_labels(shares, np.arange(2000))
+    assert 0.45 < found.mean() < 0.55
+    np.testing.assert_array_equal(found[::-1], majority_labels(shares, np.arange(2000)[::-1]))
+
+
+def test_majority_by_hand(small_problem):
+    found = Majority().correct(small_problem.data, 0, no_tools()).labels
+    for i, labels in enumerate(small_problem.data.train.noisy_labels[:50]):
+        counts = np.bincount(labels, minlength=3)
+        assert counts[found[i]] == counts.max()
+
+
+def test_the_clean_subset_is_clean_and_the_rest_as_it_was(small_problem):
+    data = small_problem.data
+    found = CleanSubset().correct(data, 0, no_tools())
+    np.testing.assert_array_equal(found.labels[data.paired.rows], data.paired.clean_labels)
+    rest = np.setdiff1d(np.arange(len(data.train)), data.paired.rows)
+    np.testing.assert_array_equal(found.labels[rest], data.train.noisy_label[rest])
+    assert found.clean_labels_used == len(data.paired)
+
+
+def test_targets_are_sampled_by_id():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(4), 4000)
+    ids = np.array([f"x_{i}" for i in range(4000)])
+    corrected = Corrected(probabilities, 0)
+    drawn = corrected.sampled(ids, seed=0)
+    assert set(np.unique(drawn)) == {0, 1}
+    np.testing.assert_array_equal(drawn.sum(axis=1), 1)
+    assert abs(drawn.mean(axis=0) - probabilities.mean(axis=0)).max() < 0.03
+    turned = Corrected(probabilities[::-1], 0).sampled(ids[::-1], seed=0)
+    np.testing.assert_array_equal(turned[::-1], drawn)
+    assert (corrected.sampled(ids, seed=1) != drawn).any()
+    certain = np.eye(4)[rng.integers(0, 4, 50)]
+    np.testing.assert_array_equal(Corrected(certain, 0).sampled(ids[:50], seed=3), certain)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# LQM
+
+
+def no_tools():
+    """Nothing that a corrector without a network should ask for."""
+
+    def fail(rows, labels, seed):
+        raise AssertionError("no classifier was to be trained")
+
+    return Tools(fail)
+
+
+def blind_tools(data):
+    """An auxiliary classifier that sees nothing: what LQM learns is of labels and raters alone."""
+    zeros = np.zeros((len(data.train), data.num_classes)), np.zeros((len(data.valid), data.num_classes))
+    return Tools(lambda rows, labels, seed: zeros)
+
+
+def rater_dependent():
+    """Rater 0 always says the next class, rater 1 is right: a label means something else from each."""
+    shift = np.roll(np.eye(3), 1, axis=1)
+    return planted(np.stack([shift, np.eye(3)]), n=600, paired_share=0.2)
+
+
+@pytest.mark.parametrize("confusion", ["matrix", "column", "none"])
+def test_lqm_recovers_a_planted_rater_dependent_confusion(confusion):
+    """The margin stated beforehand: from half of the labels wrong to less than 2 %."""
+    problem = rater_dependent()
+    lqm = LQM(gamma=1.0, confusion=confusion, hidden=(8,))
+    corrected = lqm.correct(problem.data, 0, blind_tools(problem.data))
+    before = np.mean(problem.data.train.noisy_label != problem.answers.train_labels)
+    assert 0.4 < before < 0.6
+    assert np.mean(corrected.labels != problem.answers.train_labels) < 0.02
+    assert corrected.clean_labels_used == len(problem.data.paired)
+
+
+def test_gamma_mixes_with_the_given_label():
+    problem = rater_dependent()
+    tools = blind_tools(problem.data)
+    whole, half, none = (
+        LQM(gamma=gamma, hidden=(8,)).correct(problem.data, 0, tools).probabilities for gamma in (1.0, 0.5, 0.0)
+    )
+    given = np.eye(3)[problem.data.train.noisy_label]
+    np.testing.assert_allclose(none, given)
+    np.testing.assert_allclose(half, 0.5 * whole + 0.5 * given)
+
+
+def test_what_lqm_expects_of_its_labels_is_about_right():
+    problem = planted(np.stack([symmetric(0.3), symmetric(0.5)]), n=600)
+    corrected = LQM(gamma=1.0, hidden=(8,)).correct(problem.data, 0, blind_tools(problem.data))
+    drawn = corrected.sampled(problem.data.train.ids, 0).argmax(axis=1)
+    assert abs(corrected.expected_error - np.mean(drawn != problem.answers.train_labels)) < 0.12
+
+
+def test_the_auxiliary_and_gamma_are_chosen_on_noisy_validation():
+    problem = rater_dependent()
+    data = problem.data
+    trained = []
+
+    def classifier(rows, labels, seed):
+        trained.append((len(rows), np.mean(labels == problem.answers.train_labels[rows])))
+        good = len(rows) == len(data.paired)  # the one that was trained on the paired subset
+        of_valid = np.eye(3)[data.valid.noisy_label if good else (data.valid.noisy_label + 1) % 3]
+        return np.zeros((len(data.train), 3)), of_valid
+
+    corrected = LQM(gammas=(0.5, 1.0), hidden=(8,)).correct(data, 0, Tools(classifier))
+    assert corrected.details["auxiliary"] == "paired"
+    assert [rows for rows, _ in trained] == [600, len(data.paired), 600, 600]
+    assert trained[1][1] == 1.0  # on clean labels
+    assert trained[3][1] > trained[2][1]  # gamma 1 trains on LQM's labels, which are right here
+    assert corrected.details["gamma"] == 1.0  # equal on validation: the larger
+
+
+def test_all_labels_of_the_paired_subset_are_learned_from_if_wanted():
+    problem = planted(np.stack([symmetric(0.4)] * 4), n=400)
+    tools = blind_tools(problem.data)
+    drawn = LQM(gamma=1.0, hidden=(8,)).correct(problem.data, 0, tools)
+    every = LQM(gamma=1.0, hidden=(8,), all_labels=True).correct(problem.data, 0, tools)
+    assert (drawn.details["rows"], every.details["rows"]) == (len(problem.data.paired), 4 * len(problem.data.paired))
+
+
+def test_the_cleaner_label_need_not_be_clean():
+    problem = planted(np.stack([symmetric(0.1)] * 2 + [symmetric(0.5)] * 4), n=600)
+    truth = problem.data.paired.clean_labels
+    assert np.mean(cleaner_labels(problem.data, "clean") == truth) == 1
+    for source in ("best_raters", "aggregate"):
+        found = cleaner_labels(problem.data, source)
+        assert np.mean(found == truth) > 0.88
+        corrected = LQM(gamma=1.0, hidden=(8,), cleaner=source).correct(problem.data, 0, blind_tools(problem.data))
+        assert corrected.clean_labels_used == 0
+
+
+def test_a_rater_absent_from_the_paired_subset_is_an_average_one():
+    confusions = paired_confusions(
+        np.array([0, 1, 1, 0]), np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), num_raters=3, num_classes=2
+    )
+    np.testing.assert_allclose(confusions.sum(axis=2), 1)
+    pooled = np.array([[2, 0], [1, 3]]) / [[2], [4]]  # with one label per class for right
+    np.testing.assert_allclose(confusions[2], pooled)
+
+
+def test_features_are_standardised_and_what_tells_nothing_is_left_out():
+    raters = [
+        {"id": "a", "accuracy": 0.5, "experience": 10, "architecture": "mlp", "num_parameters": 5},
+        {"id": "b", "accuracy": 0.7, "experience": 1000, "architecture": "vgg", "num_parameters": 5},
+    ]
+    np.testing.assert_allclose(describe(raters), [[-1, -1, 1, -1], [1, 1, -1, 1]])
+    assert describe([{"id": "a"}, {"id": "b"}]).shape == (2, 0)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Bad input
+
+
+def without_class(problem, k):
+    paired = problem.data.paired
+    kept = paired.clean_labels != k
+    return dataclasses.replace(
+        problem.data,
+        paired=dataclasses.replace(paired, rows=paired.rows[kept], clean_labels=paired.clean_labels[kept]),
+    )
+
+
+@pytest.mark.parametrize("corrector", [LQM(), CleanSubset(), DawidSkene(gold=True)])
+def test_a_paired_subset_that_is_empty_or_lacks_a_class(corrector, small_problem):
+    with pytest.raises(LearningError, match="lacks b: enlarge paired_share"):
+        corrector.correct(without_class(small_problem, 1), 0, no_tools())
+    empty = planted(np.stack([symmetric(0.2)] * 2), n=60, paired_share=0.0)
+    with pytest.raises(LearningError, match="is empty"):
+        corrector.correct(empty.data, 0, no_tools())
+
+
+@pytest.mark.parametrize("corrector", [Majority(), DawidSkene(), LQM(cleaner="aggregate"), LQM(cleaner="best_raters")])
+def test_correctors_that_need_several_raters(corrector):
+    problem = planted(symmetric(0.2)[None], n=120)
+    with pytest.raises(LearningError, match="one label per example"):
+        corrector.correct(problem.data, 0, no_tools())
+
+
+def test_features_that_are_no_numbers_are_named(small_problem):
+    raters = ({**small_problem.data.raters[0], "accuracy": float("nan")}, *small_problem.data.raters[1:])
+    data = dataclasses.replace(small_problem.data, raters=raters)
+    with pytest.raises(LearningError, match="feature accuracy is not a finite number for the raters 00"):
+        LQM(gamma=1.0).correct(data, 0, blind_tools(data))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gamma": 1.5}, r"gamma is 1.5; it has to be in \[0, 1\]"),
+        ({"gamma": -0.1}, "gamma is -0.1"),
+        ({"auxiliary": "none"}, "auxiliary is 'none'; it has to be one of better, all, paired"),
+        ({"cleaner": "x"}, "one of clean, best_raters, aggregate"),
+        ({"hidden": ()}, "hidden is"),
+    ],
+)
+def test_settings_of_lqm_that_cannot_be(settings, message):
+    with pytest.raises(LearningError, match=message):
+        LQM(**settings)
+
+
+def test_an_example_without_any_label():
+    with pytest.raises(LearningError, match="1 of 2 examples have no label"):
+        dawid_skene(np.array([[0, 1], [-1, -1]]), 2)
+
+
+def test_the_labels_as_they_are(small_problem):
+    found = NoCorrector().correct(small_problem.data, 0, no_tools())
+    np.testing.assert_array_equal(found.labels, small_problem.data.train.noisy_label)
+    assert found.clean_labels_used == 0
