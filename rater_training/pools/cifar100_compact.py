@@ -13,6 +13,7 @@ shipped labels, best and worst rater, and how often two raters agree:
     cifar100_medium/low              0.405    0.363    0.492    0.63
     cifar100_medium/medium           0.504    0.434    0.580    0.50
     cifar100_medium/high             0.609    0.520    0.704    0.36
+    cifar100_medium/section33        0.452    0.385    0.533    0.57
     cifar100_hard/low                0.416    0.325    0.757    0.56
     cifar100_hard/medium             0.522    0.399    0.835    0.43
     cifar100_hard/high               0.638    0.532    0.889    0.29
