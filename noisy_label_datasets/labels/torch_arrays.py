@@ -89,7 +89,7 @@ class _Unpickler(pickle.Unpickler):
 def _check_memo(pickled: bytes) -> None:
     """Raises UnpicklingError for a memo with gaps: Python would fill one of a few bytes with gigabytes of nothing."""
     for number, (opcode, place, _) in enumerate(pickletools.genops(pickled)):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and place > number:
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (place or 0) > number:
             raise pickle.UnpicklingError(f"place {place} of the memo, before it has as many entries")
 
 
