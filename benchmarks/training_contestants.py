@@ -38,7 +38,7 @@ class Task:
     batch_size: int
     dtype: str
     steps: int
-    together: int = 1
+    num_vmapped: int = 1
     images: int = 20_000
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +67,7 @@ Turn = Callable[[bool], dict[str, float]]
 
 
 def engine(task: Task) -> Turn:
-    """`rater_training.engine.raters.train`, or raters together, the first call (which may compile) not counted."""
+    """`rater_training.engine.raters.train`, or vmapped raters, the first call (which may compile) not counted."""
     from rater_training import architectures
     from rater_training.config import Augmentation, RaterConfig
     from rater_training.engine import calls, compiled
@@ -100,10 +100,10 @@ def engine(task: Task) -> Turn:
             calls.append(clock.answer(step))
 
         chosen = rater if whole else ready
-        if task.together == 1:
+        if task.num_vmapped == 1:
             training.train(chosen, images, labels, num_classes=CLASSES, on_progress=on_progress)
         else:
-            group = [dataclasses.replace(chosen, id=str(seed), seed=seed) for seed in range(task.together)]
+            group = [dataclasses.replace(chosen, id=str(seed), seed=seed) for seed in range(task.num_vmapped)]
 
             def on_group(rater: RaterConfig, step: int, loss: float) -> None:
                 if rater is group[0]:
@@ -111,7 +111,7 @@ def engine(task: Task) -> Turn:
 
             list(training.train_vmapped(group, images, labels, num_classes=CLASSES, on_progress=on_group))
         taken = {name: calls[-1][name] - calls[0][name] for name in calls[0]}
-        return {**taken, "steps": taken["steps"] * task.together}
+        return {**taken, "steps": taken["steps"] * task.num_vmapped}
 
     # One step is warm-up, and the others follow in as few calls as the engine makes. Every turn starts from one state.
     mock.patch.object(calls, "FIRST_STEPS", 1).start()

@@ -2,7 +2,7 @@
 
     python benchmarks/training_speed.py [--networks mobilenet_v1 resnet50] [--forms imagenet] [--batch-size 256]
                                         [--width 1] [--dtype float32] [--steps 4] [--turns 3]
-                                        [--contestants engine keras flax torch] [--together 1]
+                                        [--contestants engine keras flax torch] [--num-vmapped 1]
                                         [--into docs/training-speed.md [--name "training speed"]]
 
 Contestants, each in a process of its own so that their thread pools are apart, one training while the others wait:
@@ -20,8 +20,8 @@ batch ("step"); what they differ by is lost to input. Shown are the medians over
 highest; a ratio above 1 means that the engine is faster. CPU seconds are shown beside wall seconds because they hardly
 depend on what else a machine does.
 
-On an accelerator: `--contestants engine torch --dtype bfloat16 --steps 200`, and with `--together 10` the engine trains
-ten raters in one loop; its seconds a step are then those of one rater's step.
+On an accelerator: `--contestants engine torch --dtype bfloat16 --steps 200`, and with `--num-vmapped 10` the engine
+trains ten raters in one loop; its seconds per step are then those of one rater's step.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def compare(args: argparse.Namespace, network: str, form: str, say: Callable[[st
                 "batch_size": args.batch_size,
                 "dtype": args.dtype,
                 "steps": args.steps,
-                "together": args.together if name == "engine" else 1,
+                "num_vmapped": args.num_vmapped if name == "engine" else 1,
             }
             contestants[name] = Contestant(name, task)
         for _ in range(args.turns):
@@ -100,8 +100,8 @@ def compare(args: argparse.Namespace, network: str, form: str, say: Callable[[st
         for contestant in contestants.values():
             contestant.close()
     say(f"\n{network}, {form} form at 32x32, width {args.width:g}, batch {args.batch_size}, {args.dtype}")
-    if args.together > 1:
-        say(f"the engine trains {args.together} raters together; a step is that of one of them")
+    if args.num_vmapped > 1:
+        say(f"the engine trains {args.num_vmapped} vmapped raters; a step is that of one of them")
     say(f"{'':8}{'seconds a step':<50}{'CPU seconds a step':<20}")
     say(f"{'':8}{'whole':<21}{'step':<21}{'input':>6}  {'whole':>9}{'step':>9}{'input':>9}")
     medians = {}
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--steps", type=positive, default=4, help="a turn, after one that is not counted")
     parser.add_argument("--turns", type=positive, default=3)
-    parser.add_argument("--together", type=positive, default=1, help="raters that the engine trains in one loop")
+    parser.add_argument("--num-vmapped", type=positive, default=1, help="raters that the engine trains in one loop")
     parser.add_argument("--into", metavar="FILE", help="write the tables into this document, too")
     parser.add_argument("--name", default="training speed", help="of the markers in it")
     args = parser.parse_args()

@@ -43,7 +43,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "metavar": "N",
         "help": f"raters trained in parallel (default: on a CPU one per core, at most {MAX_PARALLEL}; else 1)",
     },
-    "--together": {
+    "--num-vmapped": {
         "type": positive,
         "metavar": "N",
         "help": "raters of one architecture that are trained in one vmapped loop, each the same as alone up to"
@@ -69,7 +69,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 # A worker trains one rater at a time, on its own first device.
-NOT_WITH_BEAM = ("--num-parallel", "--together", "--images", "--devices")
+NOT_WITH_BEAM = ("--num-parallel", "--num-vmapped", "--images", "--devices")
 
 
 def add_options(parser: argparse.ArgumentParser, *, without: Collection[str] = ()) -> None:

@@ -60,7 +60,7 @@ def _train(arguments: argparse.Namespace) -> int:
             only=tuple(arguments.only),
             note=arguments.note,
             num_parallel=arguments.num_parallel or (_num_parallel() if devices.count == 1 else 1),
-            together=arguments.together or _together(),
+            num_vmapped=arguments.num_vmapped or _num_vmapped(),
             devices=devices,
             streamed={None: None, "streamed": True, "resident": False}[arguments.images],
             save_weights=arguments.save_weights,
@@ -108,11 +108,11 @@ def _devices(arguments: argparse.Namespace) -> Devices:
     return Devices.of(there[:count])
 
 
-def _together() -> int | None:
+def _num_vmapped() -> int | None:
     """Returns how many raters of one architecture to train in one loop.
 
     Convolutions of stacked networks become grouped ones, which XLA is expected to be slow at on a CPU; an accelerator
-    that one small network does not fill gets more to do at a time. `benchmarks/together.py` measures it.
+    that one small network does not fill gets more to do at a time. `benchmarks/vmapped.py` measures it.
     """
     import jax
 
@@ -247,7 +247,7 @@ def _parser() -> argparse.ArgumentParser:
 def _advice(error: str) -> str | None:
     """Returns what to do about an error of the JAX runtime that a user can do something about."""
     if "RESOURCE_EXHAUSTED" in error:
-        return "the device's memory is full; less of it is taken with a smaller --together, or --images streamed"
+        return "the device's memory is full; less of it is taken with a smaller --num-vmapped, or --images streamed"
     if "Gloo" in error or "coordination" in error.lower():
         return "another process has ended, and says why; the same commands go on from the last checkpoint"
     return None

@@ -150,6 +150,11 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
             return None
         return tfds.features.FeaturesDict.from_config(os.fspath(self.data_path))
 
+    def _declare(self, features: tfds.features.FeatureConnector) -> None:
+        """Replaces the features in `info`; TFDS has no other way to say what is known only when labels are there."""
+        self.info._features = features
+        self.__dict__.pop("_example_specs", None)  # which TFDS keeps, and reads by
+
     def _num_raters(self) -> int | None:
         """Returns R of the labels of which it would be built; None: they are not at hand."""
         if self.code_path is None:  # a builder of a notebook
@@ -184,7 +189,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     def _take_what_is_there(self, file_format: Any) -> None:
         wanted = self.info.file_format if file_format is None else tfds.core.FileFormat(file_format)
         self.info.read_from_directory(self.data_dir)
-        self.info._features = self._stored_features()
+        self._declare(self._stored_features())
         there = tfds.builder_from_directory(self.data_dir).info.file_format
         if there != wanted:
             name = f"{self.name}/{self.builder_config.name}"
@@ -244,9 +249,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """Returns the labels and, of each split that has some, which rater's is `noisy_label`; fills the metadata."""
         labels = self.builder_config.source.load(self.label_context(manual_dir_of(dl_manager)))
         self.info.metadata.update(metadata_of(self.BASE, self.SPLIT_PLAN, self.builder_config.source, labels))
-        self.info._features = declared_features(
-            self.BASE, len(labels.raters)
-        )  # TFDS has no other way to declare what is known now
+        self._declare(declared_features(self.BASE, len(labels.raters)))
         draws = {
             split: sample_raters(ids.tolist(), labels.noisy_labels[split])
             if split in NOISY_SPLITS
@@ -257,8 +260,8 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     def _generate_splits(self, dl_manager: Any, download_config: tfds.download.DownloadConfig) -> Any:
         """As TFDS calls it: by one process, or by Beam."""
-        if (num_raters := self._num_raters()) is not None:  # the labels may be others than when this object was made
-            self.info._features = declared_features(self.BASE, num_raters)
+        # The labels may be others than when this object was made, or read from files.
+        self._declare(declared_features(self.BASE, self._num_raters()))
         if not self._uses_beam(download_config):
             return super()._generate_splits(dl_manager, download_config)
         from noisy_label_datasets.build import beam_build

@@ -5,6 +5,7 @@ for finding in verify_config(builder): ...
 """
 
 import dataclasses
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noisy_label_datasets import files
 from noisy_label_datasets.build.outdated import why_outdated
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.info import full_name, missing_from_base
@@ -146,6 +148,9 @@ def faults_of_built(builder: "NoisyLabelBuilder", labels: NoisyLabels | None) ->
         # What the metadata does not count is reported with the ids that differ.
         as_counted = counted and {split: len(ids) for split, ids in missing.items()} == counted
         yield from _differences_by_id(read, labels.without(missing) if as_counted else labels)
+        raters = json.loads(files.to_json([dict(rater) for rater in labels.raters]))
+        for where in _differing(raters, builder.info.metadata["raters"], "raters"):
+            yield f"{where} in its metadata is not what the labels come with"
     for where in _differing(noise_figures(read, builder.info.features["label"].names), stated):
         yield f"the figure {where} in its metadata is not what its examples give"
 

@@ -34,14 +34,14 @@ def run(args: argparse.Namespace) -> None:
     """Prints the tables."""
     print_table(
         ("dataset", "labels", "raters", "error rate", "base dataset", "built"),
-        [_row(find_builder(target, data_dir=args.data_dir)) for target in _targets(derived=False)],
+        [_row(target, args.data_dir) for target in _targets(derived=False)],
     )
     print()
-    derived = [find_builder(target, data_dir=args.data_dir) for target in _targets(derived=True)]
-    names = {
-        dataset: [builder.builder_config.name + _mark(builder) for builder in derived if builder.name == dataset]
-        for dataset in dataset_names()
-    }
+    names: dict[str, list[str]] = {dataset: [] for dataset in dataset_names()}
+    for target in _targets(derived=True):
+        dataset, _, config = target.partition("/")
+        builder = _opened(target, args.data_dir)
+        names[dataset].append(config + (" (damaged)" if builder is None else _mark(builder)))
     print_table(
         ("dataset", "configs derived from its raters' labels"),
         [(dataset, " ".join(configs)) for dataset, configs in names.items() if configs],
@@ -76,7 +76,20 @@ def _targets(*, derived: bool) -> list[str]:
     ]
 
 
-def _row(builder: "NoisyLabelBuilder") -> Sequence[str]:
+def _opened(target: str, data_dir: str | None) -> "NoisyLabelBuilder | None":
+    """Returns the builder of a config; None: what is built of it is damaged."""
+    from noisy_label_datasets.build.builder import BuildError
+
+    try:
+        return find_builder(target, data_dir=data_dir)
+    except BuildError:
+        return None
+
+
+def _row(target: str, data_dir: str | None) -> Sequence[str]:
+    builder = _opened(target, data_dir)
+    if builder is None:
+        return target, NOTHING, NOTHING, NOTHING, NOTHING, "damaged, see `noisy-labels verify`"
     built = builder.info.file_format.value + _mark(builder) if builder.is_prepared() else NOTHING
     base = f"{builder.BASE.name}, {builder.BASE.availability(builder.data_dir_root)}"
     return full_name(builder), *_labels(builder), base, built

@@ -115,10 +115,13 @@ class Annotations(LabelSource):
         try:
             # Names of classes stay text, and so do ids that look like numbers.
             table = read(self.path) if self.path.endswith(".parquet") else read(self.path, dtype=str)
+            for column in {self.example, self.annotator, self.label} & set(table.columns):
+                table[column] = table[column].astype(object)  # Parquet's text is decoded here, and not later
         except FileNotFoundError as error:
             raise MissingLabelsError(f"there is no table {self.path}") from error
-        except (ValueError, ImportError, OSError) as error:
-            raise AnnotationsError(f"{self.path} cannot be read as a table: {error}") from error
+        except Exception as error:  # of a damaged table, half a dozen kinds
+            said = str(error).partition("\n")[0]
+            raise AnnotationsError(f"{self.path} cannot be read as a table: {said}") from error
         wanted = [self.example, self.annotator, self.label]
         if missing := [column for column in wanted if column not in table.columns]:
             raise AnnotationsError(f"{self.path} has no column {missing}; it has {list(map(str, table.columns))}")

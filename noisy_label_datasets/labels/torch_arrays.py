@@ -12,7 +12,9 @@ from __future__ import annotations
 import codecs
 import io
 import pickle
+import pickletools
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,9 @@ _DAMAGED = (
     MemoryError,
     NotImplementedError,
     OverflowError,
-    RecursionError,
+    RuntimeError,  # an entry that says it is encrypted, and RecursionError
     TypeError,
+    zlib.error,
 )
 
 
@@ -83,6 +86,13 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError("a tensor, not an array")
 
 
+def _check_memo(pickled: bytes) -> None:
+    """Raises UnpicklingError for a memo with gaps: Python would fill one of a few bytes with gigabytes of nothing."""
+    for number, (opcode, place, _) in enumerate(pickletools.genops(pickled)):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (place or 0) > number:
+            raise pickle.UnpicklingError(f"place {place} of the memo, before it has as many entries")
+
+
 def read_torch_arrays(data: bytes, *, most_bytes: int = 2**26) -> dict[str, np.ndarray]:
     """Returns the arrays of whole numbers of a dictionary; numbers and lists beside them are left out.
 
@@ -100,6 +110,7 @@ def read_torch_arrays(data: bytes, *, most_bytes: int = 2**26) -> dict[str, np.n
             if size > most_bytes:
                 raise ValueError(f"its pickle has {size:,} bytes; at most {most_bytes:,} are expected")
             pickled = archive.read(name)
+        _check_memo(pickled)
         found = _Unpickler(io.BytesIO(pickled)).load()
     except _DAMAGED as error:
         raise ValueError(f"it is no dictionary of arrays as torch.save writes it: {error}") from error

@@ -126,8 +126,8 @@ def train_vmapped(
       program: what the loop is compiled for; its devices share the runs, and every run's batch.
       examples: what is drawn from; resident on the device.
       runs: their names differ; states and hyper have the same structure, shapes and dtypes.
-      active: names of the runs to train; None: all. The others keep their places, for how many runs are computed
-        together decides how their numbers are rounded: so a training that resumes is bit-identical to one undisturbed.
+      active: names of the runs to train; None: all. The others keep their places, since the number of vmapped
+        runs decides how their numbers are rounded: so a training that resumes is bit-identical to one undisturbed.
       on_progress: called every few seconds, for each run in training, as that of `train`.
       evaluation: as of `train`.
 
@@ -144,8 +144,8 @@ def train_vmapped(
     rows = {row for row, run in enumerate(runs) if active is None or run.name in active}
     for start, resumed in resume_groups([runs[row] for row in sorted(rows)], whole_devices):
         names = {run.name for run in resumed}
-        together = {row for row in rows if runs[row].name in names}
-        yield from calls.outcomes(together, start, lambda first: run_all, on_progress)
+        of_group = {row for row in rows if runs[row].name in names}
+        yield from calls.outcomes(of_group, start, lambda first: run_all, on_progress)
 
 
 def resume_groups(runs: Sequence[Run], devices: Devices) -> list[tuple[int, list[Run]]]:

@@ -6,17 +6,26 @@ Eleven raters each, ten of the easy task, as in the paper (Appendix A). Error ra
 shipped labels, best and worst rater, and how often two raters agree:
 
     pool                    paper    here     best     worst    two agree on
+    cifar100_easy/low                0.173    0.147    0.203    0.84
+    cifar100_easy/medium             0.317    0.250    0.391    0.63
+    cifar100_easy/high               0.507    0.427    0.601    0.37
+    cifar100_easy/section33          0.235    0.168    0.334    0.74
+    cifar100_medium/low              0.405    0.363    0.492    0.63
+    cifar100_medium/medium           0.504    0.434    0.580    0.50
+    cifar100_medium/high             0.609    0.520    0.704    0.36
+    cifar100_medium/section33        0.452    0.385    0.533    0.57
     cifar100_hard/low                0.416    0.325    0.757    0.56
     cifar100_hard/medium             0.522    0.399    0.835    0.43
     cifar100_hard/high               0.638    0.532    0.889    0.29
+    cifar100_hard/section33          0.405    0.347    0.491    0.62
 
 Decided otherwise than in the paper:
 
 *   Most raters are last layers on the features of EfficientNet-Lite 0 to 2, each on its own share of them
     (`engine.frozen`): the smaller the share, the more a rater errs, and the less it agrees with others. With all
     features of Lite 0 it errs on 0.33 in the hard task and on 0.155 in the easy one, after minutes of a CPU. A few
-    compact networks from random numbers are the worst of the hard task and of high; the easy and the medium task go
-    without, for want of time, so that their raters are of three families.
+    compact networks from random numbers are the worst of the hard task's levels and of high; the easy and the medium
+    task go without, for want of time, so that their raters are of three families.
 *   The paper's low pool of CIFAR-100 is printed with rate 0.001 and 10,000 steps, the shortest training of its three,
     and errs least, on 25 %. From random numbers that can hardly be; fine-tuned from ImageNet it can, and so the
     compact pool does it. The rate of the easy task, 3e-5 for 5,000 steps, hardly moves a network from random numbers,
@@ -41,9 +50,9 @@ _SHARES = {
         "section33": (0.4, 0.15, 0.1, 0.06),
     },
     "cifar100_medium": {
-        "low": (1.0, 0.6, 0.3, 0.2),
+        "low": (1.0, 0.6, 0.3, 0.12),
         "medium": (0.15, 0.1, 0.08, 0.06),
-        "high": (0.05, 0.04, 0.03, 0.02),
+        "high": (0.07, 0.04, 0.03, 0.02),
         "section33": (0.4, 0.2, 0.12, 0.08),
     },
     "cifar100_hard": {
@@ -53,7 +62,7 @@ _SHARES = {
         "section33": (0.4, 0.2, 0.12, 0.08),
     },
 }
-_STEPS = {"low": 200, "medium": 100, "high": 50, "section33": 100}
+_STEPS = {"low": 200, "medium": 100, "high": 50}
 _SEEDS = {"low": 0, "medium": 100, "high": 200, "section33": 300}
 
 
@@ -66,11 +75,8 @@ _LEVELS: dict[str, tuple[Row, ...]] = {
         Scratch("compact_vgg", 6000, width=1.0),
     ),
     "medium": (
-        *(Frozen(_LITE0, share, 1500) for share in (1.0, 0.8, 0.6)),
-        *(Frozen(_LITE1, share, 1500) for share in (1.0, 0.8, 0.6)),
-        *(Frozen(_LITE2, share, 1500) for share in (1.0, 0.8, 0.6)),
-        Scratch("compact_resnet", 1200),
-        Scratch("compact_vgg", 1200),
+        *(Frozen(_LITE0, share, 1500) for share in (1.0, 0.9, 0.85, 0.8, 0.75, 0.65)),
+        *(Frozen(_LITE1, share, 1500) for share in (0.95, 0.85, 0.8, 0.75, 0.65)),
     ),
     "high": (
         *(Frozen(_LITE0, share, 1500) for share in (0.7, 0.5, 0.4, 0.3)),
@@ -99,12 +105,12 @@ def _twenty_way(number: int, task: str, level: str) -> PoolConfig:
         *(Frozen(_LITE1, share) for share in shares[:3]),
         Frozen(_LITE2, shares[0]),
     )
-    if task == "cifar100_hard":
+    if task == "cifar100_hard" and level != "section33":
         rows += tuple(Scratch(network, _STEPS[level], width=0.25) for network in ("compact_resnet", "compact_vgg"))
         rows += (Frozen(_LITE2, shares[2]),)
     else:
         rows += (Frozen(_LITE1, shares[3]), Frozen(_LITE2, shares[2]))
-        rows += (Frozen(_LITE2, shares[1]),) if task == "cifar100_medium" else ()  # of easy the paper has ten raters
+        rows += (Frozen(_LITE2, shares[1]),) if task != "cifar100_easy" else ()  # of easy the paper has ten raters
     return PoolConfig(
         name=f"{task}/{level}_compact",
         dataset=f"{task}_noisy",

@@ -54,7 +54,7 @@ def train_pool(
     only: tuple[str, ...] = (),
     note: str = "",
     num_parallel: int = 1,
-    together: int | None = 1,
+    num_vmapped: int | None = 1,
     devices: Devices = DEFAULT_DEVICE,
     streamed: bool | None = None,
     save_weights: bool = False,
@@ -73,7 +73,7 @@ def train_pool(
       note: a note for the provenance, stored by the run that finishes the artifact.
       num_parallel: how many raters are trained in parallel, each with the same result as alone. One network does not
         keep the cores of a CPU busy, least of all while it is compiled; an accelerator is busy with one.
-      together: at most how many raters of one architecture are trained in one loop (`jax.vmap`), each
+      num_vmapped: at most how many raters of one architecture are trained in one loop (`jax.vmap`), each
         with the same result as alone but for rounding; None: any number. Raters whose images are streamed are not.
       devices: which share every batch.
       streamed: as of `engine.raters.train`.
@@ -101,7 +101,7 @@ def train_pool(
     wanted = pool.select(only) if only else pool.raters
     run = _Run(dataset, pool, out, listener, devices, streamed, save_weights)
     run.check_weights(wanted)
-    failures = _in_threads(run.train, run.groups(wanted, together), num_parallel)
+    failures = _in_threads(run.train, run.groups(wanted, num_vmapped), num_parallel)
     return run.finish(failures, note)
 
 
@@ -136,13 +136,13 @@ class _Run:
             if rater.pretrained and not self._is_stored(rater):
                 check_available(rater)
 
-    def groups(self, raters: Sequence[RaterConfig], together: int | None) -> list[list[RaterConfig]]:
+    def groups(self, raters: Sequence[RaterConfig], num_vmapped: int | None) -> list[list[RaterConfig]]:
         """Returns the raters in groups, each of which is trained in one loop."""
         images = self._dataset.splits["clean_label_train"].images
         groups: list[list[RaterConfig]] = []
-        for group in vmappable_groups(raters, together):
+        for group in vmappable_groups(raters, num_vmapped):
             if group[0].frozen or is_streamed(images, group[0].augmentation, self._devices, self._streamed):
-                # Streamed ones have an order of their own each: together they would only share the way from the host.
+                # Each streamed one has an order of its own: vmapped they would share only the copy from the host.
                 # Frozen ones share their features as it is.
                 groups.extend([rater] for rater in group)
             else:

@@ -12,7 +12,6 @@ with elsewhere (`shipping`).
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from noisy_label_datasets import files
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.labels import shipped_raters
 from noisy_label_datasets.labels.shipped_raters import WeightsError
+from noisy_label_datasets.schema import ListOf, MapOf, Number, Record, Text, Whole, check, read_json
 from rater_training.engine.trained import Normalization, TrainedRater
 from rater_training.training.features import performance
 from rater_training.training.quantization import dequantized, quantized
@@ -33,6 +33,19 @@ from rater_training.training.saved import SavedPool, SavedRater, abstract_networ
 FORMAT = "noisy_label_datasets/shipped_rater"
 FORMAT_VERSION = 1
 _RATER = "rater"
+
+_IDENTITY = Record({"format": Text(), "format_version": Whole()})
+_ABOUT = Record(
+    {
+        "rater": Record({"id": Text()}),
+        "fingerprint": Text(),
+        "features": Record({}, optional={"wall_seconds": Number(0)}),
+        "image_shape": ListOf(Whole(1, 2**16), least=3, most=3),
+        "num_classes": Whole(2, 2**20),
+        "compared": MapOf(Whole(0)),
+        "normalization": Record({"mean": ListOf(Number(), least=1), "std": ListOf(Number(), least=1)}),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,16 +231,17 @@ class ShippedWeights:
         try:
             data = path.read_bytes()
             arrays = files.unpack_arrays(data)
-            about = json.loads(arrays.pop(_RATER).tobytes())
-            given = (about.get("format"), about.get("format_version"))
-            named = about["rater"]["id"] if given == (FORMAT, FORMAT_VERSION) else None
+            about = read_json(arrays.pop(_RATER).tobytes(), _IDENTITY)
+            given = (about["format"], about["format_version"])
+            if given == (FORMAT, FORMAT_VERSION):
+                check(about, _ABOUT)
         except FileNotFoundError as error:
             raise WeightsError(f"no weights of rater {rater_id}: {path} is not there") from error
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+        except (ValueError, KeyError) as error:
             raise WeightsError(f"{path} was altered or cut short, or holds no rater: {error}") from error
         if given != (FORMAT, FORMAT_VERSION):
             raise WeightsError(f"{path} is {given[0]} version {given[1]}; this code reads {FORMAT} {FORMAT_VERSION}")
-        if named != rater_id:
+        if (named := about["rater"]["id"]) != rater_id:
             raise WeightsError(f"{path} is of rater {named!r}")
         return about, arrays, files.sha256(data)
 

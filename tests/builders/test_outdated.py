@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from absl import logging
 
 from noisy_label_datasets import cli
 from noisy_label_datasets.build.builder import load_clean_dataset
@@ -20,6 +21,14 @@ CONFIGS = ("low", "low_independent", "low_class_conditional", "rate_0.40")
 @pytest.fixture(scope="module")
 def clean():
     return load_clean_dataset("digits_noisy")
+
+
+@pytest.fixture(autouse=True)
+def _logging():
+    """The command silences TFDS for the rest of its process."""
+    verbosity = logging.get_verbosity()
+    yield
+    logging.set_verbosity(verbosity)
 
 
 def pool_folder(data_dir):
@@ -146,6 +155,26 @@ def test_a_config_of_ones_own_whose_source_changed(up_to_date):
     wrong = [example["noisy_labels"] != example["label"] for example in examples]
     assert np.mean(wrong) == pytest.approx(0.5, abs=0.002)
     assert mine(0.5).info.metadata["provenance"]["target_rate"] == 0.5
+
+
+def test_one_builder_before_and_after_its_labels_changed(up_to_date, hashes):
+    """It takes the labels that are there when it builds, whatever their number was when it was made or read from."""
+    old = tfds.builder("digits_noisy/low_independent", data_dir=up_to_date)
+    with pytest.warns(OutdatedWarning):
+        assert next(iter(old.as_data_source("test")))["noisy_labels"].shape == (4,)
+    anew = tfds.download.DownloadConfig(download_mode=tfds.GenerateMode.REUSE_CACHE_IF_EXISTS)
+    old.download_and_prepare(download_config=anew)
+    assert next(iter(old.as_data_source("test")))["noisy_labels"].shape == (3,)
+    assert old.info.metadata["labels_sha256"] == hashes[1]
+
+
+def test_a_builder_that_is_older_than_its_labels(clean, write_pool, tmp_path):
+    """It knew of the nine raters whose labels are shipped."""
+    early = tfds.builder("digits_noisy/low", data_dir=tmp_path, file_format="array_record")
+    assert early.info.features["noisy_labels"].shape == (9,)
+    write_pool(clean, pool_folder(tmp_path), num_raters=2)
+    early.download_and_prepare()
+    assert early.info.features["noisy_labels"].shape == early.as_data_source("test")[0]["noisy_labels"].shape == (2,)
 
 
 def test_labels_that_are_gone_are_nothing_to_compare_with(up_to_date, tmp_path, capsys):

@@ -139,6 +139,28 @@ def test_verify_finds_an_altered_figure(built, capsys):
     assert "splits.test.rater_error_rate" in out
 
 
+def test_verify_finds_an_altered_feature_of_a_rater(built, capsys):
+    path = find_builder(NAME, data_dir=str(built)).data_path / "metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["raters"][1]["accuracy"] = "high"
+    path.write_text(json.dumps(metadata))
+    out, _ = run(capsys, "verify", NAME, "--data-dir", built, exit_code=2)
+    assert "raters[1] in its metadata is not what the labels come with" in out
+
+
+def test_the_list_goes_on_after_a_damaged_dataset(built, capsys, monkeypatch):
+    monkeypatch.setattr("noisy_label_datasets.cli.list.dataset_names", lambda: ("digits_noisy",))
+    monkeypatch.setattr("noisy_label_datasets.cli.list.training_is_installed", lambda: False)
+    run(capsys, "build", "digits_noisy/rate_0.30", "--data-dir", built)
+    for name in (NAME, "digits_noisy/rate_0.30"):
+        (find_builder(name, data_dir=str(built)).data_path / "metadata.json").write_text("null")
+    out, _ = run(capsys, "list", "--data-dir", built)
+    (row,) = (line for line in out.splitlines() if line.startswith(NAME))
+    assert row.endswith("damaged, see `noisy-labels verify`")
+    assert "rate_0.30 (damaged)" in out
+    assert "digits_noisy/high" in out
+
+
 def test_verify_finds_labels_that_are_not_those_of_the_raters(built, capsys):
     folder = write_labels(built, seed=2)
     path = built / NAME / "2.0.0" / "metadata.json"

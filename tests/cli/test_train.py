@@ -58,7 +58,7 @@ def parsed(command_line: list[str]) -> argparse.Namespace:
     [
         [],
         ["--only", "a", "b", "--note", "a note", "--save-weights"],
-        ["--note=--only", "--num-parallel", "2", "--together", "1", "--images", "streamed", "--devices", "3"],
+        ["--note=--only", "--num-parallel", "2", "--num-vmapped", "1", "--images", "streamed", "--devices", "3"],
         ["--beam", "--only", "a", "--", "--runner=FlinkRunner", "--", "--note=x"],
         ["--beam"],
     ],
@@ -100,12 +100,12 @@ def test_making_a_dataset_hands_the_options_on_too(folder, monkeypatch, capsys):
         return [sys.executable, "-c", "print([])" if arguments[0] == "list" else "raise SystemExit(2)"]
 
     monkeypatch.setattr(training_process, "_command", command)
-    options = ["--save-weights", "--note", "of a test", "--together", "2"]
+    options = ["--save-weights", "--note", "of a test", "--num-vmapped", "2"]
     assert cli.main(["make", NAME, "--pool", "two_raters:POOL", "--data-dir", "data", *options]) == 2
     assert "training pool two_raters:POOL failed with exit code 2" in capsys.readouterr().err
     (_, train) = given
     assert train[0] == "train"
-    assert sorted(train[7:]) == ["--save-weights", "--note=of a test", "--together=2"]
+    assert sorted(train[7:]) == ["--save-weights", "--note=of a test", "--num-vmapped=2"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Raters trained together: each is the rater it is alone, whatever becomes of the others."""
+"""Vmapped raters: each is the rater it is alone, whatever becomes of the others."""
 
 import dataclasses
 import os
@@ -142,7 +142,7 @@ def pool_and_dataset():
 def test_a_pool_trained_together_is_the_pool_trained_alone(tmp_path):
     tiny, dataset = pool_and_dataset()
     recorder = Recorder()
-    assert pool.train_pool(dataset, tiny, tmp_path / "together", recorder, together=None)
+    assert pool.train_pool(dataset, tiny, tmp_path / "together", recorder, num_vmapped=None)
     assert pool.train_pool(dataset, tiny, tmp_path / "alone", Recorder())
     together, alone = read_predictions(tmp_path / "together"), read_predictions(tmp_path / "alone")
     assert [rater["id"] for rater in together.raters] == ["a", "b", "c", "other"]
@@ -166,7 +166,7 @@ def train_slowly(folder):
     checkpoints = pool.Checkpoints
     pool.Checkpoints = lambda folder, fingerprint: checkpoints(folder, fingerprint, every_seconds=0)
     tiny, dataset = pool_and_dataset()
-    pool.train_pool(dataset, tiny, folder, Recorder(), together=None)
+    pool.train_pool(dataset, tiny, folder, Recorder(), num_vmapped=None)
 
 
 def test_a_killed_group_goes_on_and_ends_bit_identical(tmp_path):
@@ -186,11 +186,11 @@ def test_a_killed_group_goes_on_and_ends_bit_identical(tmp_path):
 
     tiny, dataset = pool_and_dataset()
     recorder = Recorder()
-    assert pool.train_pool(dataset, tiny, folder, recorder, together=None)
+    assert pool.train_pool(dataset, tiny, folder, recorder, num_vmapped=None)
     assert recorder.kept == ["b"]
     assert recorder.first_steps["a"] > 30  # it did not start anew
     undisturbed = tmp_path / "undisturbed"
-    pool.train_pool(dataset, tiny, undisturbed, Recorder(), together=None)
+    pool.train_pool(dataset, tiny, undisturbed, Recorder(), num_vmapped=None)
     for name in ("a", "b", "c", "other"):
         with (
             np.load(folder / "raters" / f"{name}.npz") as resumed,

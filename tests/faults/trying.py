@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from tests.faults.built_kinds import BUILT_KINDS
 from tests.faults.damaged import try_damaged
+from tests.faults.human_kinds import HUMAN_KINDS
 from tests.faults.kinds import PLAIN_KINDS
 from tests.faults.processes import KILLED, RACES
 from tests.faults.served import SERVED
@@ -31,7 +32,7 @@ class Trying:
 KINDS: dict[str, Trying] = {
     **{
         f"damaged: {kind.name}": Trying(functools.partial(try_damaged, kind), fast=not kind.slow)
-        for kind in (*PLAIN_KINDS, *TRAINED_KINDS, *BUILT_KINDS)
+        for kind in (*PLAIN_KINDS, *HUMAN_KINDS, *TRAINED_KINDS, *BUILT_KINDS)
     },
     **{name: Trying(run) for name, run in SERVED.items()},
     **{name: Trying(run, costly=True) for name, run in {**KILLED, **RACES}.items()},

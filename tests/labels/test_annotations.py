@@ -159,6 +159,20 @@ def test_no_table_but_something_else(tmp_path):
         Annotations(str(path)).load(context())
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(b"fourth", b"four\xffh"), (b"\x15\x00\x15", b"\x0e\x0e\x0e")],  # text that is none; a page's head
+)
+def test_a_damaged_table_is_one_line(tmp_path, place, value):
+    path = tmp_path / "labels.parquet"
+    pd.DataFrame({"id": ["fourth"], "annotator": ["x"], "label": ["a"]}).to_parquet(path, compression=None)
+    assert place in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(place, value))
+    with pytest.raises(AnnotationsError, match=r"labels\.parquet cannot be read as a table") as raised:
+        Annotations(str(path)).load(context())
+    assert "\n" not in str(raised.value)
+
+
 def test_it_is_a_source_like_any_other():
     source = Annotations("labels.csv")
     assert dataclasses.is_dataclass(source)

@@ -99,6 +99,33 @@ def test_a_pickle_that_would_inflate_is_refused():
         read_torch_arrays(buffer.getvalue(), most_bytes=1000)
 
 
+def archive_of(pickled: bytes, **of_entry: int) -> bytes:
+    """A compressed ZIP archive of a pickle; of_entry: what its directory says of it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        for name, value in of_entry.items():
+            setattr(archive.infolist()[0], name, value)
+    return buffer.getvalue()
+
+
+def altered_in_the_middle(data: bytes) -> bytes:
+    return data[:60] + bytes([data[60] ^ 255]) + data[61:]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (altered_in_the_middle(archive_of(pickle.dumps({"a": np.arange(3000)}, protocol=2))), "decompressing"),
+        (archive_of(b"\x80\x02}.", flag_bits=1), "is encrypted"),
+        (archive_of(b"\x80\x02}r\xff\xff\xff\x0f."), "place 268435455 of the memo"),  # would be 4 GB of memory
+    ],
+)
+def test_archives_that_are_damaged_or_made_up(data, message):
+    with pytest.raises(ValueError, match=f"it is no dictionary of arrays .*{message}"):
+        read_torch_arrays(data)
+
+
 def test_labels_are_joined_to_ids_of_torchvisions_order(published, cifar10_context):
     labels = CifarN("random").load(cifar10_context)
     assert [rater["id"] for rater in labels.raters] == ["random_label1", "random_label2", "random_label3"]

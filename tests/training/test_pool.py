@@ -194,9 +194,10 @@ def test_clean_labels_that_lack_a_class_are_refused_with_its_number(dataset, tmp
     clean = dataset.splits["clean_label_train"]
     one_class = dataclasses.replace(clean, labels=np.zeros_like(clean.labels))
     faulty = dataclasses.replace(dataset, splits={**dataset.splits, "clean_label_train": one_class})
-    for together in (1, None):
+    two = pool_of(rater("a"), rater("b"))
+    for num_vmapped in (1, None):
         with pytest.raises(TrainingDataError, match=r"lack the classes \[1\]; wanted every class from 0 to 1"):
-            pool.train_pool(faulty, pool_of(rater("a"), rater("b")), tmp_path / "out", Recorder(), together=together)
+            pool.train_pool(faulty, two, tmp_path / "out", Recorder(), num_vmapped=num_vmapped)
 
 
 def test_what_several_devices_share_is_trained_one_at_a_time(dataset, tmp_path):

@@ -220,9 +220,32 @@ def _of_another(about, arrays):
     about["rater"]["id"] = "three"
 
 
+def _huge_images(about, arrays):
+    about["image_shape"] = [10**9, 10**9, 1]
+
+
+def _time_of_no_number(about, arrays):
+    about["features"]["wall_seconds"] = "long"
+
+
+def _no_features(about, arrays):
+    about["features"] = None
+
+
+def _deep(about, arrays):
+    about["features"]["x"] = json.loads("[" * 500 + "]" * 500)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (
+            _huge_images,
+            r"two.npz was altered or .*: image_shape\[0\] is 1000000000, not a whole number from",
+        ),
+        (_time_of_no_number, "features.wall_seconds is 'long', not a number of 0 or more"),
+        (_no_features, "two.npz was altered or .*: features is None, not an object"),
+        (_deep, "more than 64 levels of nesting"),
         (_other_version, "two.npz is noisy_label_datasets/shipped_rater version 2; this code reads"),
         (
             _other_architecture,

@@ -1,10 +1,10 @@
-"""Raters of one architecture one after the other, beside one another, and together in one loop, in the same run.
+"""Raters of one architecture one after the other, in parallel threads, and vmapped in one loop, in the same run.
 
-    python benchmarks/together.py [--architectures mlp compact_vgg] [--members 4] [--steps 10]
+    python benchmarks/vmapped.py [--architectures mlp compact_vgg] [--members 4] [--steps 10]
                                   [--into docs/training-speed.md]
 
-Prints seconds a step of the whole group, compilation left out, and how many times as fast as one after the other. It is
-what the default of `python -m rater_training train --together` goes by.
+Prints seconds per step of the whole group, compilation left out, and how many times as fast as one after the other: the
+reason for the default of `python -m rater_training train --num-vmapped`.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from rater_training.engine import raters as training
 from rater_training.engine.trained import TrainedRater
 
 
-def seconds_a_step(train: Callable[[], object], steps: int) -> float:
+def seconds_per_step(train: Callable[[], object], steps: int) -> float:
     """Returns the time of a second run, whose programs the first has compiled."""
     train()
     started = time.perf_counter()
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--into", metavar="FILE", help="write what is printed into this document, too")
     args = parser.parse_args()
-    with report(args.into, "raters together") as say:
+    with report(args.into, "vmapped raters") as say:
         compare(args, say)
 
 
@@ -69,17 +69,17 @@ def compare(args: argparse.Namespace, say: Callable[[str], None]) -> None:
         def train(rater: RaterConfig) -> TrainedRater:
             return training.train(rater, images, labels, num_classes=10, streamed=False)
 
-        def beside(raters: list[RaterConfig] = raters, train: Callable = train) -> list[TrainedRater]:
+        def in_parallel(raters: list[RaterConfig] = raters, train: Callable = train) -> list[TrainedRater]:
             with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as executor:
                 return list(executor.map(train, raters))
 
-        alone = seconds_a_step(lambda raters=raters, train=train: [train(rater) for rater in raters], args.steps)
-        ways = {"beside one another": beside}
-        ways["together"] = lambda raters=raters: list(training.train_vmapped(raters, images, labels, num_classes=10))
-        say(f"{architecture:20} one after the other  {alone:8.4f} s a step")
+        alone = seconds_per_step(lambda raters=raters, train=train: [train(rater) for rater in raters], args.steps)
+        ways = {"in parallel": in_parallel}
+        ways["vmapped"] = lambda raters=raters: list(training.train_vmapped(raters, images, labels, num_classes=10))
+        say(f"{architecture:20} one after the other  {alone:8.4f} s per step")
         for name, way in ways.items():
-            seconds = seconds_a_step(way, args.steps)
-            say(f"{'':20} {name:20} {seconds:8.4f} s a step, {alone / seconds:.2f} times as fast")
+            seconds = seconds_per_step(way, args.steps)
+            say(f"{'':20} {name:20} {seconds:8.4f} s per step, {alone / seconds:.2f} times as fast")
 
 
 if __name__ == "__main__":
