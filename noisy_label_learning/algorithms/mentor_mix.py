@@ -27,9 +27,8 @@ class MentorMix(Algorithm):
     """Weights by a running percentile of the losses, partners drawn by weight, Mixup towards the trusted one.
 
     Attributes:
-      noise_rate: a number, or where it comes from, as of Co-Teaching; what is None below is what the authors publish
-      for
-        the nearest rate.
+      noise_rate: a number, or where it comes from, as of Co-Teaching; what is None below is what the authors
+        publish for the nearest rate.
       percentile: gamma_p, in [0, 1].
       alpha: of lambda's Beta distribution.
       second: whether mixed examples are weighted once more by their own losses.

@@ -25,9 +25,8 @@ class NoiseRate:
 
     Attributes:
       rate: in [0, 1).
-      source: "told"; "paired_subset"; "agreement" of the raters; "raters": their accuracy on `clean_label_valid`, one
-      of
-        the features that come with a pool; or "corrector": what a corrector expects of its own labels.
+      source: "told"; "paired_subset"; "agreement" of the raters; "raters": their accuracy on `clean_label_valid`,
+        one of the features that come with a pool; or "corrector": what a corrector expects of its own labels.
       half_width: of the 95 % interval of what was counted (Wald); None where nothing was.
     """
 

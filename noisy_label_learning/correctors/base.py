@@ -59,9 +59,8 @@ class Tools:
     """What a corrector may need beside the data.
 
     Attributes:
-      classifier_logits: trains a network as raters are trained, by cross-entropy, and returns its logits of the
-      training
-        and the validation images: (rows [m] of the training split, labels [m], seed) -> [n, K], [v, K].
+      classifier_logits: trains a network as raters are trained, by cross-entropy, and returns its logits of
+        the training and the validation images: (rows [m] of the training split, labels [m], seed) -> [n, K], [v, K].
     """
 
     classifier_logits: Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]

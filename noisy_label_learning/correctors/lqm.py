@@ -5,8 +5,7 @@
 1.  An auxiliary classifier is trained on all noisy labels, and another on the paired subset; the better one on noisy
     validation gives the logits that stand for the image.
 2.  Each label of the paired subset is a row: logits, the label, the rater's features and confusion matrix. A network
-with
-    one hidden layer of 8, 16 or 32 units learns the cleaner label from it by cross-entropy.
+    with one hidden layer of 8, 16 or 32 units learns the cleaner label from it by cross-entropy.
 3.  It is asked about every training example. The target is gamma LQM + (1 - gamma) y.
 
 Number of units and weight decay are chosen by cross-validation on the paired subset, gamma on noisy validation.
@@ -53,9 +52,8 @@ class LQM(Corrector):
         The last two use no clean label of the training split (Section 5: it is enough that they are less noisy).
       all_labels: whether the model learns from the labels of all raters on the paired subset, or from the drawn one.
       keep_clean: whether the paired subset's targets are the cleaner labels, or the model's output as in the paper.
-      confusion: how the rater's confusion matrix enters: whole ("matrix"), as P(class | given label) ("column"), or
-      not;
-        "auto": whole for up to 20 classes. It has K^2 numbers.
+      confusion: how the rater's confusion matrix, of K^2 numbers, enters: whole ("matrix"), as P(class | given label)
+        ("column"), or not ("none"); "auto": whole for up to 20 classes.
       hidden: numbers of hidden units to choose from.
     """
 

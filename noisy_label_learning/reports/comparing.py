@@ -5,8 +5,8 @@
     row.accuracy, row.gain, row.adjusted_p      # Summary, Summary of the difference, after Holm's correction
 
 A row is a dataset, level, kind of noise, corrector and algorithm with all settings. Its baseline is cross-entropy on
-the
-same labels; of rows whose corrector has seen clean labels, cross-entropy that has been given as many (`clean_subset`).
+the same labels; of rows whose corrector has seen clean labels, cross-entropy that has been given as many
+(`clean_subset`).
 Diverged runs are counted and left out of every mean.
 """
 
@@ -133,7 +133,7 @@ def _settings(config: Mapping) -> str:
 
     parts = []
     for what, known in (("corrector", CORRECTORS), ("algorithm", ALGORITHMS)):
-        values = dict(config[what])
+        values = json.loads(json.dumps(config[what]))  # tuples as the lists that a record's file has
         kind = known.get(values.pop("name"))
         defaults = json.loads(json.dumps(dataclasses.asdict(kind()))) if kind is not None else {}
         parts += [f"{name}={value}" for name, value in values.items() if defaults.get(name) != value]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = ("#4c566a", "#b5762a", "#3b7d5d", "#7d5ba6", "#b0413e", "#2f6f9f", "#8a8a35", "#a05195", "#5a8a9f")
+_OF_THE_CLEAN_SUBSET = "#a9b1bd"
 _LEVELS = ("low", "medium", "high")
 _SHORT = {
     "cross_entropy": "cross-entropy",
@@ -81,13 +82,12 @@ def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], 
     from matplotlib.patches import Patch
 
     methods = list(dict.fromkeys((row.corrector, row.algorithm, row.settings) for row in rows))
+    colours = _colours(methods)
     noises = [noise for noise in ("raters", "independent", "class_conditional") if any(r.noise == noise for r in rows)]
     width = 0.8 / (len(methods) * len(noises))
-    figure = Figure(
-        figsize=(2.4 + 0.42 * len(levels) * len(methods) * max(1.0, 0.55 * len(noises)), 3.6), layout="constrained"
-    )
+    inches = max(5.0, 1.0 + 0.2 * len(levels) * (len(methods) * len(noises) + 1))
+    figure = Figure(figsize=(inches, 4.0), layout="constrained")
     axes: Axes = figure.subplots()
-    lowest = 0.0
     for m, method in enumerate(methods):
         for k, noise in enumerate(noises):
             for place, level in enumerate(levels):
@@ -103,31 +103,46 @@ def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], 
                 if found is None:
                     continue
                 x = place - 0.4 + width * (m * len(noises) + k + 0.5)
-                colour = _COLOURS[m % len(_COLOURS)]
-                axes.bar(x, found.mean, 0.92 * width, color=colour, alpha=(1.0, 0.5, 0.25)[k])
+                axes.bar(x, found.mean, 0.92 * width, color=colours[method], alpha=(1.0, 0.5, 0.25)[k])
                 if found.half_width is not None:
                     axes.errorbar(x, found.mean, yerr=found.half_width, color="black", linewidth=0.8, capsize=1.5)
-                lowest = min(lowest, found.mean - (found.half_width or 0))
     if value is _accuracy:
         values = [found.mean - (found.half_width or 0) for row in rows if (found := value(row)) is not None]
-        axes.set_ylim(bottom=max(0.0, 5 * ((min(values) - 5) // 5)))
+        axes.set_ylim(max(0.0, 5 * ((min(values) - 5) // 5)), min(axes.get_ylim()[1], 100.0))
     else:
         axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(levels)), levels)
     axes.set_ylabel(title)
     axes.set_title(heading, fontsize="medium")
     axes.spines[["top", "right"]].set_visible(False)
-    legend = [Patch(color=_COLOURS[m % len(_COLOURS)], label=_label(*method)) for m, method in enumerate(methods)]
+    legend = [Patch(color=colours[method], label=_label(*method)) for method in methods]
     if len(noises) > 1:
         legend += [
             Patch(color="grey", alpha=(1.0, 0.5, 0.25)[k], label=f"noise: {noise.replace('_', '-')}")
             for k, noise in enumerate(noises)
         ]
-    figure.legend(handles=legend, loc="outside right upper", fontsize="small", frameon=False)
+    longest = max(len(str(patch.get_label())) for patch in legend)
+    columns = max(1, min(len(legend), int(inches / (0.5 + 0.085 * longest))))
+    figure.legend(handles=legend, loc="outside lower center", ncols=columns, fontsize="small", frameon=False)
     file = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "noisy_label_learning"}):
         figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()
+
+
+def _colours(methods: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """Returns the colour of each method: an algorithm has the same one in all figures, its other settings free ones."""
+    colours: dict[tuple[str, str, str], str] = {}
+    known = list(_SHORT)
+    for method in methods:
+        corrector, algorithm, _ = method
+        if corrector == "clean_subset" and algorithm == BASELINE:
+            colours[method] = _OF_THE_CLEAN_SUBSET
+            continue
+        own = _COLOURS[known.index(algorithm)] if algorithm in known[: len(_COLOURS)] else _COLOURS[-1]
+        free = [colour for colour in (own, *reversed(_COLOURS)) if colour not in colours.values()]
+        colours[method] = free[0] if free else own
+    return colours
 
 
 def _label(corrector: str, algorithm: str, settings: str) -> str:

@@ -61,6 +61,11 @@ def test_gains_are_paired_over_shared_seeds_and_adjusted():
     assert table.row("digits_noisy", "high", "raters", "cross_entropy", "none").gain is None
 
 
+def test_defaults_are_no_settings_whether_records_were_read_or_made():
+    (row,) = Table.of(three("digits_noisy/high", "cross_entropy", (60.0, 62.0, 64.0), corrector="lqm")).rows
+    assert row.settings == ""
+
+
 def test_a_selection_is_named_and_best_on_test_is_in_no_written_table(tmp_path):
     assert Table.of(RECORDS, LAST).rows[0].accuracy.mean == pytest.approx(57.0)
     with pytest.raises(
