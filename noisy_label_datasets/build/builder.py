@@ -100,7 +100,8 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         try:
             super().__init__(config=config, **kwargs)
             if self.is_prepared():
-                check_metadata(self.data_path, self.BASE.class_names)
+                declared = declared_features(self.BASE, None)
+                check_metadata(self.data_path, self.BASE.class_names, set(self.info.features), set(declared))
         except BuildError:
             raise
         except Exception as error:  # TFDS has as many kinds as files that can be damaged

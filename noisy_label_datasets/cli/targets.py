@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import os
+import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from noisy_label_datasets.registration import builder_class, dataset_names
 if TYPE_CHECKING:
     from noisy_label_datasets.build.builder import NoisyLabelBuilder
 
+STORE_SECONDS = 60.0  # that a store of a cloud has to answer in
 FILE_FORMATS = ("tfrecord", "array_record")
 
 
@@ -51,16 +53,35 @@ def check_data_dir(folder: str | None) -> None:
     if not folder:
         raise NoisyLabelsError("--data-dir (or TFDS_DATA_DIR) is empty: name the folder where TFDS keeps datasets")
     if "://" in folder:
-        from etils import epath
-
         try:
-            epath.Path(folder).exists()
+            _look_at(folder)
         except Exception as error:  # each kind of store has its own
             said = str(error).strip().partition("\n")[0]
             raise NoisyLabelsError(
                 f"--data-dir {folder} cannot be reached ({type(error).__name__}: {said}); a folder of this machine is "
                 "named without `file://`, and a store of a cloud needs the package that reads it"
             ) from error
+
+
+def _look_at(folder: str) -> None:
+    """Raises what looking at a folder raises, or TimeoutError: without a network some stores try on for minutes."""
+    from etils import epath
+
+    raised: list[Exception] = []
+
+    def look() -> None:
+        try:
+            epath.Path(folder).exists()
+        except Exception as error:
+            raised.append(error)
+
+    looking = threading.Thread(target=look, daemon=True)  # so that the command can end without it
+    looking.start()
+    looking.join(STORE_SECONDS)
+    if looking.is_alive():
+        raise TimeoutError(f"no answer in {STORE_SECONDS:g} seconds")
+    if raised:
+        raise raised[0]
 
 
 def add_file_format(parser: argparse.ArgumentParser) -> None:

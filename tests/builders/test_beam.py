@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from etils import epath
@@ -202,6 +203,7 @@ def test_datasets_say_whether_beam_builds_them_and_users_say_otherwise(tmp_path)
 @pytest.mark.parametrize("gigabytes", [0.1, 4])
 def test_a_dataset_that_would_not_fit_the_local_runner_is_built_without(data_dir, monkeypatch, caplog, gigabytes):
     """Unless someone asked for Beam: then it is tried."""
+    logging.set_verbosity(logging.WARNING)  # a command that another test ran in this process has silenced it
     free = beam_build.LOCAL_MEMORY * 1e9
     monkeypatch.setattr(beam_build.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
     monkeypatch.setattr(type(builder_class("cifar10_noisy").BASE), "num_bytes", lambda *_: gigabytes * 1e9)

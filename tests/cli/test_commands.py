@@ -287,6 +287,7 @@ def test_verify_goes_on_after_what_it_cannot_read(built, capsys):
         ("metadata.json", '"origin"', '"orijin"', "origin is missing"),
         ("label.labels.txt", "3\n", "3\n3\n", "label.labels.txt does not hold the names of the classes"),
         ("features.json", "{", "", "cannot be opened"),
+        ("features.json", '"noisy_label_rater"', '"x"', "features.json does not have the features noisy_label_rater"),
     ],
 )
 def test_what_is_written_beside_the_examples_is_checked(built, capsys, file, old, new, said):

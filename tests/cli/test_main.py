@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 import noisy_label_datasets
 from noisy_label_datasets import cli
+from noisy_label_datasets.cli import targets
 from noisy_label_datasets.errors import NoisyLabelsError
 
 
@@ -96,3 +98,13 @@ def test_modules_of_the_working_directory_are_found_and_hide_nothing_else(capsys
     assert sys.path[-1] == str(tmp_path)
     assert cli.main(["--imports", "my_datasets_of_no_other_name", "list"]) == 2
     assert "No module named 'my_datasets_of_no_other_name'" in capsys.readouterr().err
+
+
+def test_a_store_that_does_not_answer_is_not_waited_for(monkeypatch, capsys):
+    from etils import epath
+
+    monkeypatch.setattr(epath, "Path", lambda folder: type("Path", (), {"exists": lambda self: time.sleep(30)})())
+    monkeypatch.setattr(targets, "STORE_SECONDS", 0.05)
+    assert cli.main(["card", "digits_noisy/low", "--data-dir", "gs://nobody/datasets"]) == 2
+    said = capsys.readouterr().err
+    assert "gs://nobody/datasets cannot be reached (TimeoutError: no answer in 0.05 seconds)" in said

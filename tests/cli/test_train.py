@@ -105,7 +105,7 @@ def test_making_a_dataset_hands_the_options_on_too(folder, monkeypatch, capsys):
     assert "training pool two_raters:POOL failed with exit code 2" in capsys.readouterr().err
     (_, train) = given
     assert train[0] == "train"
-    assert sorted(train[7:]) == ["--save-weights", "--note=of a test", "--num-vmapped=2"]
+    assert sorted(train[7:]) == ["--note=of a test", "--num-vmapped=2", "--save-weights"]
 
 
 @pytest.mark.parametrize(

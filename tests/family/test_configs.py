@@ -7,6 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from noisy_label_datasets.build.configs import dial_config
+from noisy_label_datasets.labels import sources
 from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
 from noisy_label_datasets.labels.published import Published
 from noisy_label_datasets.labels.sources import MissingLabelsError, Raters
@@ -90,8 +91,13 @@ def test_names_of_dials_do_not_collide():
     assert configs[3].source == Dial(0.3, rescaling="skill")
 
 
+@pytest.fixture
+def nothing_shipped(monkeypatch):
+    monkeypatch.setattr(sources, "is_finished", lambda folder: False)
+
+
 @pytest.mark.parametrize("config", ["medium", "medium_independent", "medium_class_conditional"])
-def test_labels_that_do_not_exist_yet(data_dir, config):
+def test_labels_that_do_not_exist_yet(data_dir, config, nothing_shipped):
     with pytest.raises(MissingLabelsError) as caught:
         build(data_dir, config)
     said = str(caught.value)
@@ -99,7 +105,7 @@ def test_labels_that_do_not_exist_yet(data_dir, config):
     assert said.endswith("or take those of the paper's authors: cats_vs_dogs_noisy/published_medium")
 
 
-def test_labels_that_nobody_published(tmp_path):
+def test_labels_that_nobody_published(tmp_path, nothing_shipped):
     builder = tfds.builder("cifar100_easy_noisy/high_independent", data_dir=tmp_path)
     with pytest.raises(MissingLabelsError, match=r"train them with `noisy-labels train cifar100_easy_noisy/high`$"):
         builder.builder_config.source.load(builder.label_context())

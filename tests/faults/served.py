@@ -19,6 +19,7 @@ from unittest import mock
 
 import numpy as np
 
+from noisy_label_datasets import remote_files
 from noisy_label_datasets.download import Patience
 from noisy_label_datasets.human import human_labels
 from noisy_label_datasets.labels import release
@@ -213,7 +214,7 @@ def _directed(url: str, folder: pathlib.Path) -> Iterator[None]:
     with (
         mock.patch.object(release, "HOST", url),
         mock.patch.object(release, "PATIENCE", HASTE),
-        mock.patch.object(human_labels, "PATIENCE", HASTE),
+        mock.patch.object(remote_files, "PATIENCE", HASTE),
         mock.patch.object(human_labels, "CORRECTIONS", file),
         mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(folder), "TQDM_DISABLE": "1"}),
     ):

@@ -12,7 +12,7 @@ import pytest
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 BUILDER_FILES = ("README.md", "CITATIONS.bib", "TAGS.txt", "checksums.tsv")
-MAX_WHEEL_BYTES = 15e6
+MAX_WHEEL_BYTES = 45e6
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ def test_a_pool_may_have_some(tmp_path):
     second = dataclasses.replace(first, id="c", seed=5, features_share=0.5)
     listener = Recorder()
     config = dataclasses.replace(pool_of(rater("a"), first, second), image_shape=(4, 4, 3))
-    assert pool.train_pool(dataset, config, tmp_path / "out", listener, together=None)
+    assert pool.train_pool(dataset, config, tmp_path / "out", listener, num_vmapped=None)
     predictions = read_predictions(tmp_path / "out")
     assert [known["id"] for known in predictions.raters] == ["a", "b", "c"]
     assert predictions.raters[1]["experience"] == 20 * 16
