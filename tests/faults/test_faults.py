@@ -1,6 +1,9 @@
 """The fault harness, a few trials of each kind; all of it with `python -m tests.faults --count 100`."""
 
+import pathlib
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -48,7 +51,15 @@ def test_what_counts_as_what():
     assert judged(raising(NoisyLabelsError("one\ntwo"))) == FAILED
     assert judged(raising(ValueError("x"))) == FAILED
     assert judged(raising(SystemExit(2))) == FAILED
-    assert judged(lambda: bytearray(900 * 2**20) and b"right") == FAILED
+
+
+def test_what_takes_too_much_memory_has_failed():
+    """In a process of its own: what counts is how far the peak of a process rises, and other tests have raised it."""
+    code = """
+from tests.faults.trials import FAILED, judge
+assert judge(lambda: bytearray(900 * 2**20) and b"right", frozenset({b"right"}), hashed=True)[0] == FAILED
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=pathlib.Path(__file__).parents[2], check=True)
 
 
 def test_a_seed_damages_in_one_way_and_always(tmp_path):
