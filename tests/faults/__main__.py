@@ -1,7 +1,7 @@
 """Tries to break the package, and prints what came of it.
 
   python -m tests.faults                                              a few of each kind
-  python -m tests.faults --count 100 --slow-count 8 --into docs/reliability.md
+  python -m tests.faults --count 100 --slow-count 4 --into docs/reliability.md
   python -m tests.faults --only checkpoints --count 100               one kind, or several
 
 Each kind runs in a process of its own. Exits with 1 if anything failed; every failure is printed with its seed.
