@@ -40,7 +40,6 @@ from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.build.join import (
     NO_IMAGE,
     NO_LABELS,
-    NO_RATER,
     OTHER_LABEL,
     REPEATED,
     UNLABELLED,
@@ -51,6 +50,7 @@ from noisy_label_datasets.build.join import (
     other_label,
 )
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.sampling import NO_RATER
 from noisy_label_datasets.labels.sources import Division, NoisyLabels
 from noisy_label_datasets.output import errors_held_back, log_again
 

@@ -27,13 +27,13 @@ from noisy_label_datasets.base.clean_arrays import write_clean_arrays
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.build.features import declared_features, metadata_of, name_and_version
-from noisy_label_datasets.build.join import NO_RATER, UNLABELLED, Spool, example_features, join_by_id, no_labels
+from noisy_label_datasets.build.join import UNLABELLED, Spool, example_features, join_by_id, no_labels
 from noisy_label_datasets.build.metadata import check_metadata
 from noisy_label_datasets.build.outdated import warn_if_outdated
 from noisy_label_datasets.build.tfds_state import is_mocked, manual_dir_of
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import replacing, set_aside, sweep
-from noisy_label_datasets.labels.sampling import sample_raters
+from noisy_label_datasets.labels.sampling import NO_RATER, sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
 from noisy_label_datasets.lease import taking_turns
 from noisy_label_datasets.noise.figures import noise_figures

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.labels.sampling import NO_RATER
 from noisy_label_datasets.labels.sources import NoisyLabels
 from noisy_label_datasets.noise.metrics import MISSING
 
 UNLABELLED = -1
-NO_RATER = -1
 
 
 def no_labels(num_raters: int) -> list[int]:

@@ -26,7 +26,7 @@ from noisy_label_datasets import files
 from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.catalog import UnknownConfigError, entry_of
-from noisy_label_datasets.labels.sampling import sample_raters
+from noisy_label_datasets.labels.sampling import NO_RATER, sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, LabelSource
 from noisy_label_datasets.noise.metrics import MISSING
 from noisy_label_datasets.registration import builders_dir
@@ -34,7 +34,6 @@ from noisy_label_datasets.registration import builders_dir
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_RATER = -1
 NO_INDEX = -1
 _NUMBERED = re.compile(r"(?P<file>[a-z]+)_(?P<index>[0-9]+)")
 

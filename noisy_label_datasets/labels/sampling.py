@@ -12,6 +12,9 @@ from noisy_label_datasets.labels.predictions import PredictionsError
 from noisy_label_datasets.noise.metrics import MISSING
 from noisy_label_datasets.noise.noise_models import uniforms_of_ids
 
+NO_RATER = -1
+"""Stands for the rater where the one noisy label is the clean label."""
+
 SEED = "noisy_label"
 """The seed of the draw: another value would change the noisy label of every example."""
 
