@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from noisy_label_datasets.learning_presets import PRESETS
 from noisy_label_datasets.training_options import positive
 
 
@@ -26,6 +27,13 @@ def share(text: str) -> float:
 
 # Name -> what argparse's `add_argument` takes besides. Defaults stand in `noisy_label_learning.runs.config`.
 TRAINING: Mapping[str, Mapping[str, Any]] = {
+    "--preset": {
+        "choices": tuple(PRESETS),
+        "metavar": "NAME",
+        "help": "network, schedule and size of images in one word: "
+        + "; ".join(f"{preset.name}, {preset.summary}" for preset in PRESETS.values())
+        + "; the options below change it",
+    },
     "--network": {"metavar": "NAME", "help": "architecture (default: by the size of the images, `mlp` for digits)"},
     "--width": {"type": float, "metavar": "X", "help": "multiplier of the channels of every layer"},
     "--epochs": {"type": positive, "metavar": "N", "help": "passes over the training images"},

@@ -47,7 +47,9 @@ def run(args: argparse.Namespace) -> None:
     configs = [level if noise == "raters" else f"{level}_{noise}" for level in args.levels for noise in args.noise]
     if unknown := [config for config in configs if config not in known]:
         raise UnknownNameError(f"level of {args.dataset} called", unknown[0], known)
-    prepared = [prepare(find_builder(f"{args.dataset}/{config}", data_dir=args.data_dir)) for config in configs]
+    prepared = [
+        prepare(find_builder(f"{args.dataset}/{config}", data_dir=args.data_dir), args.preset) for config in configs
+    ]
     start(
         "benchmark",
         f"--arrays={prepared[0].arrays}",

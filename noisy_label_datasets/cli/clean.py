@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prepares the arrays and corrects."""
     check_installed()
-    folders = prepare(find_builder(args.target, data_dir=args.data_dir))
+    folders = prepare(find_builder(args.target, data_dir=args.data_dir), args.preset)
     start(
         "clean",
         f"--arrays={folders.arrays}",

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prepares the arrays and trains."""
     check_installed()
-    folders = prepare(find_builder(args.target, data_dir=args.data_dir))
+    folders = prepare(find_builder(args.target, data_dir=args.data_dir), args.preset)
     start(
         "learn",
         f"--arrays={folders.arrays}",

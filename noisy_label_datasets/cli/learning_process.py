@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from noisy_label_datasets.cli.training_process import environment, stop
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.learning_presets import PRESETS
 
 if TYPE_CHECKING:
     from noisy_label_datasets.build.builder import NoisyLabelBuilder
@@ -41,8 +42,12 @@ class Folders:
     runs: pathlib.Path
 
 
-def prepare(builder: "NoisyLabelBuilder") -> Folders:
-    """Writes the arrays of a config, images once per dataset, and returns where they are.
+def prepare(builder: "NoisyLabelBuilder", preset: str | None = None) -> Folders:
+    """Writes the arrays of a config, images once per dataset and size, and returns where they are.
+
+    Args:
+      builder: of the config.
+      preset: a name of `PRESETS`, which says at what size images are read; None: as raters see them.
 
     Raises:
       NoisyLabelsError: there are no labels, or the base dataset cannot be had.
@@ -50,13 +55,15 @@ def prepare(builder: "NoisyLabelBuilder") -> Folders:
     from noisy_label_datasets.labels.label_arrays import LabelArrays
 
     root = pathlib.Path(builder.data_dir_root) / "learning" / builder.name / str(builder.version)
-    folders = Folders(root / "arrays", root / "labels" / builder.builder_config.name, root / "runs")
+    side = None if preset is None else PRESETS[preset].arrays_side(builder.BASE.image_shape)
+    arrays = root / ("arrays" if side is None else f"arrays-{side}x{side}")
+    folders = Folders(arrays, root / "labels" / builder.builder_config.name, root / "runs")
     labels = builder.builder_config.source.load(builder.label_context())
     name = f"{builder.name}/{builder.builder_config.name}"
     LabelArrays.of(labels, name=name, class_names=tuple(builder.BASE.class_names)).save(folders.labels)
     if not (folders.arrays / "dataset.json").exists():
         print(f"Reading {builder.BASE.name} {builder.BASE.version}", flush=True)
-        builder.clean_dataset(folders.arrays)
+        builder.clean_dataset(folders.arrays, image_size=None if side is None else (side, side))
     return folders
 
 

@@ -23,6 +23,7 @@ from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import Problem
 from noisy_label_learning.reports import figures, tables
 from noisy_label_learning.runs.config import RunConfig
+from noisy_label_learning.runs.cost import training_flops
 from noisy_label_learning.runs.record import DONE, Record
 from noisy_label_learning.runs.session import Session
 
@@ -116,17 +117,27 @@ def cost_line(
     """Returns what there is to do, and about how long it takes, by the CPU seconds of the records that are there."""
     runs = sum(len(group.configs) for group in groups)
     left = sum(len(group.configs) for group in missing)
-    images = sum(
-        config.schedule.epochs * len(problems[group.labels].data.train) * config.algorithm.networks
-        for group in missing
-        for config in group.configs
-    )
+    images, flops = 0, 0.0
+    for group in missing:
+        data = problems[group.labels].data
+        shape = data.train.images.shape[1:]
+        for config in group.configs:
+            images += config.schedule.epochs * len(data.train) * config.algorithm.networks
+            flops += training_flops(
+                config,
+                image_shape=shape,  # type: ignore[arg-type]
+                num_classes=data.num_classes,
+                examples=len(data.train),
+            )
     done = [record for group in groups for c in group.configs if (record := _stored(problems[group.labels], out, c))]
     seconds = [record.seconds["cpu"] for record in done]
     about = (
         f", about {left * sum(seconds) / len(seconds) / 60:.1f} CPU minutes by those that are done" if seconds else ""
     )
-    return f"{runs} runs, {runs - left} of them done; {left} to train on {images:,} images in all{about}"
+    return (
+        f"{runs} runs, {runs - left} of them done; {left} to train on {images:,} images in all, "
+        f"{flops:.1e} floating-point operations{about}"
+    )
 
 
 def _run_here(problems: dict[str, Problem], missing: Sequence[Group], out: pathlib.Path) -> None:

@@ -11,11 +11,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from noisy_label_datasets.learning_presets import PRESETS
 from noisy_label_learning.algorithms import ALGORITHMS, Algorithm
 from noisy_label_learning.correctors import CORRECTORS, Corrector
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import PAIRED_SHARE, Problem
-from noisy_label_learning.runs.config import Network, Schedule, by_name, defaults
+from noisy_label_learning.runs.config import Network, Schedule, by_name, defaults, of_preset
 
 
 def register(modules: Sequence[str]) -> None:
@@ -87,7 +88,7 @@ def load_problem(args: argparse.Namespace, labels: str) -> Problem:
 
 
 def training_of(args: argparse.Namespace, problem: Problem) -> tuple[Network, Schedule]:
-    """Returns network and schedule: what was asked for, and the defaults of such images for the rest.
+    """Returns network and schedule: what was asked for; for the rest the preset's, or the defaults of such images.
 
     Raises:
       LearningError: an unknown architecture, or settings that cannot be.
@@ -95,7 +96,10 @@ def training_of(args: argparse.Namespace, problem: Problem) -> tuple[Network, Sc
     from rater_training.architectures import ARCHITECTURES
 
     images = problem.data.train.images
-    network, schedule = defaults(images.shape[1:], len(images))  # type: ignore[arg-type]
+    if args.preset is not None:
+        network, schedule = of_preset(PRESETS[args.preset], len(images))
+    else:
+        network, schedule = defaults(images.shape[1:], len(images))  # type: ignore[arg-type]
     if args.network is not None:
         if args.network not in ARCHITECTURES:
             raise LearningError(f"no network {args.network!r}; there are {', '.join(sorted(ARCHITECTURES))}")

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from noisy_label_datasets.files import sha256, to_json
+from noisy_label_datasets.learning_presets import Preset
 from noisy_label_learning.algorithms import ALGORITHMS, Algorithm
 from noisy_label_learning.correctors import CORRECTORS, Corrector
 from noisy_label_learning.errors import LearningError, require, unknown
@@ -176,4 +177,22 @@ def defaults(image_shape: tuple[int, int, int], examples: int) -> tuple[Network,
     return (
         Network("compact_resnet", width=0.5),
         Schedule(epochs=20, batch_size=batch_size, learning_rate=0.2, warmup_fraction=0.1, crop_padding=4, flip=True),
+    )
+
+
+def of_preset(preset: Preset, examples: int) -> tuple[Network, Schedule]:
+    """Returns the network and schedule of a preset for so many training images."""
+    return (
+        Network(preset.network, width=preset.width),
+        Schedule(
+            epochs=preset.epochs_of(examples),
+            batch_size=preset.batch_size_of(examples),
+            learning_rate=preset.learning_rate,
+            momentum=preset.momentum,
+            weight_decay=preset.weight_decay,
+            warmup_fraction=preset.warmup_fraction,
+            optimizer=preset.optimizer,
+            crop_padding=preset.crop_padding,
+            flip=preset.flip,
+        ),
     )

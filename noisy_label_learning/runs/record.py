@@ -24,7 +24,7 @@ LAST, SELECTED, BEST = "last", "selected_on_noisy_validation", "best_on_test"
 SELECTIONS = (LAST, SELECTED, BEST)
 DONE, DIVERGED = "done", "diverged"
 # What is not the same when a run is repeated.
-OF_THE_MACHINE = ("seconds", "software", "resumed")
+OF_THE_MACHINE = ("seconds", "software", "resumed", "peak_memory_mib")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Record:
       seconds: "wall" and "cpu", without the corrector's unless it was this run that computed its targets.
       software: versions.
       resumed: how many times it went on from a checkpoint.
+      peak_memory_mib: the most memory that the process held meanwhile, of all runs of the loop together; None: the
+        record is of a release that did not measure it.
     """
 
     key: str
@@ -89,6 +91,7 @@ class Record:
     seconds: Mapping[str, float]
     software: Mapping[str, str]
     resumed: int = 0
+    peak_memory_mib: float | None = None
 
     @property
     def algorithm(self) -> str:

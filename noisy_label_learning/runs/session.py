@@ -34,6 +34,7 @@ from noisy_label_learning.correctors.base import one_hot
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import Problem
 from noisy_label_learning.runs.config import RunConfig
+from noisy_label_learning.runs.cost import PeakMemory
 from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
 from noisy_label_learning.runs.record import BEST, DIVERGED, DONE, LAST, SELECTED, Epoch, Record, record_path, select
 from noisy_label_learning.runs.step import LearnerState
@@ -138,7 +139,7 @@ class Session:
     # -----------------------------------------------------------------------------------------------------------------
 
     def _train(self, configs: Sequence[RunConfig], missing: Sequence[int]) -> list[tuple[RunConfig, Record]]:
-        first = configs[0]
+        first, peak = configs[0], PeakMemory()
         data = self.problem.data
         steps_an_epoch = first.schedule.steps_an_epoch(len(data.train))
         steps = first.schedule.epochs * steps_an_epoch
@@ -193,6 +194,7 @@ class Session:
         finished = []
         for name, outcome in outcomes:
             record = self._record(runs[name], outcome, evaluator, shared, len(configs), resumed[name])
+            record = dataclasses.replace(record, peak_memory_mib=peak.mebibytes())
             if self.folder is not None:
                 record.write(record_path(self.folder, record.config, record.problem, record.key))
                 Checkpoints(self.folder / "checkpoints" / record.key, record.key).remove()
