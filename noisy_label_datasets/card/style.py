@@ -1,11 +1,16 @@
 """The style sheet of the HTML card: one palette for light, one for dark, and a page that prints."""
 
-CSS = """
+PALETTE = """
 :root { --ground: #fbfaf8; --panel: #ffffff; --ink: #1d2129; --soft: #667080; --line: #e4e2dd; --cell: #f4f2ee;
         --wrong: #e05e20; --right: #2a6fb8; --diagonal: #d8e3ef; --expected: #1d2129; --on-dark: #ffffff; }
 @media (prefers-color-scheme: dark) {
   :root { --ground: #14161a; --panel: #1c1f25; --ink: #e8e6e1; --soft: #98a1b0; --line: #2e323b; --cell: #23272e;
           --wrong: #f0793a; --right: #5a9fe6; --diagonal: #2b3a4d; --expected: #e8e6e1; --on-dark: #14161a; } }
+"""
+
+CSS = (
+    PALETTE
+    + """\
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
        font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -61,3 +66,4 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 footer { color: var(--soft); font-size: 13px; margin-top: 28px; }
 @media print { body { background: none; } main { padding: 0; } }
 """
+)

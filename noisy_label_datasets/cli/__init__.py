@@ -31,6 +31,7 @@ COMMANDS = (
     "verify",
     "evaluate",
     "export",
+    "explore",
     "labels",
     "learn",
     "benchmark",
