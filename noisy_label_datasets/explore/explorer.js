@@ -271,6 +271,7 @@
         head.append(element("th", { scope: "col", class: label === labels[i] ? "clean class" : "class" }, element("span", {}, name))),
       );
     else if (probabilities) head.append(element("th", { scope: "col" }, "Most probable"));
+    at("votes").classList.toggle("upright", data.classes.every((name) => name.length < 4));
     const rows = [];
     votesOf(i).forEach((vote, r) => {
       if (vote === MISSING) return;

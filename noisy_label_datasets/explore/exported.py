@@ -1,9 +1,6 @@
 """Examples to explore, of a folder that `noisy-labels export` wrote, for Hugging Face or with Croissant metadata.
 
-digits/
-    data/noisy_label_train-00000-of-00001.parquet, ...
-    raters.json
-    README.md or croissant.json
+Such a folder holds data/<split>-00000-of-00001.parquet, raters.json, and README.md or croissant.json.
 """
 
 from __future__ import annotations
