@@ -16,7 +16,7 @@ PACKAGE_ORDER = {
     "noisy_label_learning": ("noisy_label_datasets", "rater_training"),
     "builders": ("noisy_label_datasets",),
 }
-CORE_FOLDERS = ("base", "noise", "labels", "human", "card", "build", "export", "cli", "maintenance")
+CORE_FOLDERS = ("base", "noise", "labels", "human", "card", "build", "export", "explore", "cli", "maintenance")
 TRAINING_FOLDERS = ("architectures", "pools", "pretrained", "engine", "training", "workers")
 LEARNING_FOLDERS = ("correctors", "algorithms", "runs", "reports", "commands")
 # Directly in the package, and yet above the folders: what starts the command, and what a package's users import first.
