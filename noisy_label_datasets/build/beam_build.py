@@ -250,6 +250,8 @@ class _JoinParts(beam.DoFn):
                 splits.tolist(), rows.tolist(), batch.ids, batch.images, batch.labels, extras, strict=True
             ):
                 yield output(_IDS, (id_, split))
+                if not split:  # left out by the division
+                    continue
                 noisy_labels, draw = no_labels(self.join.num_raters), NO_RATER
                 if row != UNLABELLED:
                     table = self.tables[split]

@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 
 from noisy_label_datasets.labels.cifar_n import CifarN
 from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
+from noisy_label_datasets.labels.imbalance import Imbalanced
 from noisy_label_datasets.labels.published import Published
 from noisy_label_datasets.labels.sources import LabelSource, Raters
 
@@ -86,6 +87,29 @@ def dial_config(rate: float, *, of: str = "low", rescaling: str = "error_odds") 
     return NoisyLabelConfig(
         name=("" if of == "low" else f"{of}_") + shown + ("" if rescaling == "error_odds" else f"_{rescaling}"),
         source=Dial(rate, of=of, rescaling=rescaling),
+    )
+
+
+def imbalanced_config(
+    config: NoisyLabelConfig, fraction: float, *, seed: int = 0, majority: int = 0
+) -> NoisyLabelConfig:
+    """Returns the config `<name>_majority_<fraction>`: the labels of another on a part of the examples.
+
+        builder = tfds.builder("cats_vs_dogs_noisy/high")
+        imbalanced = tfds.builder("cats_vs_dogs_noisy", config=imbalanced_config(builder.builder_config, 0.9))
+
+    Args:
+      config: of a binary task.
+      fraction: share of the larger class in the noisy splits and in `test`.
+      seed: another seed keeps other examples; unless it is 0, the config's name ends with it.
+      majority: which class is the larger one; unless it is 0, the config's name says so.
+    """
+    shown = f"{fraction:.2f}" if fraction == round(fraction, 2) else f"{fraction}"
+    of_class = "" if majority == 0 else f"_of_{majority}"
+    with_seed = "" if seed == 0 else f"_seed_{seed}"
+    return NoisyLabelConfig(
+        name=f"{config.name}_majority{of_class}_{shown}{with_seed}",
+        source=Imbalanced(config.source, fraction, seed=seed, majority=majority),
     )
 
 

@@ -61,7 +61,7 @@ def join_by_id(
     may_lack: int = 0,
     missing: dict[str, list[str]] | None = None,
 ) -> Iterator[JoinedExample]:
-    """Yields every example of the base, in the base's order.
+    """Yields every example of the base that the division has a split for, in the base's order.
 
     Args:
       batches: of the base.
@@ -88,6 +88,8 @@ def join_by_id(
                 repeated.append(id_)
                 continue
             seen.add(id_)
+            if not split:  # left out by the division
+                continue
             row = rows[split].pop(id_, UNLABELLED) if split in rows else UNLABELLED
             if split in rows and row == UNLABELLED:
                 without_labels.append(id_)

@@ -26,6 +26,7 @@ from noisy_label_datasets import files
 from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.catalog import UnknownConfigError, entry_of
+from noisy_label_datasets.labels.imbalance import IMBALANCED_SPLITS, imbalanced
 from noisy_label_datasets.labels.sampling import NO_RATER, sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, LabelSource
 from noisy_label_datasets.noise.metrics import MISSING
@@ -104,6 +105,29 @@ class Labels:
     def rows(self, rows: np.ndarray) -> Labels:
         """Returns these rows only, in this order."""
         return dataclasses.replace(self, **{name: getattr(self, name)[rows] for name in _BY_EXAMPLE})
+
+    def imbalanced(self, fraction: float, *, seed: int = 0, majority: int = 0) -> Labels:
+        """Returns a part of the examples of a binary task, in which one class has a wanted share.
+
+        Of each of the splits `noisy_label_train`, `noisy_label_valid` and `test` that are there, as many examples are
+        kept at every fraction (Section 3.1 of the paper; see `labels.imbalance`). Other splits stay whole. They are the
+        examples of the TFDS dataset with the config `build.configs.imbalanced_config`.
+
+        Args:
+          fraction: share of the larger class, in [0.5, 1).
+          seed: another seed keeps other examples.
+          majority: which class is the larger one, 0 or 1.
+
+        Raises:
+          ImbalanceError: the task is not binary, or the fraction leaves a class empty.
+        """
+        kept = np.ones(len(self), bool)
+        for split in IMBALANCED_SPLITS:
+            rows = np.flatnonzero(self.split == split)
+            if len(rows):
+                of_split = imbalanced(self.ids[rows], self.labels[rows], fraction, seed=seed, majority=majority)
+                kept[np.delete(rows, of_split)] = False
+        return self.rows(np.flatnonzero(kept))
 
     def probabilities(self) -> np.ndarray:
         """Returns the raters' class probabilities: [n, R, K] float32, summing to 1 over K; read when asked for.

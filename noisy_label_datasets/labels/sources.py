@@ -44,7 +44,7 @@ class Division(Protocol):
     """Which of the five splits an example is in; a `SplitPlan` is one."""
 
     def assign(self, base_split: str, ids: Sequence[str]) -> np.ndarray:
-        """Returns [n] <U: the split of each example of a base split."""
+        """Returns [n] <U: the split of each example of a base split; "": it is left out of the dataset."""
         ...
 
 
