@@ -36,6 +36,10 @@ TRAINING: Mapping[str, Mapping[str, Any]] = {
     },
     "--network": {"metavar": "NAME", "help": "architecture (default: by the size of the images, `mlp` for digits)"},
     "--width": {"type": float, "metavar": "X", "help": "multiplier of the channels of every layer"},
+    "--pretrained": {
+        "metavar": "imagenet|FILE",
+        "help": "start from ImageNet's weights, where they are known, or from a file of Keras (default: from scratch)",
+    },
     "--epochs": {"type": positive, "metavar": "N", "help": "passes over the training images"},
     "--batch-size": {"type": positive, "metavar": "N", "help": "images per step"},
     "--learning-rate": {"type": float, "metavar": "X", "help": "the highest; a cosine falls from it to zero"},

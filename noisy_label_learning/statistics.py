@@ -85,6 +85,82 @@ def paired_difference(values: Sequence[float] | np.ndarray, baseline: Sequence[f
     return summary(values - baseline)
 
 
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A straight line through points, by least squares.
+
+    Attributes:
+      slope, intercept: of the line.
+      slope_half_width, intercept_half_width: of their 95 % intervals (Student's t, errors alike and independent); None
+        for two points.
+      points: how many there are.
+    """
+
+    slope: float
+    intercept: float
+    slope_half_width: float | None
+    intercept_half_width: float | None
+    points: int
+
+    def at(self, x: float) -> float:
+        """Returns the line's value."""
+        return self.intercept + self.slope * x
+
+    @property
+    def slope_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the slope."""
+        half = self.slope_half_width
+        return None if half is None else (self.slope - half, self.slope + half)
+
+
+def linear_fit(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> Line:
+    """Returns the least-squares line of y [n] on x [n].
+
+    Raises:
+      ValueError: fewer than two different x, other lengths, or values that are not finite.
+    """
+    from scipy import stats
+
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if x.shape != y.shape or x.ndim != 1:
+        raise ValueError(f"a line needs as many x as y, given {x.shape} and {y.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()) or len(np.unique(x)) < 2:
+        raise ValueError(f"a line needs finite points of two x or more, given x {x.tolist()}, y {y.tolist()}")
+    count, centred = len(x), x - x.mean()
+    spread = float(centred @ centred)
+    slope = float(centred @ (y - y.mean())) / spread
+    intercept = float(y.mean() - slope * x.mean())
+    if count == 2:
+        return Line(slope, intercept, None, None, 2)
+    residuals = y - intercept - slope * x
+    variance = float(residuals @ residuals) / (count - 2)
+    quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 2))
+    return Line(
+        slope,
+        intercept,
+        quantile * math.sqrt(variance / spread),
+        quantile * math.sqrt(variance * (1 / count + float(x.mean()) ** 2 / spread)),
+        count,
+    )
+
+
+def rank_correlation(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> float:
+    """Returns Spearman's rank correlation of x [n] and y [n], ties by their mean rank; NaN where one side is constant.
+
+    Raises:
+      ValueError: fewer than two values, or other lengths.
+    """
+    from scipy import stats
+
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if x.shape != y.shape or x.ndim != 1 or len(x) < 2:
+        raise ValueError(f"a correlation needs as many x as y, two or more, given {x.shape} and {y.shape}")
+    ranks = [stats.rankdata(values) for values in (x, y)]
+    if any(of_side.std() == 0 for of_side in ranks):
+        return float("nan")
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Returns p-values adjusted for their number, in the order given (Holm 1979).
 

@@ -16,7 +16,8 @@ from noisy_label_learning.algorithms import ALGORITHMS, Algorithm
 from noisy_label_learning.correctors import CORRECTORS, Corrector
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import PAIRED_SHARE, Problem
-from noisy_label_learning.runs.config import Network, Schedule, by_name, defaults, of_preset
+from noisy_label_learning.runs.config import Network, Schedule, by_name, defaults, of_preset, training_config
+from rater_training.config import KerasWeights
 
 
 def register(modules: Sequence[str]) -> None:
@@ -106,7 +107,26 @@ def training_of(args: argparse.Namespace, problem: Problem) -> tuple[Network, Sc
         network = Network(args.network)
     if args.width is not None:
         network = dataclasses.replace(network, width=args.width)
+    if args.pretrained is not None:
+        network = pretrained_network(network, args.pretrained)
     changes = {
         name: value for name in ("epochs", "batch_size", "learning_rate") if (value := getattr(args, name)) is not None
     }
     return network, dataclasses.replace(schedule, **changes)
+
+
+def pretrained_network(network: Network, weights: str) -> Network:
+    """Returns a network that starts from weights: "imagenet", or the path of a file of Keras.
+
+    Raises:
+      PretrainedError: no such weights are known, or they are not here.
+      ConfigError: a width other than 1.
+    """
+    from rater_training.pretrained import start
+    from rater_training.pretrained.imagenet import PretrainedError
+
+    if weights != "imagenet" and not os.path.isfile(weights):
+        raise PretrainedError(f"--pretrained {weights}: there is no such file; it takes imagenet, or a file of Keras")
+    started = dataclasses.replace(network, pretrained=weights == "imagenet" or KerasWeights.of(weights))
+    start.check_available(training_config(started, Schedule(), 1, seed=0))
+    return started

@@ -69,10 +69,11 @@ class Verdict:
 
 def check(table: Table, findings: Sequence[Finding] | None = None) -> list[Verdict]:
     """Returns what a table says of each finding."""
-    return [_judge(finding, finding.differences(table)) for finding in (FINDINGS if findings is None else findings)]
+    return [judge(finding, finding.differences(table)) for finding in (FINDINGS if findings is None else findings)]
 
 
-def _judge(finding: Finding, differences: Sequence[Difference]) -> Verdict:
+def judge(finding: Finding, differences: Sequence[Difference]) -> Verdict:
+    """Returns what differences say of a finding."""
     differences = [difference for difference in differences if difference]
     seeds = set.intersection(*(set(d) for d in differences)) if differences else set()
     if not seeds:

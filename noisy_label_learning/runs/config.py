@@ -21,7 +21,7 @@ from noisy_label_learning.algorithms import ALGORITHMS, Algorithm
 from noisy_label_learning.correctors import CORRECTORS, Corrector
 from noisy_label_learning.errors import LearningError, require, unknown
 from noisy_label_learning.problem import Problem
-from rater_training.config import Augmentation, RaterConfig
+from rater_training.config import Augmentation, KerasWeights, RaterConfig
 
 FORMAT_VERSION = 1  # of runs: raised when the same configuration comes to another result
 TARGETS = ("sampled", "soft")
@@ -35,11 +35,24 @@ class Network:
       architecture: a name of `rater_training.architectures`; the paper's is "resnet50".
       width: multiplier of the channels of every layer.
       dtype: of the computation.
+      pretrained: as of `RaterConfig`: whether all but the last layer starts from ImageNet's weights, or from those of a
+        file of Keras.
     """
 
     architecture: str = "mlp"
     width: float = 1.0
     dtype: str = "float32"
+    pretrained: bool | KerasWeights = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns this as JSON; of a file its hash, wherever it is. What starts from random numbers says nothing."""
+        values = dataclasses.asdict(self)
+        pretrained = values.pop("pretrained")
+        if isinstance(self.pretrained, KerasWeights):
+            values["pretrained"] = {"sha256": self.pretrained.sha256}
+        elif pretrained:
+            values["pretrained"] = True
+        return values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +116,7 @@ class RunConfig:
         return {
             "algorithm": described(self.algorithm, ALGORITHMS),
             "corrector": described(self.corrector, CORRECTORS),
-            "network": dataclasses.asdict(self.network),
+            "network": self.network.to_json(),
             "schedule": dataclasses.asdict(self.schedule),
             "seed": self.seed,
             "targets": self.targets,
@@ -133,6 +146,7 @@ def training_config(network: Network, schedule: Schedule, steps: int, *, seed: i
         batch_size=schedule.batch_size,
         learning_rate=schedule.learning_rate,
         width=network.width,
+        pretrained=network.pretrained,
         optimizer=schedule.optimizer,
         momentum=schedule.momentum,
         weight_decay=schedule.weight_decay,

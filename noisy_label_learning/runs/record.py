@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,6 +37,8 @@ class Epoch:
       train_loss: mean of the epoch's steps.
       noisy_valid_accuracy, noisy_valid_loss: agreement with the noisy labels of `noisy_label_valid`, and cross-entropy.
       test_accuracy: on clean labels.
+      test_mean_average_precision, test_auc_pr: of binary tasks, on clean labels: the mean of both classes' average
+        precision, and the area under the precision-recall curve of class 1; None of others.
     """
 
     epoch: int
@@ -43,6 +46,16 @@ class Epoch:
     noisy_valid_accuracy: float
     noisy_valid_loss: float
     test_accuracy: float
+    test_mean_average_precision: float | None = None
+    test_auc_pr: float | None = None
+
+    def is_finite(self) -> bool:
+        """Returns whether all of it are numbers."""
+        return all(math.isfinite(value) for value in dataclasses.astuple(self) if value is not None)
+
+    def to_json(self) -> dict[str, float]:
+        """Returns what there is of it."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
 def select(curve: Sequence[Epoch]) -> dict[str, Epoch]:
@@ -115,7 +128,16 @@ class Record:
     def write(self, path: pathlib.Path) -> None:
         """Writes the record; whole or not at all."""
         write_atomically(
-            path, to_json({"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(self)})
+            path,
+            to_json(
+                {
+                    "format": FORMAT,
+                    "format_version": FORMAT_VERSION,
+                    **dataclasses.asdict(self),
+                    "curve": [point.to_json() for point in self.curve],
+                    "selections": {name: point.to_json() for name, point in self.selections.items()},
+                }
+            ),
         )
 
     @classmethod

@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from noisy_label_learning import ranking
 from noisy_label_learning.algorithms import noise_rate
 from noisy_label_learning.algorithms.base import Algorithm, Stage, Trained
 from noisy_label_learning.correctors import Corrected, Tools
@@ -38,7 +39,7 @@ from noisy_label_learning.runs.cost import PeakMemory
 from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
 from noisy_label_learning.runs.record import BEST, DIVERGED, DONE, LAST, SELECTED, Epoch, Record, record_path, select
 from noisy_label_learning.runs.step import LearnerState
-from noisy_label_learning.runs.training import Learner, keep_best, trained_classifier
+from noisy_label_learning.runs.training import Learner, keep_best, normalization_of, trained_classifier
 from rater_training.engine import loop
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.examples import Normalization
@@ -86,7 +87,7 @@ class Session:
         self._on_epoch = on_epoch
         self._checkpoint_seconds = checkpoint_seconds
         data, answers = problem.data, problem.answers
-        self._normalization = Normalization.of(data.train.images)
+        self._of_images = Normalization.of(data.train.images)
         self._valid = LabelledChunks.of(np.asarray(data.valid.images), data.valid.noisy_label)
         self._test = LabelledChunks.of(np.asarray(answers.test_images), answers.test_labels)
         self._corrected: dict[Any, Corrected] = {}
@@ -150,7 +151,7 @@ class Session:
             first.network,
             first.schedule,
             first.algorithm,
-            self._normalization,
+            normalization_of(first.network, self._of_images),
             keeps_best=_has_classifier(first.algorithm),
         )
         runs: dict[str, _Prepared] = {}
@@ -169,7 +170,7 @@ class Session:
             runs[name] = each
             resumed[name] = int(checkpoints is not None and bool(checkpoints.steps()))
             loop_runs.append(run)
-        evaluator = Evaluator(graphdef, first.algorithm, self._normalization)
+        evaluator = Evaluator(graphdef, first.algorithm, learner.normalization)
         vmapped = len(configs) > 1
         evaluation = loop.Evaluation(
             steps_an_epoch,
@@ -234,22 +235,37 @@ class Session:
         def evaluate(step: int, state: LearnerState) -> tuple[LearnerState, Any]:
             params, statistics = state.networks.params[0], state.networks.statistics[0]
             valid = evaluator.measure(params, statistics, self._valid, vmapped=vmapped)
-            test = evaluator.measure(params, statistics, self._test, vmapped=vmapped)
+            test = self._of_test(evaluator, params, statistics, vmapped=vmapped)
             losses = np.atleast_1d(np.asarray(state.loss, np.float64)) / every
             epoch = step // every
             points = [
-                Epoch(epoch, float(loss), float(of_valid[0]), float(of_valid[1]), float(of_test[0]))
-                for loss, of_valid, of_test in zip(losses, np.atleast_2d(valid), np.atleast_2d(test), strict=True)
+                Epoch(epoch, float(loss), float(of_valid[0]), float(of_valid[1]), **of_test)
+                for loss, of_valid, of_test in zip(losses, np.atleast_2d(valid), test, strict=True)
             ]
             for config, point in zip(configs, points, strict=True):
                 if config.seed in missing:
                     self._on_epoch(config, epoch, config.schedule.epochs, point)
             if keeps_best:
                 state = keep_best(state, valid[..., 0], epoch)
-            entries = [dataclasses.asdict(point) for point in points]
+            entries = [point.to_json() for point in points]
             return state._replace(loss=jnp.zeros_like(state.loss)), entries if vmapped else entries[0]
 
         return evaluate
+
+    def _of_test(self, evaluator: Evaluator, params: Any, statistics: Any, *, vmapped: bool) -> list[dict[str, float]]:
+        """Returns what the curve says of test, of each of the runs; binary tasks are ranked, too."""
+        if self.problem.data.num_classes > 2:
+            measured = evaluator.measure(params, statistics, self._test, vmapped=vmapped)
+            return [{"test_accuracy": float(row[0])} for row in np.atleast_2d(measured)]
+        of_runs = [(params, statistics)]
+        if vmapped:
+            count = len(jax.tree.leaves(params)[0])
+            of_runs = [jax.tree.map(lambda leaf, i=i: leaf[i], (params, statistics)) for i in range(count)]
+        found = []
+        for of_run in of_runs:
+            log_p = evaluator.log_probabilities(of_run[0], of_run[1], self.problem.answers.test_images)
+            found.append(ranking.of_binary_task(log_p, self.problem.answers.test_labels))
+        return found
 
     def _record(
         self,
@@ -274,7 +290,7 @@ class Session:
             details["diverged"] = str(outcome)
         else:
             curve = tuple(Epoch(**entry) for _, entry in outcome.curve)
-            if all(np.isfinite(dataclasses.astuple(point)).all() for point in curve):
+            if all(point.is_finite() for point in curve):
                 status, selections = DONE, select(curve)
                 if _has_classifier(config.algorithm):
                     selections = self._reclassified(prepared, outcome.state, evaluator, curve)

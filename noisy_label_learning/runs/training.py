@@ -26,6 +26,7 @@ from rater_training.engine.examples import Examples, Normalization
 from rater_training.engine.optimizers import OPTIMIZERS
 from rater_training.engine.rater_step import hyperparameters
 from rater_training.engine.raters import initial_state
+from rater_training.pretrained import start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +104,12 @@ class Learner:
         return Examples((), self.images, self.normalization)
 
 
+def normalization_of(network: Network, of_images: Normalization) -> Normalization:
+    """Returns how images are normalized for a network: as its published weights expect, or by their own statistics."""
+    expected = start.expected_statistics(training_config(network, Schedule(), 1, seed=0))
+    return of_images if expected is None else Normalization(*expected)
+
+
 def trained_classifier(
     images: np.ndarray,
     targets: np.ndarray,
@@ -133,7 +140,7 @@ def trained_classifier(
         network,
         schedule,
         CrossEntropy(),
-        Normalization.of(images),
+        normalization_of(network, Normalization.of(images)),
         keeps_best=on_epoch is not None,
     )
     graphdef, run = learner.run("a classifier", targets, (), steps=steps, seed=seed, checkpoints=None)

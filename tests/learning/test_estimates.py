@@ -208,3 +208,35 @@ def test_what_has_no_mean():
             statistics.summary(values)
     with pytest.raises(ValueError, match="as many"):
         statistics.paired_difference([1.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("count", [3, 8])
+def test_lines_against_scipy_and_numpy(count):
+    rng = np.random.default_rng(count)
+    x = rng.normal(size=count)
+    y = 2 - 3 * x + rng.normal(size=count)
+    line, expected = statistics.linear_fit(x, y), stats.linregress(x, y)
+    assert (line.slope, line.intercept) == pytest.approx((expected.slope, expected.intercept))
+    quantile = stats.t.ppf(0.975, count - 2)
+    assert line.slope_half_width == pytest.approx(quantile * expected.stderr)
+    assert line.intercept_half_width == pytest.approx(quantile * expected.intercept_stderr)
+    assert [line.slope, line.intercept] == pytest.approx(np.polyfit(x, y, 1))
+    assert line.at(0.5) == pytest.approx(np.polyval(np.polyfit(x, y, 1), 0.5))
+
+
+def test_two_points_are_a_line_without_an_interval():
+    line = statistics.linear_fit([1, 3], [2, 8])
+    assert (line.slope, line.intercept, line.slope_interval) == (3, -1, None)
+
+
+@pytest.mark.parametrize("x", [[1, 1, 1], [1, np.nan, 2], [1, 2]])
+def test_what_has_no_line(x):
+    with pytest.raises(ValueError, match="a line needs"):
+        statistics.linear_fit(x, [1, 2, 3])
+
+
+def test_rank_correlation_against_scipy_and_without_ranks():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 5, 9), rng.integers(0, 5, 9)
+    assert statistics.rank_correlation(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert np.isnan(statistics.rank_correlation([1, 1, 1], [1, 2, 3]))

@@ -49,7 +49,9 @@ def test_two_networks_cost_twice_as_much():
 
 
 def test_options_change_a_preset(small_problem):
-    args = argparse.Namespace(preset="compact", network=None, width=0.25, epochs=3, batch_size=None, learning_rate=None)
+    args = argparse.Namespace(
+        preset="compact", network=None, width=0.25, epochs=3, batch_size=None, learning_rate=None, pretrained=None
+    )
     network, schedule = settings.training_of(args, small_problem)
     assert network == Network("compact_vgg", width=0.25)
     assert (schedule.epochs, schedule.learning_rate) == (3, COMPACT.learning_rate)
