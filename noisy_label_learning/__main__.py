@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from noisy_label_datasets import training_options
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.output import guarded_output, printable
 from noisy_label_learning.commands import benchmark, clean, learn
 from rater_training.config import ConfigError
 
@@ -33,13 +34,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0, 2 if it failed, 3 if a run diverged, 130 if it was interrupted."""
-    own, for_beam = training_options.divided(sys.argv[1:] if argv is None else argv)
+    with guarded_output():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(argv: Sequence[str]) -> int:
+    own, for_beam = training_options.divided(argv)
     args = _parser().parse_args(own, argparse.Namespace(beam=False, for_beam=for_beam))
     try:
         training_options.check_beam(args, for_beam, not_with_beam=())
         return args.run(args)
     except (NoisyLabelsError, ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; finished runs have their records, the same command resumes the others", file=sys.stderr)

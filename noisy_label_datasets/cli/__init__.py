@@ -144,7 +144,7 @@ def _own_warnings() -> Iterator[None]:
 
         def show_own(message: Warning | str, category: type[Warning], *rest: Any, **kwargs: Any) -> None:
             if category.__module__.partition(".")[0] == __package__.partition(".")[0]:
-                print(f"noisy-labels: warning: {message}", file=sys.stderr)
+                print(f"noisy-labels: warning: {printable(str(message))}", file=sys.stderr)
             else:
                 show(message, category, *rest, **kwargs)
 

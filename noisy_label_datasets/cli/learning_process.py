@@ -61,10 +61,29 @@ def prepare(builder: "NoisyLabelBuilder", preset: str | None = None) -> Folders:
     labels = builder.builder_config.source.load(builder.label_context())
     name = f"{builder.name}/{builder.builder_config.name}"
     LabelArrays.of(labels, name=name, class_names=tuple(builder.BASE.class_names)).save(folders.labels)
-    if not (folders.arrays / "dataset.json").exists():
+    if not _are_of(folders.arrays, builder):
         print(f"Reading {builder.BASE.name} {builder.BASE.version}", flush=True)
         builder.clean_dataset(folders.arrays, image_size=None if side is None else (side, side))
     return folders
+
+
+def _are_of(arrays: pathlib.Path, builder: "NoisyLabelBuilder") -> bool:
+    """Returns whether a folder holds the clean arrays of a dataset as it is now; of damaged ones it does not."""
+    from noisy_label_datasets.base.arrays import CleanDataset, CleanDatasetError
+
+    try:
+        found = CleanDataset.load(arrays)
+    except CleanDatasetError:
+        return False
+    base = builder.BASE
+    return (found.name, found.version, found.base_name, found.base_version, found.class_names, found.split_plan) == (
+        builder.name,
+        str(builder.version),
+        base.name,
+        base.version,
+        tuple(base.class_names),
+        builder.SPLIT_PLAN,
+    )
 
 
 def check_installed() -> None:

@@ -8,7 +8,6 @@ Images and clean labels are those of the dataset's `CleanDataset`, which all its
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -16,14 +15,30 @@ from typing import Any
 
 import numpy as np
 
+from noisy_label_datasets import schema
+from noisy_label_datasets.base.names import check_class_names, check_ids
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.files import pack_arrays, to_json, unpack_arrays
-from noisy_label_datasets.folders import replacing
+from noisy_label_datasets.folders import read_whole, replacing
+from noisy_label_datasets.labels.prediction_schema import FEATURES
 from noisy_label_datasets.labels.sampling import sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, NoisyLabels
 
 FORMAT = "noisy_label_datasets/label_arrays"
 FORMAT_VERSION = 1
+_IDENTITY: dict[str, schema.Schema] = {
+    "format": schema.Exactly(FORMAT),
+    "format_version": schema.Exactly(FORMAT_VERSION),
+}
+_DESCRIPTION = schema.Record(
+    {
+        **_IDENTITY,
+        "name": schema.Text(),
+        "class_names": schema.ListOf(schema.Text(), least=2),
+        "raters": schema.ListOf(FEATURES, least=1),
+        "labels_sha256": schema.Text("[0-9a-f]{64}"),
+    }
+)
 
 
 class LabelArraysError(NoisyLabelsError, ValueError):
@@ -53,11 +68,20 @@ class LabelArrays:
     labels_sha256: str
 
     def __post_init__(self) -> None:
+        check_class_names(self.class_names)
         for split in NOISY_SPLITS:
-            n = len(self.ids[split])
-            shapes = (self.noisy_labels[split].shape, self.noisy_label_rater[split].shape)
+            ids, labels, raters = self.ids[split], self.noisy_labels[split], self.noisy_label_rater[split]
+            if ids.ndim != 1 or ids.dtype.kind != "U" or {labels.dtype.kind, raters.dtype.kind} != {"i"}:
+                found = f"ids {ids.dtype} {ids.shape}, labels {labels.dtype}, raters {raters.dtype}"
+                raise LabelArraysError(f"{self.name}, {split}: {found}")
+            check_ids(ids)
+            n, shapes = len(ids), (labels.shape, raters.shape)
             if shapes != ((n, len(self.raters)), (n,)):
                 raise LabelArraysError(f"{self.name}, {split}: {n} ids, but labels and raters of shapes {shapes}")
+            if n and not (labels.min() >= -1 and labels.max() < len(self.class_names)):
+                raise LabelArraysError(f"{self.name}, {split}: labels that are none of {len(self.class_names)} classes")
+            if n and not (raters.min() >= 0 and raters.max() < len(self.raters)):
+                raise LabelArraysError(f"{self.name}, {split}: raters that are none of {len(self.raters)}")
 
     @classmethod
     def of(cls, labels: NoisyLabels, *, name: str, class_names: tuple[str, ...]) -> "LabelArrays":
@@ -98,17 +122,19 @@ class LabelArrays:
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> "LabelArrays":
-        """Returns what `save` wrote.
+        """Returns what one `save` wrote, whatever others do.
 
         Raises:
           LabelArraysError: there is none, or it is of another format version, cut short or inconsistent.
         """
         folder = pathlib.Path(folder)
+        return read_whole(folder, lambda: cls._read(folder))
+
+    @classmethod
+    def _read(cls, folder: pathlib.Path) -> "LabelArrays":
         try:
-            description = json.loads((folder / "labels.json").read_bytes())
-            found = (description.get("format"), description.get("format_version"))
-            if found != (FORMAT, FORMAT_VERSION):
-                raise LabelArraysError(f"format {found[0]} {found[1]}; this code reads {FORMAT} {FORMAT_VERSION}")
+            description = schema.read_json((folder / "labels.json").read_bytes(), schema.Record(_IDENTITY))
+            schema.check(description, _DESCRIPTION)
             arrays = unpack_arrays((folder / "labels.npz").read_bytes())
             return cls(
                 name=description["name"],

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NO_INDEX = -1
+DATA_DIR = "~/tensorflow_datasets"  # where TFDS keeps datasets
 _NUMBERED = re.compile(r"(?P<file>[a-z]+)_(?P<index>[0-9]+)")
 
 
@@ -244,7 +245,8 @@ def load_labels(name: str, *, data_dir: str | os.PathLike | None = None) -> Labe
         base=entry.base,
         class_names=entry.class_names,
         split_plan=entry.split_plan,
-        data_dir=pathlib.Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser(),
+        # Where there is no home folder it is one that is not there either: shipped labels need none.
+        data_dir=pathlib.Path(os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or DATA_DIR)),
         builder_dir=builders_dir() / dataset,
         configs=tuple(entry.configs),
     )

@@ -31,6 +31,8 @@ _KNOWN_FEATURES: dict[str, Schema] = {
 }
 RATER_FEATURES = Record({"id": Text(RATER_ID)}, optional=_KNOWN_FEATURES)
 """Of a rater; what is not known here may stand there, too."""
+FEATURES = Record({"id": Text()}, optional=_KNOWN_FEATURES)
+"""Of whoever labelled, such as a human annotator, whose id may be any text."""
 PUBLISHED_FEATURES = MapOf(Record({}, optional=_KNOWN_FEATURES))
 """Rater id -> features, in the release of the paper's authors."""
 

@@ -12,13 +12,10 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from noisy_label_datasets.lease import Lease
 from noisy_label_learning.commands import settings
 from noisy_label_learning.problem import Problem
 from noisy_label_learning.runs.session import Session
 from rater_training.workers import beam_pool
-
-_PATIENCE = 60.0  # seconds without a sign of life after which a worker's runs are taken over
 
 
 def run_groups(args: argparse.Namespace, groups: Sequence[Any]) -> None:
@@ -56,12 +53,7 @@ def run_group(
     labels, configs = element
     settings.register(register)
     problem = _problem(arrays, labels, paired_share)
-    session = Session(problem, out)
-    leases = pathlib.Path(out) / "checkpoints"
-    leases.mkdir(parents=True, exist_ok=True)
-    name = configs[0].key(problem)
-    with Lease(leases / f"{name}.lease", heartbeat=_PATIENCE / 6, patience=_PATIENCE):
-        records = session.run_seeds(list(configs))
+    records = Session(problem, out).run_seeds(list(configs))
     print(
         f"{records[0].problem}, {records[0].corrector} + {records[0].algorithm}: {len(records)} runs stored", flush=True
     )

@@ -24,7 +24,7 @@ from noisy_label_learning.problem import Problem
 from noisy_label_learning.reports import figures, tables
 from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.cost import training_flops
-from noisy_label_learning.runs.record import DONE, Record
+from noisy_label_learning.runs.record import DONE, Record, stored_record
 from noisy_label_learning.runs.session import Session
 
 # Architectures whose seeds are trained in one loop: benchmarks/learning_speed.py measures when that is faster on a CPU.
@@ -157,10 +157,7 @@ def _run_here(problems: dict[str, Problem], missing: Sequence[Group], out: pathl
 
 
 def _stored(problem: Problem, out: pathlib.Path, config: RunConfig) -> Record | None:
-    from noisy_label_learning.runs.record import record_path
-
-    path = record_path(out, config.to_json(), problem.data.name, config.key(problem))
-    return Record.read(path) if path.exists() else None
+    return stored_record(out, config.to_json(), problem.data.name, config.key(problem))
 
 
 def report(records: Sequence[Record], out: pathlib.Path) -> int:

@@ -10,12 +10,12 @@ because published figures often are it, and is never a headline.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from noisy_label_datasets import schema
 from noisy_label_datasets.files import to_json, write_atomically
 from noisy_label_learning.errors import LearningError
 
@@ -26,6 +26,49 @@ SELECTIONS = (LAST, SELECTED, BEST)
 DONE, DIVERGED = "done", "diverged"
 # What is not the same when a run is repeated.
 OF_THE_MACHINE = ("seconds", "software", "resumed", "peak_memory_mib")
+
+
+_SHARE, _SHA256 = schema.Number(0, 1), schema.Text("[0-9a-f]{64}")
+_EPOCH = schema.Record(
+    {
+        "epoch": schema.Whole(0),
+        "train_loss": schema.Number(),
+        "noisy_valid_accuracy": _SHARE,
+        "noisy_valid_loss": schema.Number(),
+        "test_accuracy": _SHARE,
+    },
+    optional={"test_mean_average_precision": _SHARE, "test_auc_pr": _SHARE},
+    others=None,
+)
+_NAMED = schema.Record({"name": schema.Text()})
+_ANY = schema.MapOf(schema.Anything())
+_IDENTITY = {"format": schema.Exactly(FORMAT), "format_version": schema.Exactly(FORMAT_VERSION)}
+_OF_ANY_STATUS: dict[str, schema.Schema] = {
+    **_IDENTITY,
+    "key": _SHA256,
+    "problem": schema.Text(),
+    "config": schema.Record(
+        {"algorithm": _NAMED, "corrector": _NAMED, "seed": schema.Whole(), "network": _ANY, "schedule": _ANY}
+    ),
+    "label_error": schema.Record(dict.fromkeys(("before", "after", "targets"), _SHARE)),
+    "clean_labels_used": schema.Whole(0),
+    "labels_sha256": _SHA256,
+    "images_sha256": _SHA256,
+    "seconds": schema.Record({name: schema.Number(0) for name in ("wall", "cpu")}),
+    "software": schema.MapOf(schema.Text()),
+}
+_OF_STATUS: dict[str, dict[str, schema.Schema]] = {
+    DONE: {
+        "curve": schema.ListOf(_EPOCH, least=1),
+        "selections": schema.Record(dict.fromkeys(SELECTIONS, _EPOCH), others=None),
+        "details": _ANY,
+    },
+    DIVERGED: {
+        "curve": schema.ListOf(_EPOCH),
+        "selections": schema.Record({}, others=None),
+        "details": schema.Record({"diverged": schema.Text()}),
+    },
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,21 +191,46 @@ class Record:
           LearningError: the file is no such record.
         """
         try:
-            values = json.loads(path.read_bytes())
-            found = (values.pop("format"), values.pop("format_version"))
-            if found != (FORMAT, FORMAT_VERSION):
-                raise ValueError(f"format {found[0]} {found[1]}; this code reads {FORMAT} {FORMAT_VERSION}")
-            curve = tuple(Epoch(**point) for point in values.pop("curve"))
-            selections = {name: Epoch(**point) for name, point in values.pop("selections").items()}
-            return cls(curve=curve, selections=selections, **values)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LearningError(f"{path} is no record of a run: {error}") from error
+            values = schema.read_json(path.read_bytes(), schema.Record(_IDENTITY))
+            schema.check(values, schema.Record({"status": schema.OneOf((DONE, DIVERGED))}))
+            optional: dict[str, schema.Schema] = {"resumed": schema.Whole(0)}
+            if values.get("peak_memory_mib") is None:
+                values.pop("peak_memory_mib", None)
+            else:
+                optional["peak_memory_mib"] = schema.Number(0)
+            wanted = {**_OF_ANY_STATUS, **_OF_STATUS[values["status"]], "status": schema.Text()}
+            schema.check(values, schema.Record(wanted, optional, others=None))
+        except schema.SchemaError as error:
+            raise LearningError(
+                f"{path} is no record of a run: {error}; remove it, and the run is trained again"
+            ) from error
+        for name in _IDENTITY:
+            del values[name]
+        curve = tuple(Epoch(**point) for point in values.pop("curve"))
+        selections = {name: Epoch(**point) for name, point in values.pop("selections").items()}
+        return cls(curve=curve, selections=selections, **values)
 
 
 def record_path(folder: pathlib.Path, config: Mapping[str, Any], problem: str, key: str) -> pathlib.Path:
     """Returns where the record of a run is kept: readable, and unique by the first digits of its key."""
     parts = (problem.replace("/", "-"), config["corrector"]["name"], config["algorithm"]["name"], str(config["seed"]))
     return folder / f"{'-'.join(parts)}-{key[:12]}.json"
+
+
+def stored_record(folder: pathlib.Path, config: Mapping[str, Any], problem: str, key: str) -> Record | None:
+    """Returns the record of a run that is done, or None; see `record_path`.
+
+    Raises:
+      LearningError: what lies there is no record, or that of another run.
+    """
+    path = record_path(folder, config, problem, key)
+    try:
+        record = Record.read(path)
+    except FileNotFoundError:
+        return None
+    if (record.key, record.problem, to_json(record.config)) != (key, problem, to_json(config)):
+        raise LearningError(f"{path} is the record of another run; remove it, and the run is trained again")
+    return record
 
 
 def read_records(folder: pathlib.Path) -> list[Record]:

@@ -13,6 +13,7 @@ A killed run goes on from its checkpoint and comes to the same record, bit for b
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -27,6 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from noisy_label_datasets.lease import taking_turns
 from noisy_label_learning import ranking
 from noisy_label_learning.algorithms import noise_rate
 from noisy_label_learning.algorithms.base import Algorithm, Stage, Trained
@@ -37,7 +39,18 @@ from noisy_label_learning.problem import Problem
 from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.cost import PeakMemory
 from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
-from noisy_label_learning.runs.record import BEST, DIVERGED, DONE, LAST, SELECTED, Epoch, Record, record_path, select
+from noisy_label_learning.runs.record import (
+    BEST,
+    DIVERGED,
+    DONE,
+    LAST,
+    SELECTED,
+    Epoch,
+    Record,
+    record_path,
+    select,
+    stored_record,
+)
 from noisy_label_learning.runs.step import LearnerState
 from noisy_label_learning.runs.training import Learner, keep_best, normalization_of, trained_classifier
 from rater_training.engine import loop
@@ -101,14 +114,14 @@ class Session:
         """Returns the record of a run that is done, or None."""
         if self.folder is None:
             return None
-        path = record_path(self.folder, config.to_json(), self.problem.data.name, config.key(self.problem))
-        return Record.read(path) if path.exists() else None
+        return stored_record(self.folder, config.to_json(), self.problem.data.name, config.key(self.problem))
 
     def run_seeds(self, configs: Sequence[RunConfig]) -> list[Record]:
         """Returns the records of runs that differ in their seeds; several that are missing are trained in one loop.
 
         Each is the run that it is alone but for rounding. Those that have a record keep their places in the loop, for
         how many runs are computed together decides how numbers are rounded: so what is resumed is bit-identical.
+        A process that trains one of them in the same folder is waited for.
 
         Raises:
           LearningError: settings or data that cannot be learned with.
@@ -116,10 +129,16 @@ class Session:
         """
         if len({dataclasses.replace(config, seed=0) for config in configs}) > 1:
             raise LearningError("runs of one loop differ in their seeds only")
-        records = {config.seed: record for config in configs if (record := self.stored(config)) is not None}
-        missing = [config.seed for config in configs if config.seed not in records]
-        if missing:
-            records |= {config.seed: record for config, record in self._train(configs, missing)}
+        records: dict[int, Record] = {}
+        with contextlib.ExitStack() as claims:
+            for config in sorted(configs, key=lambda config: config.seed):  # in one order, so that no two wait in turn
+                if self.folder is not None and self.stored(config) is None:
+                    claims.enter_context(taking_turns(self.folder / "checkpoints" / config.key(self.problem)))
+                if (record := self.stored(config)) is not None:  # perhaps by whoever had the lease before
+                    records[config.seed] = record
+            missing = [config.seed for config in configs if config.seed not in records]
+            if missing:
+                records |= {config.seed: record for config, record in self._train(configs, missing)}
         return [records[config.seed] for config in configs]
 
     def corrected(self, config: RunConfig) -> Corrected:

@@ -8,6 +8,7 @@ from tests.faults.built_kinds import BUILT_KINDS
 from tests.faults.damaged import try_damaged
 from tests.faults.human_kinds import HUMAN_KINDS
 from tests.faults.kinds import PLAIN_KINDS
+from tests.faults.learning_kinds import LEARNING_KINDS
 from tests.faults.processes import KILLED, RACES
 from tests.faults.served import SERVED
 from tests.faults.trained_kinds import TRAINED_KINDS
@@ -32,7 +33,7 @@ class Trying:
 KINDS: dict[str, Trying] = {
     **{
         f"damaged: {kind.name}": Trying(functools.partial(try_damaged, kind), fast=not kind.slow)
-        for kind in (*PLAIN_KINDS, *HUMAN_KINDS, *TRAINED_KINDS, *BUILT_KINDS)
+        for kind in (*PLAIN_KINDS, *HUMAN_KINDS, *TRAINED_KINDS, *LEARNING_KINDS, *BUILT_KINDS)
     },
     **{name: Trying(run) for name, run in SERVED.items()},
     **{name: Trying(run, costly=True) for name, run in {**KILLED, **RACES}.items()},

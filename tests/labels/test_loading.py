@@ -1,3 +1,5 @@
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -162,3 +164,14 @@ def test_the_package_offers_it():
     assert noisy_label_datasets.load_labels is load_labels
     with pytest.raises(AttributeError, match="load_lables"):
         _ = noisy_label_datasets.load_lables
+
+
+def test_shipped_labels_need_no_home_folder(monkeypatch):
+    def nowhere(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
+    monkeypatch.setattr(pathlib.Path, "home", nowhere)
+    monkeypatch.setattr(pathlib.Path, "expanduser", nowhere)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    assert len(load_labels("digits_noisy/medium")) == 1200

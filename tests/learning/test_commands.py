@@ -1,6 +1,8 @@
 """The commands of learning, from arrays to tables, figures and files; started as a user starts them, in one process."""
 
+import contextlib
 import csv
+import io
 import json
 
 import numpy as np
@@ -10,6 +12,7 @@ from noisy_label_datasets.base.arrays import CleanDataset, LabelledImages
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.labels.label_arrays import LabelArrays
 from noisy_label_learning.__main__ import main
+from noisy_label_learning.commands import clean
 from noisy_label_learning.runs.record import read_records
 from tests.learning.problems import planted, symmetric
 
@@ -199,3 +202,11 @@ def test_beam_s_workers_come_to_the_records_of_this_process(folders, tmp_path):
     )
     assert len(here) == 4
     assert here == beam
+
+
+def test_any_text_can_be_printed(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(clean, "run", lambda args: print("81 ± 2 \x1b[31mann", flush=True) or 0)
+    with contextlib.redirect_stdout(out):
+        assert main(["clean", "--arrays=a", "--labels=b", "--out=c", "--corrector=none"]) == 0
+    assert out.buffer.getvalue() == b"81 ~ 2 \\x1b[31mann\n"

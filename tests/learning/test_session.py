@@ -1,11 +1,13 @@
 """Runs and records: what is selected by what, what a key covers, that clean labels cannot leak, and divergence."""
 
+import concurrent.futures
 import dataclasses
 
 import jax
 import numpy as np
 import pytest
 
+from noisy_label_datasets.lease import taking_turns
 from noisy_label_learning.algorithms import (
     ALGORITHMS,
     Algorithm,
@@ -18,7 +20,18 @@ from noisy_label_learning.algorithms import (
 from noisy_label_learning.correctors import LQM, CleanSubset, Corrector, NoCorrector
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.runs.config import Network, RunConfig, Schedule
-from noisy_label_learning.runs.record import BEST, DIVERGED, DONE, LAST, SELECTED, Epoch, Record, read_records, select
+from noisy_label_learning.runs.record import (
+    BEST,
+    DIVERGED,
+    DONE,
+    LAST,
+    SELECTED,
+    Epoch,
+    Record,
+    read_records,
+    record_path,
+    select,
+)
 from noisy_label_learning.runs.session import Session
 from tests.learning.problems import planted, symmetric
 
@@ -103,6 +116,41 @@ def test_a_record_comes_back_and_a_run_that_has_one_is_not_trained_again(tmp_pat
     assert record.label_error["targets"] == pytest.approx(record.label_error["before"])
     assert record.clean_labels_used == 0
     assert not list(tmp_path.glob("checkpoints/*"))
+
+
+def test_who_comes_second_waits_for_the_record(tmp_path, small_problem):
+    record, key = Session(small_problem).run(PLAIN), PLAIN.key(small_problem)
+    second = Session(small_problem, tmp_path, on_epoch=lambda *_: pytest.fail("it was trained again"))
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        with taking_turns(tmp_path / "checkpoints" / key):
+            found = threads.submit(second.run, PLAIN)
+            with pytest.raises(concurrent.futures.TimeoutError):
+                found.result(timeout=0.3)
+            record.write(record_path(tmp_path, record.config, record.problem, key))
+        assert found.result(timeout=60) == record
+    assert not list(tmp_path.glob("checkpoints/*"))
+
+
+DAMAGE = {
+    "deep": (lambda text: "[" * 100_000, "is no record of a run: .*; remove it, and the run is trained again"),
+    "text": (
+        lambda text: text.replace('"train_loss": ', '"train_loss": "x", "y": '),
+        r"curve\[0\].train_loss is 'x', not a number",
+    ),
+    "moved": (lambda text: text.replace('"seed": 0', '"seed": 1'), "is the record of another run"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_record_is_named(tmp_path, small_problem, name):
+    session = Session(small_problem, tmp_path)
+    session.run(PLAIN)
+    (path,) = tmp_path.glob("*.json")
+    damage, message = DAMAGE[name]
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(LearningError, match=message) as caught:
+        session.stored(PLAIN)
+    assert str(path) in str(caught.value)
 
 
 def test_the_same_run_comes_to_the_same_record(small_problem):
