@@ -27,7 +27,7 @@ def missing_from_base(builder: Any) -> str:
 def rater_features(info: "tfds.core.DatasetInfo") -> "pd.DataFrame":
     """Returns the raters of a dataset as a table: a row per rater in the order of `noisy_labels`, a column per feature.
 
-    The index is the rater's id. Confusion matrices are nested lists, [K][K] counts with rows clean classes.
+    The index is the rater's id. Confusion matrices are nested lists, `[K][K]` counts with rows clean classes.
 
     Raises:
       NotBuiltError: the dataset is not built yet, or it is not one of this package's.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,18 +30,46 @@ def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
     name = full_name(builder)
     if "noise" not in metadata:
         raise NotBuiltError(f"{name} is not built in {builder.data_dir_root}: `noisy-labels build {name}` builds it")
-    noise = metadata["noise"]
-    shown = {example["id"] for examples in noise["examples"].values() for example in examples}
-    return NoiseCard(
-        name=name,
-        version=str(builder.version),
-        summary=f"{_summary(info.description)} {builder.builder_config.description or ''}".strip(),
+    shown = {example["id"] for examples in metadata["noise"]["examples"].values() for example in examples}
+    return card_of(
+        builder,
+        metadata,
         class_names=info.features["label"].names,
         splits={split: info.splits[split].num_examples for split in info.splits},
-        raters=metadata["raters"],
-        noise=noise,
-        provenance=_provenance(metadata),
         images=read_images(builder, MEASURED_SPLIT, shown),
+        table1=table1,
+    )
+
+
+def card_of(
+    builder: Any,
+    metadata: Mapping[str, Any],
+    *,
+    class_names: Sequence[str],
+    splits: Mapping[str, int],
+    images: Mapping[str, np.ndarray],
+    table1: Table1 | None = None,
+) -> NoiseCard:
+    """Returns the noise card of a config, built or not, from the metadata that it has or would have.
+
+    Args:
+      builder: of the config.
+      metadata: see `noisy_label_datasets.build.features`.
+      class_names: of the K classes.
+      splits: split -> number of examples.
+      images: id -> [h, w, c] uint8.
+      table1: the comparison with human labels, where there is one.
+    """
+    return NoiseCard(
+        name=full_name(builder),
+        version=str(builder.version),
+        summary=f"{_summary(builder.info.description)} {builder.builder_config.description or ''}".strip(),
+        class_names=class_names,
+        splits=splits,
+        raters=metadata["raters"],
+        noise=metadata["noise"],
+        provenance=_provenance(metadata),
+        images=images,
         table1=table1,
     )
 

@@ -47,7 +47,7 @@ def noise_figures(labels: Labelled, class_names: Sequence[str]) -> dict[str, Any
         krippendorff_alpha, agreement: of the raters with each other.
         instance_dependence: vote_variance, flip_rate_variance, class_variance, explained_by_class
             (see `noisy_label_datasets.noise.instance_dependence`).
-        confusion_matrix: [K][K] counts, rows clean classes.
+        confusion_matrix: `[K][K]` counts, rows clean classes.
         right_votes: [R + 1], how many of the labelled examples 0, 1, ... R raters labelled rightly.
         examples: "easiest", "contested" and "hardest" -> at most 10 examples each: id, label, votes [R].
     """

@@ -97,7 +97,7 @@ class RunConfig:
       algorithm, corrector, network, schedule: what is trained, on which labels, and how.
       seed: of initial weights, order, augmentation, and of the corrector; all algorithms share it.
       targets: whether a corrector's soft labels are drawn from once ("sampled", as in the paper) or trained on
-      ("soft").
+        ("soft").
     """
 
     algorithm: Algorithm

@@ -1,0 +1,160 @@
+"""The gallery: the noise card of every config whose labels or raters are shipped, explorers where images may be shown.
+
+    python -m noisy_label_datasets.maintenance.gallery --out gallery --data-dir ~/tensorflow_datasets
+
+A card shows figures of labels, for which no images are needed. Images are shown of those datasets alone whose terms let
+anybody pass them on (`SHOWN`), and which are built in the data folder; `digits_noisy` is built where it is not, since
+its images come with the package. `noisy_label_datasets.maintenance.site` makes a part of the site of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from noisy_label_datasets import files
+from noisy_label_datasets.build.features import metadata_of
+from noisy_label_datasets.card.built import card_of, read_images
+from noisy_label_datasets.card.model import NoiseCard, decimal, percent
+from noisy_label_datasets.card.page import to_html
+from noisy_label_datasets.explore import page as explorer
+from noisy_label_datasets.explore.built import explore_built
+from noisy_label_datasets.explore.model import Choice
+from noisy_label_datasets.labels.predictions import RaterPredictions
+from noisy_label_datasets.labels.sources import StoredPredictions
+from noisy_label_datasets.maintenance.tables import measured_pools
+from noisy_label_datasets.noise.figures import MEASURED_SPLIT
+from noisy_label_datasets.registration import builder_class
+
+# Datasets whose images anybody may pass on, and by what terms. CIFAR's come without a licence, those of Cats vs Dogs
+# with terms of their own; what is not listed is not shown.
+SHOWN: Mapping[str, str] = {
+    "digits_noisy": "Images: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (UCI), CC BY 4.0.",
+    "pcam_noisy": "Images: B. Veeling et al., PatchCamelyon, after CAMELYON16, CC0.",
+}
+PACKAGED = ("digits_noisy",)  # whose images come with the package, so that they are built on the spot
+MAX_IMAGES = 600
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One config in the gallery.
+
+    Attributes:
+      dataset, config: its names.
+      rate: rater error rate.
+      alpha: Krippendorff's alpha of the raters; None where it is not defined.
+      raters: R.
+      part: whether the labels are of a part of the dataset.
+      explorer: whether there is an explorer.
+    """
+
+    dataset: str
+    config: str
+    rate: float
+    alpha: float | None
+    raters: int
+    part: bool
+    explorer: bool
+
+    def page(self, kind: str) -> str:
+        """Returns the name of a file: kind is 'card' or 'explorer'."""
+        return f"{self.dataset}-{self.config}-{kind}.html"
+
+
+def write_gallery(out: pathlib.Path, data_dir: pathlib.Path) -> list[Entry]:
+    """Writes a card per config, and an explorer where images may be shown; returns what there is.
+
+    Args:
+      out: a folder, made where it is not there.
+      data_dir: where TFDS keeps datasets; digits_noisy is built there where it is not yet.
+
+    Raises:
+      NoisyLabelsError: a built dataset is damaged.
+      OSError: a folder that cannot be written.
+    """
+    entries = []
+    for predictions, part in measured_pools():
+        builder = builder_class(predictions.dataset)(config=predictions.level, data_dir=data_dir)
+        if predictions.dataset in PACKAGED:
+            builder.download_and_prepare()
+        shown = predictions.dataset in SHOWN and builder.is_prepared()
+        card = gallery_card(builder, predictions, with_images=shown)
+        entry = Entry(
+            dataset=predictions.dataset,
+            config=predictions.level,
+            rate=card.noise["rater_error_rate"],
+            alpha=card.noise["krippendorff_alpha"],
+            raters=len(card.raters),
+            part=part,
+            explorer=shown,
+        )
+        files.write_atomically(out / entry.page("card"), to_html(card).encode())
+        if shown:
+            explored = explore_built(builder, Choice(MEASURED_SPLIT, MAX_IMAGES))
+            files.write_atomically(out / entry.page("explorer"), explorer.to_html(explored).encode())
+        entries.append(entry)
+    return entries
+
+
+def gallery_card(builder: Any, predictions: RaterPredictions, *, with_images: bool) -> NoiseCard:
+    """Returns the card of shipped labels, of which no dataset has to be built; with images, it has to be.
+
+    Args:
+      builder: of the config.
+      predictions: what is shipped.
+      with_images: whether it shows images.
+    """
+    labels = StoredPredictions(predictions, "shipped").labels()
+    metadata = metadata_of(builder.BASE, builder.SPLIT_PLAN, builder.builder_config.source, labels)
+    examples = {example["id"] for kind in metadata["noise"]["examples"].values() for example in kind}
+    card = card_of(
+        builder,
+        metadata,
+        class_names=builder.BASE.class_names,
+        splits={split: len(ids) for split, ids in labels.ids.items()},
+        images=read_images(builder, MEASURED_SPLIT, examples) if with_images else {},
+    )
+    terms = SHOWN[predictions.dataset] if with_images else "not shown here, since their terms do not let everybody"
+    return dataclasses.replace(card, provenance={**card.provenance, "images": re.sub("^Images: ", "", terms)})
+
+
+def to_markdown(entries: list[Entry]) -> str:
+    """Returns the gallery's page: a list of configs for each dataset, with links to cards and explorers."""
+    lines = [
+        "# Gallery",
+        "",
+        "The noise card of every config whose labels, or raters, come with the package. Where anybody may pass the",
+        "images on, an explorer shows them with the labels and probabilities of every rater. Of other datasets it can",
+        "be made where the images are: `noisy-labels explore cifar10_noisy/medium`.",
+    ]
+    for dataset in dict.fromkeys(entry.dataset for entry in entries):
+        lines += ["", f"## {dataset}", "", f"[About the dataset](../datasets/{dataset}.md)", "", '<ul class="gallery">']
+        for entry in entries:
+            if entry.dataset == dataset:
+                links = [
+                    f'<a href="{entry.page(kind)}">{kind}</a>' for kind in ("card", "explorer")[: 1 + entry.explorer]
+                ]
+                facts = f"{percent(entry.rate)} wrong, α {decimal(entry.alpha, 2)}, {entry.raters} raters"
+                part = ", measured on a part" if entry.part else ""
+                lines.append(f"<li><b>{entry.config}</b><span>{facts}{part}</span>{''.join(links)}</li>")
+        lines.append("</ul>")
+    return "\n".join([*lines, "", *dict.fromkeys(SHOWN[entry.dataset] for entry in entries if entry.explorer), ""])
+
+
+def main() -> None:
+    """Writes the gallery."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/gallery"), metavar="FOLDER")
+    parser.add_argument("--data-dir", type=pathlib.Path, default=pathlib.Path("build/data"), metavar="FOLDER")
+    args = parser.parse_args()
+    entries = write_gallery(args.out, args.data_dir)
+    print(f"Wrote {len(entries)} cards and {sum(entry.explorer for entry in entries)} explorers to {args.out}")
+
+
+if __name__ == "__main__":
+    main()
