@@ -132,7 +132,7 @@ def to_markdown(entries: list[Entry]) -> str:
         "images on, an explorer shows them with the labels and probabilities of every rater. Of other datasets it can",
         "be made where the images are: `noisy-labels explore cifar10_noisy/medium`.",
     ]
-    for dataset in dict.fromkeys(entry.dataset for entry in entries):
+    for dataset in dict.fromkeys(entry.dataset for entry in sorted(entries, key=lambda entry: not entry.explorer)):
         lines += ["", f"## {dataset}", "", f"[About the dataset](../datasets/{dataset}.md)", "", '<ul class="gallery">']
         for entry in entries:
             if entry.dataset == dataset:

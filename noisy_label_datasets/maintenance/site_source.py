@@ -166,7 +166,12 @@ def menu(site: Iterable[str]) -> list[dict[str, Any]]:
         {"Gallery": "gallery/index.md"},
         {"Datasets": ["readme.md", *({name: f"datasets/{name}.md"} for name in own_names())]},
         *({title: pages_of} for title, pages_of in groups.items()),
-        {"API": ["api/index.md", *({title: [{m: f"api/{m}.md"} for m in modules]} for title, modules in API.items())]},
+        {
+            "API": [
+                "api/index.md",
+                *({title: [{m.partition(".")[2]: f"api/{m}.md"} for m in modules]} for title, modules in API.items()),
+            ]
+        },
     ]
 
 
