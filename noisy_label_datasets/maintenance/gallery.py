@@ -3,8 +3,8 @@
     python -m noisy_label_datasets.maintenance.gallery --out gallery --data-dir ~/tensorflow_datasets
 
 A card shows figures of labels, for which no images are needed. Images are shown of those datasets alone whose terms let
-anybody pass them on (`SHOWN`), and which are built in the data folder; `digits_noisy` is built where it is not, since
-its images come with the package. `noisy_label_datasets.maintenance.site` makes a part of the site of it.
+anybody pass them on (`SHOWN`), and which are built in the data folder, of shipped raters; `digits_noisy` is built on
+the spot, since its images come with the package. `noisy_label_datasets.maintenance.site` puts it into the site.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import dataclasses
 import pathlib
 import re
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,39 +67,49 @@ class Entry:
         return f"{self.dataset}-{self.config}-{kind}.html"
 
 
-def write_gallery(out: pathlib.Path, data_dir: pathlib.Path) -> list[Entry]:
+def write_gallery(out: pathlib.Path, data_dir: pathlib.Path | None) -> list[Entry]:
     """Writes a card per config, and an explorer where images may be shown; returns what there is.
 
     Args:
       out: a folder, made where it is not there.
-      data_dir: where TFDS keeps datasets; digits_noisy is built there where it is not yet.
+      data_dir: where TFDS keeps datasets, whose images are shown where they are built of shipped raters; None: its
+        default.
 
     Raises:
       NoisyLabelsError: a built dataset is damaged.
       OSError: a folder that cannot be written.
     """
     entries = []
-    for predictions, part in measured_pools():
-        builder = builder_class(predictions.dataset)(config=predictions.level, data_dir=data_dir)
-        if predictions.dataset in PACKAGED:
-            builder.download_and_prepare()
-        shown = predictions.dataset in SHOWN and builder.is_prepared()
-        card = gallery_card(builder, predictions, with_images=shown)
-        entry = Entry(
-            dataset=predictions.dataset,
-            config=predictions.level,
-            rate=card.noise["rater_error_rate"],
-            alpha=card.noise["krippendorff_alpha"],
-            raters=len(card.raters),
-            part=part,
-            explorer=shown,
-        )
-        files.write_atomically(out / entry.page("card"), to_html(card).encode())
-        if shown:
-            explored = explore_built(builder, Choice(MEASURED_SPLIT, MAX_IMAGES))
-            files.write_atomically(out / entry.page("explorer"), explorer.to_html(explored).encode())
-        entries.append(entry)
+    with tempfile.TemporaryDirectory() as packaged:
+        for predictions, part in measured_pools():
+            place = packaged if predictions.dataset in PACKAGED else data_dir
+            builder = builder_class(predictions.dataset)(config=predictions.level, data_dir=place)
+            if predictions.dataset in PACKAGED:
+                builder.download_and_prepare()
+            entries.append(_write_entry(out, builder, predictions, part))
     return entries
+
+
+def _write_entry(out: pathlib.Path, builder: Any, predictions: RaterPredictions, part: bool) -> Entry:
+    """Writes the card of a config, and the explorer where there is one; part: whether the labels are of a part."""
+    # Of raters that come with the package, as the card; not of others that were trained on this machine.
+    built = builder.is_prepared() and builder.info.metadata["origin"] in ("shipped", "labelled")
+    shown = predictions.dataset in SHOWN and built
+    card = gallery_card(builder, predictions, with_images=shown)
+    entry = Entry(
+        dataset=predictions.dataset,
+        config=predictions.level,
+        rate=card.noise["rater_error_rate"],
+        alpha=card.noise["krippendorff_alpha"],
+        raters=len(card.raters),
+        part=part,
+        explorer=shown,
+    )
+    files.write_atomically(out / entry.page("card"), to_html(card).encode())
+    if shown:
+        explored = explore_built(builder, Choice(MEASURED_SPLIT, MAX_IMAGES))
+        files.write_atomically(out / entry.page("explorer"), explorer.to_html(explored).encode())
+    return entry
 
 
 def gallery_card(builder: Any, predictions: RaterPredictions, *, with_images: bool) -> NoiseCard:
@@ -150,7 +161,7 @@ def main() -> None:
     """Writes the gallery."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/gallery"), metavar="FOLDER")
-    parser.add_argument("--data-dir", type=pathlib.Path, default=pathlib.Path("build/data"), metavar="FOLDER")
+    parser.add_argument("--data-dir", type=pathlib.Path, metavar="FOLDER", help="default: that of TFDS")
     args = parser.parse_args()
     entries = write_gallery(args.out, args.data_dir)
     print(f"Wrote {len(entries)} cards and {sum(entry.explorer for entry in entries)} explorers to {args.out}")

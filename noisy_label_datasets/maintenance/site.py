@@ -58,12 +58,12 @@ def broken_links(folder: pathlib.Path) -> Iterator[str]:
                     yield f"{here} (no such place on the page)"
 
 
-def build(out: pathlib.Path, data_dir: pathlib.Path, source: pathlib.Path) -> int:
+def build(out: pathlib.Path, data_dir: pathlib.Path | None, source: pathlib.Path) -> int:
     """Builds the site; returns how many pages it has.
 
     Args:
       out: a folder, in place of what it held.
-      data_dir: where TFDS keeps datasets, for the gallery.
+      data_dir: where TFDS keeps datasets, for the gallery; None: its default.
       source: where the pages are collected.
 
     Raises:
@@ -102,9 +102,10 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=REPOSITORY / "build" / "site", metavar="FOLDER")
-    parser.add_argument("--data-dir", type=pathlib.Path, default=REPOSITORY / "build" / "data", metavar="FOLDER")
+    parser.add_argument("--data-dir", type=pathlib.Path, metavar="FOLDER", help="default: that of TFDS")
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     absl.logging.set_verbosity(absl.logging.ERROR)
     try:
         number = build(args.out, args.data_dir, REPOSITORY / "build" / "site-source")
