@@ -39,10 +39,13 @@ class Augmentation:
     Attributes:
       crop_padding: pixels of zeros added on each side before a crop of the original size is taken; 0: no crop.
       flip: whether an image is flipped left to right with probability one half.
+      turn: whether an image, which is square, is turned by 0, 90, 180 or 270 degrees with the same probability: for
+        images that have no up and down, such as those of a microscope.
     """
 
     crop_padding: int = 4
     flip: bool = True
+    turn: bool = False
 
     def __post_init__(self) -> None:
         _require(self.crop_padding >= 0, "crop_padding", self.crop_padding, "0 or more pixels")
@@ -110,7 +113,7 @@ class RaterConfig:
       weight_decay: of kernels (not of biases and normalization): L2, added to the gradient, or AdamW's.
       warmup_fraction: share of the steps in which the rate rises linearly from zero, in [0, 1).
       label_smoothing: share of the target spread evenly over all classes, in [0, 1).
-      augmentation: random crop and flip.
+      augmentation: random crop, flip and turn.
       label_with_flip: whether a label comes from the mean of the logits of an image and of its flipped copy (test-time
         augmentation; Krizhevsky et al. 2012, Section 4.1, average probabilities) or from the image alone.
       dtype: of the computation; parameters are float32 always.
@@ -159,13 +162,20 @@ class RaterConfig:
         """Images drawn in the whole training, repeats counted: the rater feature `experience`."""
         return self.steps * self.batch_size
 
+    def given(self) -> dict[str, object]:
+        """Returns the fields that do not have their default, as JSON values.
+
+        A field that a later release adds, whose default is what was done before, so leaves stored raters valid.
+        """
+        values = dataclasses.asdict(self)
+        if not self.augmentation.turn:  # which came later than the others of its kind
+            del values["augmentation"]["turn"]
+        return {f.name: values[f.name] for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+
     def fingerprint(self, data_fingerprint: str) -> str:
         """Returns a SHA-256 over this configuration and the data it is trained on and labels."""
         # The names of the fields are hashed: renamed, no stored rater would be found (a test pins the hash).
-        # What has its default is left out: a field that a later release adds, whose default is what was done before,
-        # leaves stored raters valid.
-        values = dataclasses.asdict(self)
-        given = {f.name: values[f.name] for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        given = self.given()
         if isinstance(self.pretrained, KerasWeights):
             given["pretrained"] = {"sha256": self.pretrained.sha256}  # wherever the file is
         record = {"rater": given, "data": data_fingerprint}

@@ -1,4 +1,4 @@
-"""The batch of a step: which images, how cropped, which flipped. All of it depends on the run's key and the step.
+"""The batch of a step: which images, how cropped, flipped and turned. All of it depends on the run's key and the step.
 
 chosen = order_of(key, epoch, n)[start : start + batch_size]
 pixels = draw(images, chosen, augmentation_key(key, step), augmentation)
@@ -47,7 +47,7 @@ def order_of(key: jax.Array, epoch: jax.Array, n: int) -> jax.Array:
 
 
 def augmentation_key(key: jax.Array, step: jax.Array) -> jax.Array:
-    """Returns the key of the random crops and flips of a step."""
+    """Returns the key of the random crops, flips and turns of a step."""
     _, of_all_steps = jax.random.split(key)
     return jax.random.fold_in(of_all_steps, step)
 
@@ -59,19 +59,19 @@ def step_key(key: jax.Array, step: jax.Array) -> jax.Array:
 
 
 def draw(images: jax.Array, chosen: jax.Array, key: jax.Array, augmentation: Augmentation) -> jax.Array:
-    """Returns the chosen images, cropped and flipped at random, in one gather.
+    """Returns the chosen images, cropped, flipped and turned at random, in one gather.
 
     Args:
       images: [n, h + 2 p, w + 2 p, c], padded by p = `augmentation.crop_padding` pixels.
       chosen: [b] indices.
-      key: of the random offsets and flips.
+      key: of the random offsets, flips and turns.
       augmentation: what to draw.
 
     Returns:
       [b, h, w, c] of the images' dtype.
     """
     rows, columns = _windows(images, len(chosen), key, augmentation)
-    return images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return images[chosen[:, None, None], rows, columns]
 
 
 def draw_each(images: jax.Array, key: jax.Array, augmentation: Augmentation) -> jax.Array:
@@ -80,11 +80,15 @@ def draw_each(images: jax.Array, key: jax.Array, augmentation: Augmentation) -> 
     Images that are sharded over devices stay where they are: a gather by index would copy all of them.
     """
     rows, columns = _windows(images, len(images), key, augmentation)
-    return jax.vmap(lambda image, r, c: image[r[:, None], c[None, :]])(images, rows, columns)
+    return jax.vmap(lambda image, r, c: image[r, c])(images, rows, columns)
 
 
 def _windows(images: jax.Array, count: int, key: jax.Array, augmentation: Augmentation) -> tuple[jax.Array, jax.Array]:
-    """Returns the rows [count, h] and columns [count, w] of random crops of padded images, flipped at random."""
+    """Returns the places of random crops of padded images, flipped and turned at random.
+
+    Returns:
+      The row and the column from which each pixel comes, to be broadcast to [count, h, w].
+    """
     padding = augmentation.crop_padding
     height, width = images.shape[1] - 2 * padding, images.shape[2] - 2 * padding
     crop_key, flip_key = jax.random.split(key)
@@ -92,4 +96,15 @@ def _windows(images: jax.Array, count: int, key: jax.Array, augmentation: Augmen
     flipped = jax.random.bernoulli(flip_key, 0.5, (count, 1)) & augmentation.flip
     columns = jnp.arange(width)[None]
     columns = offsets[1] + jnp.where(flipped, columns[:, ::-1], columns)
-    return offsets[0] + jnp.arange(height)[None], columns
+    rows = offsets[0] + jnp.arange(height)[None]
+    if not augmentation.turn:
+        return rows[:, :, None], columns[:, None, :]
+    # Counter-clockwise, as `numpy.rot90`: a quarter turn is the reversal of the columns, then a transposition.
+    quarters = jax.random.randint(jax.random.fold_in(key, 2), (count, 1), 0, 4)
+    rows = jnp.where(quarters >= 2, rows[:, ::-1], rows)
+    columns = jnp.where((quarters == 1) | (quarters == 2), columns[:, ::-1], columns)
+    odd = (quarters % 2 == 1)[:, :, None]
+    return (
+        jnp.where(odd, rows[:, None, :], rows[:, :, None]),
+        jnp.where(odd, columns[:, :, None], columns[:, None, :]),
+    )

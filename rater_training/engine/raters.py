@@ -186,6 +186,8 @@ def check(rater: RaterConfig, images: np.ndarray, labels: np.ndarray, num_classe
     """Raises TrainingDataError if a rater cannot be trained on these arrays."""
     if images.ndim != 4 or images.dtype != np.uint8:
         raise TrainingDataError(f"images have shape {images.shape} and dtype {images.dtype}; wanted [n, h, w, c] uint8")
+    if rater.augmentation.turn and images.shape[1] != images.shape[2]:
+        raise TrainingDataError(f"rater {rater.id} turns its images, which are {images.shape[1]}x{images.shape[2]}")
     if labels.shape != images.shape[:1]:
         raise TrainingDataError(f"labels have shape {labels.shape}; wanted [{len(images)}], one per image")
     if len(images) < rater.batch_size:

@@ -75,14 +75,22 @@ _MEDIUM = (
 )
 
 
-# The pools that are trained for longer; of each family the first is one of the best and the last one of the worst.
-_LONGER = (
-    *(Scratch("compact_vgg", steps) for steps in (240, 180, 120, 90)),
-    *(Scratch("compact_resnet", steps) for steps in (400, 240, 180, 120)),
-    *(Scratch("compact_inception", steps) for steps in (240, 160, 100)),
-    *(Scratch("compact_inception_resnet", steps) for steps in (240, 160, 100)),
-    *(Scratch("compact_mobilenet", steps) for steps in (300, 200, 120)),
-    *(Scratch("compact_nasnet", steps) for steps in (240, 160, 100)),
+# Of each family the first is one of the best and the last one of the worst.
+_SECTION31_20000 = (
+    *(Scratch("compact_vgg", steps) for steps in (120, 90, 60, 45)),
+    *(Scratch("compact_resnet", steps) for steps in (200, 120, 90, 60)),
+    *(Scratch("compact_inception", steps) for steps in (120, 80, 50)),
+    *(Scratch("compact_inception_resnet", steps) for steps in (120, 80, 50)),
+    *(Scratch("compact_mobilenet", steps) for steps in (150, 100, 60)),
+    *(Scratch("compact_nasnet", steps) for steps in (120, 80, 50)),
+)
+_LOW = (
+    *(Scratch("compact_vgg", steps, turn=True) for steps in (600, 450, 300, 130)),
+    *(Scratch("compact_resnet", steps, turn=True) for steps in (600, 450, 300, 130)),
+    *(Scratch("compact_inception", steps, turn=True) for steps in (450, 300, 200)),
+    *(Scratch("compact_inception_resnet", steps, turn=True) for steps in (500, 350, 200)),
+    *(Scratch("compact_mobilenet", steps, turn=True) for steps in (450, 300, 150)),
+    *(Scratch("compact_nasnet", steps, turn=True) for steps in (450, 300, 150)),
 )
 
 
@@ -105,8 +113,9 @@ def _pool(level: str, rows: tuple[Scratch, ...], seed: int) -> PoolConfig:
 POOLS = (
     _pool("high", _HIGH, seed=0),
     _pool("medium", _MEDIUM, seed=100),
-    _pool("section31_20000", _times(_LONGER, 0.6), seed=200),
-    _pool("low", _times(_LONGER, 2.5), seed=300),
-    _pool("section31_50000", _times(_LONGER, 3.5), seed=400),
-    _pool("section31_80000", _times(_LONGER, 5), seed=500),
+    _pool("section31_20000", _SECTION31_20000, seed=200),
+    _pool("low", _LOW, seed=300),
+    # The paper trains low for 35,000 steps.
+    _pool("section31_50000", _times(_LOW, 50 / 35), seed=400),
+    _pool("section31_80000", _times(_LOW, 80 / 35), seed=500),
 )

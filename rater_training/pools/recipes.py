@@ -17,11 +17,13 @@ class Scratch:
       architecture: a compact one.
       steps: of 128 images.
       width: multiplier of its channels.
+      turn: whether training turns the images, and labels come from an image and its mirror image.
     """
 
     architecture: str
     steps: int
     width: float = 0.5
+    turn: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +101,7 @@ def _rater(name: str, row: Row, side: int, seed: int) -> RaterConfig:
         learning_rate=0.5,
         weight_decay=5e-4,
         warmup_fraction=0.2,
-        augmentation=Augmentation(crop_padding=side // 16, flip=True),
+        augmentation=Augmentation(crop_padding=side // 16, flip=True, turn=row.turn),
+        label_with_flip=row.turn,
         seed=seed,
     )

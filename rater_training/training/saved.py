@@ -125,15 +125,6 @@ class SavedRaters(Protocol):
         ...
 
 
-def fields_of(config: RaterConfig) -> dict[str, Any]:
-    """Returns the fields of a configuration that do not have their default, as JSON values.
-
-    A field that a later release adds, whose default is what was done before, so leaves them as they are.
-    """
-    values = dataclasses.asdict(config)
-    return {f.name: values[f.name] for f in dataclasses.fields(config) if getattr(config, f.name) != f.default}
-
-
 def config_of(values: Mapping[str, Any]) -> RaterConfig:
     """Returns the configuration of which these are the fields, as JSON has them; those left out have their default.
 

@@ -28,7 +28,7 @@ from noisy_label_datasets.schema import ListOf, MapOf, Number, Record, Text, Who
 from rater_training.engine.trained import Normalization, TrainedRater
 from rater_training.training.features import performance
 from rater_training.training.quantization import dequantized, quantized
-from rater_training.training.saved import SavedPool, SavedRater, abstract_network, by_path, config_of, fields_of
+from rater_training.training.saved import SavedPool, SavedRater, abstract_network, by_path, config_of
 
 FORMAT = "noisy_label_datasets/shipped_rater"
 FORMAT_VERSION = 1
@@ -129,7 +129,7 @@ class ShippedWeights:
         about = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "rater": fields_of(rater.config),
+            "rater": rater.config.given(),
             "fingerprint": rater.fingerprint,
             "features": dict(rater.features),
             "image_shape": list(image_shape),

@@ -112,6 +112,27 @@ def test_drawn_images_are_crops_and_mirror_images():
     assert len(seen) > 30  # of the 50 there are
 
 
+def test_images_that_have_no_up_and_down_are_turned_too():
+    """All eight symmetries of a square, by NumPy's `rot90` and its flips; streamed images as resident ones."""
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 1)).astype(np.uint8)
+    chosen, turning = np.array([1, 0] * 40), Augmentation(crop_padding=0, turn=True)
+    drawn = np.asarray(batches.draw(images, chosen, jax.random.key(0), turning))
+    seen = set()
+    for index, image in zip(chosen, drawn, strict=True):
+        (match,) = [
+            (quarters, flipped)
+            for quarters in range(4)
+            for flipped in (False, True)
+            if np.array_equal(image, np.rot90(images[index][:, :: -1 if flipped else 1], quarters))
+        ]
+        seen.add(match)
+    assert len(seen) == 8
+    assert np.array_equal(batches.draw_each(images[chosen], jax.random.key(0), turning), drawn)
+    oblong = np.zeros((20, 4, 6, 1), np.uint8)
+    with pytest.raises(TrainingDataError, match="turns its images, which are 4x6"):
+        raters.train(dataclasses.replace(RATER, augmentation=turning), oblong, np.arange(20) % 3, num_classes=3)
+
+
 def test_every_image_is_seen_once_an_epoch():
     """With batches of a third and a rate that changes nothing, three steps' mean loss is the loss of the whole set."""
     images, labels = blobs(n=30)
