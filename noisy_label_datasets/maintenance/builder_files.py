@@ -15,18 +15,20 @@ To be run for a new dataset and whenever a builder's declarations or the labels 
 until it is.
 """
 
+import json
 import os
 import pathlib
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.checksums import CHECKSUMS, write_checksums
-from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR, is_finished
-from noisy_label_datasets.labels.shipped_raters import are_shipped
+from noisy_label_datasets.labels.predictions import MANIFEST, PREDICTIONS_DIR, is_finished
+from noisy_label_datasets.labels.shipped_raters import FOLDER as WEIGHTS_DIR
+from noisy_label_datasets.labels.shipped_raters import are_shipped, read_shipped_pool
 from noisy_label_datasets.registration import builder_class, builders_dir, own_names
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def _splits(builder: "type[NoisyLabelBuilder]") -> str:
         )
         divided.append(f"its split `{base_split}` {into}")
     size = builder.RATER_IMAGE_SIZE
-    seen = f" They see the images at {size[0]}x{size[1]}." if size else ""
+    seen = f" Those of the paper see the images at {size[0]}x{size[1]}." if size else ""
     return (
         f"Images and clean labels are those of `{base.name}` {base.version}, joined by id: {'; '.join(divided)}. The "
         f"raters are trained on `{SPLITS[0]}` and measured on `{LABELLED_SPLITS[0]}`; they label every split but the "
@@ -191,7 +193,33 @@ def _shipped(builder: "type[NoisyLabelBuilder]", folder: pathlib.Path) -> str:
             f"{those} are made by `noisy-labels train {builder.name}/{missing[0]}`"
             + (" and the like" if len(missing) > 1 else "")
         )
-    return "; ".join(parts) + "."
+    return "; ".join(parts) + "." + _smaller_images(builder, folder, pools)
+
+
+def _smaller_images(builder: "type[NoisyLabelBuilder]", folder: pathlib.Path, pools: Mapping[str, str]) -> str:
+    """Returns at which sizes the raters of shipped labels, or shipped raters, see images that are larger."""
+    by_side: dict[int, list[str]] = {}
+    for name, pool in pools.items():
+        shape = _image_shape(folder, pool)
+        if shape and tuple(shape) != builder.BASE.image_shape:
+            by_side.setdefault(shape[0], []).append(f"`{name}`")
+    if not by_side:
+        return ""
+    sizes = [f"{side}x{side} pixels ({_listed(names)})" for side, names in sorted(by_side.items())]
+    return (
+        f" Their raters see the whole image shrunk to {_listed(sizes)}: they err where so small a picture no longer "
+        "shows what the image does."
+    )
+
+
+def _image_shape(folder: pathlib.Path, pool: str) -> Sequence[int] | None:
+    """Returns the image shape that a pool's raters see, if its labels or raters are shipped."""
+    if is_finished(folder / PREDICTIONS_DIR / pool):
+        manifest = json.loads((folder / PREDICTIONS_DIR / pool / MANIFEST).read_text(encoding="utf-8"))
+        return manifest["provenance"]["pool"]["image_shape"]
+    if are_shipped(folder, pool):
+        return read_shipped_pool(folder / WEIGHTS_DIR / pool).image_shape
+    return None
 
 
 def _listed(items: Sequence[str]) -> str:
