@@ -111,7 +111,9 @@ class RaterConfig:
       optimizer: 'nesterov', or 'adamw' (`rater_training.engine.optimizers`).
       momentum: of Nesterov's method, or the first beta of AdamW, in [0, 1).
       weight_decay: of kernels (not of biases and normalization): L2, added to the gradient, or AdamW's.
-      warmup_fraction: share of the steps in which the rate rises linearly from zero, in [0, 1).
+      warmup_fraction: share of the schedule's steps in which the rate rises linearly from zero, in [0, 1).
+      schedule_steps: for how many steps the learning rate's schedule (warm-up and cosine) is made, of which the first
+        `steps` are done: a training that is stopped early, whatever it would have become. None: `steps`.
       label_smoothing: share of the target spread evenly over all classes, in [0, 1).
       augmentation: random crop, flip and turn.
       label_with_flip: whether a label comes from the mean of the logits of an image and of its flipped copy (test-time
@@ -133,6 +135,7 @@ class RaterConfig:
     momentum: float = 0.9
     weight_decay: float = 0.0
     warmup_fraction: float = 0.0
+    schedule_steps: int | None = None
     label_smoothing: float = 0.0
     augmentation: Augmentation = Augmentation()
     label_with_flip: bool = False
@@ -142,6 +145,8 @@ class RaterConfig:
     def __post_init__(self) -> None:
         _require(bool(_RATER_ID.fullmatch(self.id)), "id", self.id, f"a file name of the form {_RATER_ID.pattern}")
         _require(self.steps >= 1, "steps", self.steps, "1 or more")
+        scheduled = self.schedule_steps is None or self.schedule_steps >= self.steps
+        _require(scheduled, "schedule_steps", self.schedule_steps, f"None, or as many as steps ({self.steps}) or more")
         _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         _require(self.width > 0, "width", self.width, "above 0")

@@ -115,7 +115,7 @@ class Calls:
         """Returns the step at which the next call ends at the latest."""
         end = min(run.steps for run in training.values())
         if self._evaluation is not None:
-            end = min(end, (step // self._evaluation.every + 1) * self._evaluation.every)
+            end = int(min(end, self._evaluation.next_after(step)))
         return end
 
     def _evaluated(
@@ -125,7 +125,7 @@ class Calls:
         evaluation = self._evaluation
         if evaluation is None or not training:
             return loop_state
-        if step % evaluation.every and step < min(run.steps for run in training.values()):
+        if not evaluation.is_due(step) and step < min(run.steps for run in training.values()):
             return loop_state
         state, entries = evaluation.run(step, loop_state.state)
         for row in training:

@@ -40,10 +40,11 @@ class Hyperparameters(NamedTuple):
 
 def hyperparameters(rater: RaterConfig) -> Hyperparameters:
     """Returns a rater's numbers as float32 scalars."""
+    scheduled = rater.schedule_steps or rater.steps
     numbers = Hyperparameters(
         learning_rate=rater.learning_rate,
-        total_steps=rater.steps,
-        warmup_steps=round(rater.warmup_fraction * rater.steps),
+        total_steps=scheduled,
+        warmup_steps=round(rater.warmup_fraction * scheduled),
         momentum=rater.momentum,
         weight_decay=rater.weight_decay,
         label_smoothing=rater.label_smoothing,

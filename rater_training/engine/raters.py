@@ -49,6 +49,8 @@ def train(
     devices: Devices = DEFAULT_DEVICE,
     streamed: bool | None = None,
     normalization: Normalization | None = None,
+    watched_at: Sequence[int] = (),
+    watch: Callable[[int, TrainedRater], None] = lambda step, trained: None,
 ) -> TrainedRater:
     """Trains a rater, from its last checkpoint where there is one.
 
@@ -60,6 +62,9 @@ def train(
       on_progress, checkpoints, streamed: as of `loop.train`.
       devices: which share every batch; of several processes each calls this with the same arguments.
       normalization: statistics of the images; None: they are computed.
+      watched_at: steps after which `watch` is called, as it is after the last.
+      watch: gets the steps done and the rater as it is then, for as long as the call takes; what it raises ends the
+        training.
 
     Returns:
       The trained rater. Bit-identical for the same arguments on the same kind of machine and the same JAX version,
@@ -76,11 +81,17 @@ def train(
     check(rater, images, labels, num_classes)
     examples = _examples(rater, images, labels, normalization)
     graphdef, state = initial_state(rater, examples, num_classes=num_classes)
+
+    def evaluate(step: int, state: RaterState) -> tuple[RaterState, None]:
+        watch(step, _trained(graphdef, loop.Result(state, (), (), 0.0), examples, devices, started))
+        return state, None
+
     result = loop.train(
         _program(rater, graphdef, num_classes, devices),
         examples,
         _run(rater, state, checkpoints),
         on_progress=on_progress,
+        evaluation=loop.Evaluation(watched_at, evaluate) if watched_at else None,
         streamed=streamed,
     )
     return _trained(graphdef, result, examples, devices, started)

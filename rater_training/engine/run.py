@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from noisy_label_datasets.errors import NoisyLabelsError
@@ -41,13 +42,23 @@ class Evaluation:
     """What is done with the state between two calls.
 
     Attributes:
-      every: at the multiples of this number of steps, and after the last step.
+      every: at the multiples of this number of steps, or at these steps; and after the last step.
       run: step, state -> the state, as it is or changed (with a copy of the best parameters, say), and an entry of the
         run's curve, which is JSON. Of vmapped runs the state has their axis first, and the entry is a list, one each.
     """
 
-    every: int
+    every: int | Sequence[int]
     run: Callable[[int, Any], tuple[Any, Any]]
+
+    def next_after(self, step: int) -> float:
+        """Returns the first step after this one at which it is due; infinity: there is none but the last."""
+        if isinstance(self.every, int):
+            return (step // self.every + 1) * self.every
+        return min((at for at in self.every if at > step), default=math.inf)
+
+    def is_due(self, step: int) -> bool:
+        """Returns whether it is due at a step that is not the last."""
+        return step % self.every == 0 if isinstance(self.every, int) else step in self.every
 
 
 @dataclasses.dataclass(frozen=True)

@@ -199,6 +199,12 @@ class Curve:
         return {**state, "sum": jnp.zeros(())}, entry
 
 
+def test_an_evaluation_at_some_steps_and_the_last():
+    evaluation = loop.Evaluation((1, 2, 5), lambda step, state: (state, step))
+    result = loop.train(program(), Examples(ARRAYS, IMAGES), run(steps=8), evaluation=evaluation)
+    assert [step for step, _ in result.curve] == [1, 2, 5, 8]
+
+
 def test_an_evaluation_sees_the_state_at_its_steps_and_may_change_it():
     progress = []
     result = loop.train(

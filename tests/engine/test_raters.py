@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from rater_training.config import Augmentation, RaterConfig
+from rater_training.config import Augmentation, ConfigError, RaterConfig
 from rater_training.engine import batches, calls, loop, rater_step, raters
 from rater_training.engine.checkpoints import CheckpointError, Checkpoints
 from rater_training.engine.examples import Examples, TrainingDataError
@@ -90,6 +90,32 @@ def test_the_learning_rate_rises_and_falls_as_optax_says():
     np.testing.assert_allclose(ours[:20], 0.4 * np.arange(1, 21) / 20, rtol=1e-5)
     cosine = optax.cosine_decay_schedule(0.4, 80)
     np.testing.assert_allclose(ours[20:], [cosine(step) for step in range(80)], atol=1e-6)
+
+
+def test_a_rater_that_is_stopped_early_is_what_the_longer_training_was_at_that_step():
+    images, labels = blobs(n=60)
+    whole = dataclasses.replace(RATER, steps=12, warmup_fraction=0.25)
+    seen = {}
+    raters.train(
+        whole,
+        images,
+        labels,
+        num_classes=3,
+        watched_at=(2, 5, 7),
+        watch=lambda step, trained: seen.update({step: [leaf.copy() for leaf in leaves(trained)]}),
+    )
+    assert list(seen) == [2, 5, 7, 12]
+    stopped = dataclasses.replace(whole, steps=5, schedule_steps=12)
+    trained = raters.train(stopped, images, labels, num_classes=3)
+    for ours, theirs in zip(leaves(trained), seen[5], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    shorter = raters.train(dataclasses.replace(whole, steps=5), images, labels, num_classes=3)
+    assert any((ours != theirs).any() for ours, theirs in zip(leaves(shorter), seen[5], strict=True))
+
+
+def test_a_schedule_is_not_shorter_than_the_training():
+    with pytest.raises(ConfigError, match=r"schedule_steps is 4; it has to be None, or as many as steps \(5\) or more"):
+        dataclasses.replace(RATER, steps=5, schedule_steps=4)
 
 
 def test_drawn_images_are_crops_and_mirror_images():
