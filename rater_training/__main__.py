@@ -1,4 +1,4 @@
-"""Trains rater pools from arrays, labels with trained ones: `python -m rater_training train`, `label`, `list`.
+"""Trains rater pools from arrays, labels with trained ones: `python -m rater_training train`, `fit`, `label`, `list`.
 
 `noisy-labels train` prepares the arrays, starts this and prints where the result is. Neither TensorFlow nor TFDS is
 needed here. docs/training.md: several devices, several processes, images that do not fit on a device. With --beam the
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pathlib
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,14 +18,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from noisy_label_datasets import training_options
+from noisy_label_datasets import fitting_options, training_options
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.files import to_json, write_atomically
 from noisy_label_datasets.output import guarded_output, printable
 from rater_training import pools
 from rater_training.config import PoolConfig
-from rater_training.training.progress import LabellingLines, ProgressLines, Silent
+from rater_training.training.progress import LabellingLines, PilotLines, ProgressLines, Silent
 
 if TYPE_CHECKING:
     from rater_training.engine.devices import Devices
@@ -95,8 +97,8 @@ def _devices(arguments: argparse.Namespace) -> Devices:
 
     from rater_training.engine.devices import Cluster, Devices, DevicesError, connect
 
-    explicit = (arguments.coordinator, arguments.processes, arguments.process_id)
-    if arguments.distributed or any(value is not None for value in explicit):
+    explicit = tuple(getattr(arguments, name, None) for name in ("coordinator", "processes", "process_id"))
+    if getattr(arguments, "distributed", False) or any(value is not None for value in explicit):
         connect(Cluster(*explicit))
     there = jax.devices()
     count = arguments.devices or len(there)
@@ -117,6 +119,46 @@ def _num_vmapped() -> int | None:
     import jax
 
     return 1 if jax.default_backend() == "cpu" else None
+
+
+def _fit(arguments: argparse.Namespace) -> int:
+    devices = _devices(arguments)
+    from rater_training.training.fit import Wanted, fit, report, report_lines
+    from rater_training.training.pool import train_pool
+
+    dataset = CleanDataset.load(arguments.arrays)
+    wanted = Wanted(
+        rates=tuple(arguments.rates),
+        num_raters=arguments.raters,
+        max_steps=arguments.max_steps,
+        flip=arguments.flip,
+        pretrained=arguments.pretrained,
+        seed=arguments.seed,
+    )
+    num_parallel = arguments.num_parallel or (_num_parallel() if devices.count == 1 else 1)
+    lines = PilotLines(wanted.num_raters)
+    fitted = fit(dataset, wanted, arguments.pools, arguments.pilots, lines, num_parallel=num_parallel)
+    print("\n".join(report_lines(fitted)), flush=True)
+    asked_for = set(map(fitting_options.level_of, wanted.rates))
+    for pool in fitted.pools:
+        if pool.level not in asked_for:
+            continue
+        print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}", flush=True)
+        train_pool(
+            dataset,
+            pool,
+            os.path.join(arguments.out, pool.level),
+            ProgressLines(pool),
+            note=arguments.note,
+            num_parallel=num_parallel,
+            num_vmapped=arguments.num_vmapped or _num_vmapped(),
+            devices=devices,
+            streamed={None: None, "streamed": True, "resident": False}[arguments.images],
+            save_weights=arguments.save_weights,
+        )
+    if arguments.report:
+        write_atomically(pathlib.Path(arguments.report), to_json(report(fitted)))
+    return 0
 
 
 def _label(arguments: argparse.Namespace) -> int:
@@ -211,6 +253,17 @@ def _parser() -> argparse.ArgumentParser:
     of_several = ("--distributed", "--coordinator", "--processes", "--process-id")
     not_with_beam = ("--begun", *training_options.NOT_WITH_BEAM, *of_several)
     train.set_defaults(run=_train, not_with_beam=not_with_beam)
+    fit = commands.add_parser(
+        "fit", help="make pools of wanted error rates for a dataset that has none, and train them"
+    )
+    fit.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays (CleanDataset.save)")
+    fit.add_argument("--pools", required=True, metavar="FILE", help="module of the pools, new or begun")
+    fit.add_argument("--pilots", required=True, metavar="FOLDER", help="where pilots are stored, new or begun")
+    fit.add_argument("--out", required=True, metavar="FOLDER", help="of the artifacts, one per pool; resumed")
+    fit.add_argument("--report", metavar="FILE", help="write what came of it as JSON")
+    fitting_options.add_options(fit)
+    training_options.add_options(fit, without=("--only", "--beam"))
+    fit.set_defaults(run=_fit, only=[])
     label = commands.add_parser("label", help="label with saved raters, or with those that are shipped")
     label.add_argument("--weights", required=True, metavar="FOLDER", help="the raters")
     what = label.add_mutually_exclusive_group(required=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from rater_training.config import ConfigError, PoolConfig
 
-_HELPERS = ("cost", "paper", "recipes")  # modules without pools; the first brings JAX
+_HELPERS = ("choice", "cost", "paper", "recipes", "source", "suited")  # modules without pools; the first brings JAX
 _MODULES = [
     importlib.import_module(f"{__name__}.{module.name}")
     for module in pkgutil.iter_modules(__path__)

@@ -92,3 +92,27 @@ class LabellingLines:
             self._stored_before += 1
         if not self._quiet:
             print(f"{self._heads[rater_id]}  {message}", flush=True)
+
+
+class PilotLines:
+    """Prints what pilots measure, a line every few seconds per rater: a `rater_training.training.pilot.Listener`."""
+
+    def __init__(self, raters: int) -> None:
+        """Takes the number of raters."""
+        self._raters = raters
+        self._printed: dict[str, float] = {}
+
+    def measured(self, rater: RaterConfig, value: float, error: float) -> None:
+        """Prints an error rate, unless it printed one just now."""
+        now = time.monotonic()
+        if now - self._printed.get(rater.id, -_EVERY) >= _EVERY:
+            self._printed[rater.id] = now
+            after = f"share {value:g} of the features" if rater.frozen else f"step {value:g}/{rater.steps}"
+            print(f"{self._head(rater)}  {after}  error rate {error:.3f} on clean_label_valid", flush=True)
+
+    def finished(self, rater: RaterConfig, message: str) -> None:
+        """Prints how it ended."""
+        print(f"{self._head(rater)}  {message}", flush=True)
+
+    def _head(self, rater: RaterConfig) -> str:
+        return f"[pilot {int(rater.id[:2]) + 1}/{self._raters}] {rater.id}"
