@@ -1,7 +1,7 @@
 """The clean arrays of a base dataset, written as they are read: no more than a batch of images is in memory.
 
-    splits = write_clean_arrays(folder, batches, split_plan, channels=3)
-    splits["test"].images       # [n, h, w, c] uint8, memory-mapped from the folder
+    dataset = write_clean_dataset(folder, base, split_plan, name="photos_noisy", version="1.0.0", data_dir=data_dir)
+    dataset.splits["test"].images       # [n, h, w, c] uint8, memory-mapped from the folder
 
 The files are those of `CleanDataset.save`. The base is read twice: for the ids, by which the examples are sorted, so
 that the arrays do not depend on the order of the base's files, and for the images.
@@ -11,14 +11,60 @@ import contextlib
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from noisy_label_datasets.base.arrays import CleanDatasetError, LabelledImages
-from noisy_label_datasets.base.bases import decode_image
+from noisy_label_datasets.base.arrays import CleanDataset, CleanDatasetError, LabelledImages
+from noisy_label_datasets.base.bases import Base, decode_image
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
+from noisy_label_datasets.folders import replacing
+
+
+def write_clean_dataset(
+    folder: pathlib.Path,
+    base: Base,
+    plan: SplitPlan,
+    *,
+    name: str,
+    version: str,
+    data_dir: Any,
+    size: tuple[int, int] | None = None,
+) -> CleanDataset:
+    """Returns a base dataset as clean arrays, written to a folder in place of what it held.
+
+    Args:
+      folder: where `CleanDataset.load` finds them.
+      base: is read twice.
+      plan: divides it.
+      name, version: of the noisy dataset.
+      data_dir: where TFDS keeps datasets.
+      size: (height, width) at which images are written; None: as they are.
+
+    Raises:
+      BaseDatasetError: the base dataset is not here and cannot be got.
+      CleanDatasetError: images of several sizes, or a split without examples.
+      OSError: the folder cannot be written or the disk is full.
+    """
+    with replacing(folder, name) as written:
+        dataset = CleanDataset(
+            name=name,
+            version=version,
+            base_name=base.name,
+            base_version=base.version,
+            class_names=base.class_names,
+            split_plan=plan,
+            splits=write_clean_arrays(
+                written,
+                lambda: base.batches(data_dir, list(plan.fractions)),
+                plan,
+                channels=base.image_shape[-1],
+                size=size,
+            ),
+        )
+        dataset.write_description(written)
+    return dataset
 
 
 def write_clean_arrays(

@@ -23,7 +23,7 @@ from etils import epath
 
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.bases import Base
-from noisy_label_datasets.base.clean_arrays import write_clean_arrays
+from noisy_label_datasets.base.clean_arrays import write_clean_dataset
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.build.features import declared_features, metadata_of, name_and_version
@@ -32,7 +32,7 @@ from noisy_label_datasets.build.metadata import check_metadata
 from noisy_label_datasets.build.outdated import warn_if_outdated
 from noisy_label_datasets.build.tfds_state import is_mocked, manual_dir_of
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.folders import replacing, set_aside, sweep
+from noisy_label_datasets.folders import set_aside, sweep
 from noisy_label_datasets.labels.sampling import NO_RATER, sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
 from noisy_label_datasets.lease import taking_turns
@@ -55,6 +55,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     Attributes:
       BASE: where images and clean labels come from.
       SPLIT_PLAN: how the base is divided into the five splits.
+      POOLS: config -> 'module:VARIABLE', the pool of its raters, where that is none of `rater_training`'s own.
       RATER_IMAGE_SIZE: (height, width) at which raters see the images, where these differ in size.
       BEAM: whether it is built with Apache Beam where nothing else is said: datasets of hundreds of thousands.
       MAY_LACK: how many of the labelled ids the base may lack. Those that it does lack are counted in the metadata; an
@@ -63,6 +64,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
 
     BASE: ClassVar[Base]
     SPLIT_PLAN: ClassVar[SplitPlan]
+    POOLS: ClassVar[Mapping[str, str]] = {}
     RATER_IMAGE_SIZE: ClassVar[tuple[int, int] | None] = None
     BEAM: ClassVar[bool] = False
     MAY_LACK: ClassVar[int] = 0
@@ -355,24 +357,15 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         if folder is None:
             with tempfile.TemporaryDirectory() as temporary:
                 return self.clean_dataset(pathlib.Path(temporary) / self.name, image_size=image_size)
-        with replacing(pathlib.Path(folder), self.name) as written:
-            dataset = CleanDataset(
-                name=self.name,
-                version=str(self.version),
-                base_name=self.BASE.name,
-                base_version=self.BASE.version,
-                class_names=self.BASE.class_names,
-                split_plan=self.SPLIT_PLAN,
-                splits=write_clean_arrays(
-                    written,
-                    self._base_batches,
-                    self.SPLIT_PLAN,
-                    channels=self.BASE.image_shape[-1],
-                    size=image_size or self.RATER_IMAGE_SIZE,
-                ),
-            )
-            dataset.write_description(written)
-        return dataset
+        return write_clean_dataset(
+            pathlib.Path(folder),
+            self.BASE,
+            self.SPLIT_PLAN,
+            name=self.name,
+            version=str(self.version),
+            data_dir=self.data_dir_root,
+            size=image_size or self.RATER_IMAGE_SIZE,
+        )
 
 
 def load_clean_dataset(dataset: str, data_dir: str | os.PathLike | None = None) -> CleanDataset:

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from noisy_label_datasets import training_options
-from noisy_label_datasets.cli.targets import check_data_dir
+from noisy_label_datasets.cli.targets import check_data_dir, import_datasets
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import guarded_output, printable
 from noisy_label_datasets.version import __version__
@@ -99,7 +99,8 @@ def _main(argv: Sequence[str]) -> int:
     try:
         if (data_dir := getattr(args, "data_dir", None)) is not None:
             check_data_dir(data_dir)
-        _import_datasets(args.imports)
+        if args.imports is not None:
+            import_datasets(args.imports)
         with _own_warnings():
             args.run(args)
         sys.stdout.flush()
@@ -150,27 +151,6 @@ def _own_warnings() -> Iterator[None]:
 
         warnings.showwarning = show_own
         yield
-
-
-def _import_datasets(modules: str | None) -> None:
-    """Imports modules, so that the datasets in them are known.
-
-    Raises:
-      NoisyLabelsError: there is no such module.
-    """
-    if modules is None:
-        return
-    here = os.getcwd()
-    sys.path.insert(0, here)
-    try:
-        for module in modules.split(","):
-            try:
-                importlib.import_module(module)
-            except ModuleNotFoundError as error:
-                raise NoisyLabelsError(f"--imports {module}: {error} (looked in {here} too)") from error
-    finally:  # what is imported from now on is not to be taken from a file that happens to lie here
-        sys.path.remove(here)
-        sys.path.append(here)
 
 
 def _complain(message: str, exit_code: int) -> int:

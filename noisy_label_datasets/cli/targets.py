@@ -2,7 +2,9 @@
 
 import argparse
 import difflib
+import importlib
 import os
+import sys
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -27,10 +29,13 @@ class UnknownNameError(NoisyLabelsError):
         super().__init__(f"no {what} {given!r}. {hint}There are: {', '.join(allowed) or 'none'}")
 
 
-def add_target(parser: argparse.ArgumentParser) -> None:
-    """Adds the argument `target`."""
+def add_target(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    """Adds the argument `target`; optional: whether it may be left out."""
     parser.add_argument(
-        "target", metavar="DATASET/CONFIG", help="such as digits_noisy/medium; `noisy-labels list` shows all"
+        "target",
+        metavar="DATASET/CONFIG",
+        help="such as digits_noisy/medium; `noisy-labels list` shows all",
+        nargs="?" if optional else None,
     )
 
 
@@ -44,12 +49,40 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def default_data_dir() -> str:
+    """Returns where TFDS keeps datasets; raises NoisyLabelsError where there is no home folder."""
+    folder = os.environ.get("TFDS_DATA_DIR", os.path.join(os.path.expanduser("~"), "tensorflow_datasets"))
+    if folder.startswith("~"):
+        raise NoisyLabelsError("there is no home folder to keep datasets in: name another with --data-dir")
+    return folder
+
+
+def import_datasets(modules: str) -> None:
+    """Imports modules of the working directory or installed ones, so that the datasets in them are known.
+
+    Args:
+      modules: their names, with commas between them.
+
+    Raises:
+      NoisyLabelsError: there is no such module.
+    """
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        for module in modules.split(","):
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                raise NoisyLabelsError(f"--imports {module}: {error} (looked in {here} too)") from error
+    finally:  # what is imported from now on is not to be taken from a file that happens to lie here
+        sys.path.remove(here)
+        sys.path.append(here)
+
+
 def check_data_dir(folder: str | None) -> None:
     """Raises NoisyLabelsError if a folder (None: the default) cannot be where TFDS keeps datasets, or be looked at."""
     if folder is None:
-        folder = os.environ.get("TFDS_DATA_DIR", os.path.join(os.path.expanduser("~"), "tensorflow_datasets"))
-        if folder.startswith("~"):
-            raise NoisyLabelsError("there is no home folder to keep datasets in: name another with --data-dir")
+        folder = default_data_dir()
     if not folder:
         raise NoisyLabelsError("--data-dir (or TFDS_DATA_DIR) is empty: name the folder where TFDS keeps datasets")
     if "://" in folder:

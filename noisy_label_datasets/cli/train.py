@@ -41,8 +41,8 @@ def add_pool(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pool",
         metavar="NAME",
-        help="the rater pool (default: the compact one of this config, if there is one); of your own: "
-        "module:VARIABLE, a PoolConfig in a module of the working directory or an installed one",
+        help="the rater pool (default: the builder's own or the compact one of this config, if there is one); of "
+        "your own: module:VARIABLE, a PoolConfig in a module of the working directory or an installed one",
     )
 
 
@@ -82,7 +82,7 @@ def train(
     if config is None:
         raise TrainingError(f"there are no raters of {full_name(builder)} to train: {source.describe()}")
     pools = list_pools()
-    chosen = choose_pool(pools, builder.name, config, pool)
+    chosen = choose_pool(pools, builder.name, config, pool or builder.POOLS.get(config))
     data_dir = pathlib.Path(builder.data_dir_root)
     arrays = data_dir / "clean_arrays" / builder.name / str(builder.version)
     out = out or data_dir / PREDICTIONS_DIR / builder.name / config

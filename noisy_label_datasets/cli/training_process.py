@@ -64,6 +64,32 @@ def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, 
     _run(command, f"training pool {pool}", f"finished raters are kept in {out}")
 
 
+def fit_pools(
+    *,
+    arrays: str | os.PathLike,
+    pools: str | os.PathLike,
+    pilots: str | os.PathLike,
+    out: str | os.PathLike,
+    report: str | os.PathLike,
+    options: Sequence[str],
+) -> None:
+    """Has pools of wanted error rates found and trained; progress appears on this process's own output.
+
+    Args:
+      arrays: folder of a `CleanDataset`.
+      pools: module of the pools, new or begun.
+      pilots: folder of the pilots, new or begun.
+      out: folder of the rater-prediction artifacts, one per pool.
+      report: file to be written: what came of it, as JSON.
+      options: further ones of `python -m rater_training fit`.
+
+    Raises: as `train_pool`.
+    """
+    files = ("--arrays", arrays, "--pools", pools, "--pilots", pilots, "--out", out, "--report", report)
+    command = _command("fit", *(os.fspath(value) for value in files), *options)
+    _run(command, "making raters", "what was finished is kept, and the same command resumes")
+
+
 def label_with_pool(
     *, weights: str | os.PathLike, out: str | os.PathLike, options: Sequence[str], resumes: bool = True
 ) -> None:

@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
+from noisy_label_datasets.build.builder_folder import CITATION, PAPER, TAGS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.checksums import CHECKSUMS, write_checksums
 from noisy_label_datasets.labels.predictions import MANIFEST, PREDICTIONS_DIR, is_finished
@@ -36,24 +37,6 @@ if TYPE_CHECKING:
 
 BEGIN = "<!-- common: written by python -m noisy_label_datasets.maintenance.builder_files -->\n"
 END = "<!-- end of common -->\n"
-PAPER = "https://arxiv.org/abs/2107.11413"
-CITATION = """\
-@article{gu2023instance,
-  title   = {An instance-dependent simulation framework for learning with label noise},
-  author  = {Gu, Keren and Masotto, Xander and Bachani, Vandana and Lakshminarayanan, Balaji and Nikodem, Jack and Yin, Dong},
-  journal = {Machine Learning},
-  volume  = {112},
-  number  = {6},
-  pages   = {1871--1896},
-  year    = {2023},
-  doi     = {10.1007/s10994-022-06207-7},
-  note    = {arXiv:2107.11413}
-}
-"""  # noqa: E501
-TAGS = """\
-content.data-type.image # Contains image data.
-ml.task.image-classification # Relates to Image Classification, a machine learning task.
-"""
 
 
 def common_text(builder: "type[NoisyLabelBuilder]", folder: pathlib.Path) -> str:
