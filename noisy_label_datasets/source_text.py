@@ -28,7 +28,8 @@ def python_of(value: Any, level: int = 0, taken: int = 40) -> str:
     """
     inner = _INDENT * (level + 1)
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)  # also a string of Python, in double quotes
+        # A string of JSON is also one of Python, in double quotes.
+        return repr(value) if '"' in value else json.dumps(value, ensure_ascii=False)
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     if isinstance(value, pathlib.PurePath):

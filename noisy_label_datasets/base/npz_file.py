@@ -100,9 +100,10 @@ def contents_of(path: str | os.PathLike) -> str:
 
 def _read(path: str) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise BaseDatasetError(f"{path} is no .npz file, but one array")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise BaseDatasetError(f"{path} is no .npz file, but one array")
+        with archive:
             return {name: archive[name] for name in archive.files}
     except BaseDatasetError:
         raise

@@ -61,7 +61,7 @@ def find_tfds(name: str) -> tuple[str, str]:
     try:
         builder = tfds.builder(name)
     except tfds.core.DatasetNotFoundError as error:
-        near = difflib.get_close_matches(name.partition("/")[0], tfds.list_builders(), n=1)
+        near = difflib.get_close_matches(name.partition("/")[0], tfds.list_builders(), n=1, cutoff=0.75)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise BaseDatasetError(f"TFDS {tfds.__version__} has no dataset {name!r}{hint}") from error
     except (ValueError, AssertionError) as error:  # of a name that is none, or of a config that there is not

@@ -248,7 +248,7 @@ def _advice(
         else:
             ways = [f"--max-steps {4 * args.max_steps} (they learn too fast)"]
         if levels:
-            ways.append(f"the dial: {dataset}/{levels[0]}_rate_{rate:.2f}")
+            ways.append(f"the dial: {dataset}/{levels[0]}_rate_{_level(rate).removeprefix('error_')}")
         said.append(
             f"no {_level(rate)}: the raters' nearest error rate is {nearest:.3f} (--rates {nearest:.2f}); try "
             + ", or ".join(ways)
