@@ -16,7 +16,7 @@ SPREAD = 1.3
 """How many times as often as the best rater the worst one should err, where that can be had."""
 
 _CLOSE = 0.03  # share of the wanted rate: nearer to it the mean need not be
-_LEAST_RATERS = 0.6  # the share of the raters that a pool has at least
+_LEAST_RATERS = 0.5  # the share of the raters that a pool has at least
 
 
 @dataclasses.dataclass(frozen=True)

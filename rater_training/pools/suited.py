@@ -4,7 +4,7 @@
 
 Each is a training of `max_steps`, which a pilot goes through; the raters of a pool are these, stopped earlier
 (`RaterConfig.schedule_steps`). Compact networks have the recipe of the project's compact pools (`recipes`); on images
-of at most 16 pixels a side the cheap networks of `digits` come first. With `pretrained` the raters are last layers on
+of at most 12 pixels a side the cheap networks of `digits` come first. With `pretrained` the raters are last layers on
 the features of published networks, each on a share of them; it is the share that then decides how often they err.
 """
 
@@ -15,7 +15,7 @@ from rater_training.config import Augmentation, ConfigError, RaterConfig
 
 LEAST_SIDE = 8  # of compact networks
 LEAST_IMAGES = 16  # to train on
-_SMALL_SIDE = 16  # up to which networks without convolutions are worth their while
+_SMALL_SIDE = 12  # up to which networks without convolutions are worth their while
 _MOST_BATCH = 128
 
 
