@@ -67,7 +67,7 @@ def _probabilities(builder: Any, split: str, ids: Sequence[str]) -> tuple[np.nda
     except NoisyLabelsError as error:
         return None, f"The probabilities cannot be read: {error}."
     if predictions is None:
-        return None, "These labels are not the answers of networks, so there are no probabilities."
+        return None, "These labels are not the raters' own answers, so there are no probabilities."
     if predictions.sha256 != builder.info.metadata["labels_sha256"]:
         return None, "The probabilities at hand are of other labels than those of this dataset."
     if split not in predictions.ids:
