@@ -58,7 +58,7 @@ class NoiseCard:
         return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
     def right_votes_by_class_alone(self) -> np.ndarray:
-        """How many examples 0 .. R raters would label rightly if errors hung on the class alone: [R + 1] float64.
+        """How many examples 0 .. R raters would label rightly if errors depended on the class alone: [R + 1] float64.
 
         A binomial distribution a class, at the class's error rate. The real counts lie further out on both sides, the
         more so the more the noise depends on the image.

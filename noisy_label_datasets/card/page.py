@@ -84,7 +84,7 @@ def _overview(card: NoiseCard) -> str:
     return (
         '<div class="columns"><section><h2>How many raters are right</h2>'
         '<p class="note">Columns: the share of images that 0, 1, … raters labelled rightly. Dashed: what it would be '
-        f"if errors hung on the class alone.</p>{histogram}</section>"
+        f"if errors depended on the class alone.</p>{histogram}</section>"
         '<section><h2>How often each rater errs</h2><p class="note">The share of its labels that are wrong.</p>'
         f"{_bars(card.rater_errors())}</section></div>"
     )

@@ -26,7 +26,7 @@ pre { background: var(--cell); border-radius: 8px; padding: 12px 16px; margin: 0
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 14px; margin: 28px 0; }
 .tile, section { background: var(--panel); border: 1px solid var(--line); border-radius: 12px; }
 .tile { padding: 16px 18px; }
-.tile b { display: block; font-size: 22px; line-height: 1.3; font-weight: 650; letter-spacing: -0.02em;
+.tile b { display: block; font-size: 20px; line-height: 1.3; font-weight: 650; letter-spacing: -0.02em;
           white-space: nowrap; }
 .tile span { color: var(--soft); font-size: 14px; line-height: 1.35; display: block; margin-top: 3px; }
 section { padding: 26px 28px; margin-top: 20px; break-inside: avoid; }
