@@ -4,6 +4,8 @@ The dataset folders live in `builders/` of the repository, as TFDS has them, and
 `noisy_label_datasets/builders/<name>/`, so that no package called `builders` lands at the top level of an environment.
 """
 
+from __future__ import annotations
+
 from setuptools import find_packages, setup
 
 setup(

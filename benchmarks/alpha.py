@@ -6,6 +6,8 @@ Prints both times, both peaks of memory that NumPy allocated, and the difference
 size: at most 1/100 of the time, under 200 MB. The other package needs about 5 GB there.
 """
 
+from __future__ import annotations
+
 import argparse
 import time
 import tracemalloc

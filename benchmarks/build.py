@@ -8,6 +8,8 @@ unpacked already: they are written from the prepared dataset, in the archive's f
 images, in five splits and in two. Goal: at most 1.3 times the time.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 import shutil

@@ -7,6 +7,8 @@ on its local runner with that many worker processes. Compared are the stored exa
 in their order; where a split has several shards, Beam cuts them elsewhere. Memory is that of all processes together.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 import tempfile

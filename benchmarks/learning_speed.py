@@ -8,6 +8,8 @@ seeds one after the other over seeds in one loop; Dawid & Skene's model beside c
 this process, the least of some turns that take place in turn, so that a busy machine changes them little.
 """
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import importlib.util

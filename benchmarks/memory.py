@@ -7,6 +7,8 @@ as files are small; labels of 20 made-up raters. Of each size `pcam_noisy/low` i
 written (`clean_dataset(folder)`: 27,648 bytes an image on disk, 9 GB at the full size). Prints seconds and peak memory.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 import tempfile

@@ -1,5 +1,7 @@
 """Runs Python in a process of its own and says how long it took and how much memory it needed, with its children."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
 import tempfile

@@ -10,6 +10,8 @@ the median of the pairwise ratios. On a machine that does other work at the same
 something.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 import statistics

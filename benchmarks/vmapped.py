@@ -7,6 +7,8 @@ Prints seconds per step of the whole group, compilation left out, and how many t
 reason for the default of `python -m rater_training train --num-vmapped`.
 """
 
+from __future__ import annotations
+
 import argparse
 import concurrent.futures
 import dataclasses

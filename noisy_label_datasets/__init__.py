@@ -9,6 +9,8 @@
 Importing this package makes its datasets known to TFDS. It imports neither TensorFlow nor JAX, and works without TFDS.
 """
 
+from __future__ import annotations
+
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -1,5 +1,7 @@
 """Files that are either whole or not there, and zip archives of arrays whose bytes depend on the arrays alone."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import io

@@ -4,6 +4,8 @@ add_options(parser)
 command = ["fit", *to_arguments(parser.parse_args(argv))]       # the same options for another process
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -91,7 +93,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def add_options(parser: "argparse._ActionsContainer") -> None:
+def add_options(parser: argparse._ActionsContainer) -> None:
     """Declares the options, of a parser or of a group of one."""
     for name, how in OPTIONS.items():
         parser.add_argument(name, **how)

@@ -9,6 +9,8 @@ What a killed process left behind is swept by whoever writes the same folder nex
 and so nobody works there.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os

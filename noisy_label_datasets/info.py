@@ -1,5 +1,7 @@
 """What the metadata of a built dataset hold, from `tfds.load(..., with_info=True)` or `tfds.builder(...).info`."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from noisy_label_datasets.errors import NoisyLabelsError
@@ -24,7 +26,7 @@ def missing_from_base(builder: Any) -> str:
     return f"{number:,} labelled ids are not in the base (at most {builder.MAY_LACK:,} may be)" if number else ""
 
 
-def rater_features(info: "tfds.core.DatasetInfo") -> "pd.DataFrame":
+def rater_features(info: tfds.core.DatasetInfo) -> pd.DataFrame:
     """Returns the raters of a dataset as a table: a row per rater in the order of `noisy_labels`, a column per feature.
 
     The index is the rater's id. Confusion matrices are nested lists, `[K][K]` counts with rows clean classes.

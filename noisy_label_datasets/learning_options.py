@@ -6,6 +6,8 @@
 Nothing here knows how networks are trained: the command that only passes the options on has no JAX to ask.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -8,6 +8,8 @@ owner is a machine, a process id and the time at which the process started. Of a
 be said; they are never taken for gone.
 """
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import os

@@ -1,5 +1,7 @@
 """A built dataset as it is stored: its images encoded, or its labels alone."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +42,7 @@ class BuiltLabels:
     noisy_label_rater: np.ndarray
 
 
-def read_labels(builder: "tfds.core.DatasetBuilder", split: str) -> BuiltLabels:
+def read_labels(builder: tfds.core.DatasetBuilder, split: str) -> BuiltLabels:
     """Returns the labels of a split ('test', 'test[:1]') of a built dataset, whatever its file format.
 
     Raises:
@@ -62,7 +64,7 @@ def _labels(examples: list[Mapping[str, Any]]) -> BuiltLabels:
 
 
 def stored_examples(
-    builder: "tfds.core.DatasetBuilder", split: str, keys: Iterable[str] = ()
+    builder: tfds.core.DatasetBuilder, split: str, keys: Iterable[str] = ()
 ) -> Iterable[Mapping[str, Any]]:
     """Returns the examples of a split of a built dataset as they are stored, whatever its file format.
 
@@ -80,7 +82,7 @@ def stored_examples(
 
 
 @contextlib.contextmanager
-def _reading(builder: "tfds.core.DatasetBuilder", split: str) -> Iterator[None]:
+def _reading(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[None]:
     try:
         yield
     except NoisyLabelsError:
@@ -93,9 +95,7 @@ def _reading(builder: "tfds.core.DatasetBuilder", split: str) -> Iterator[None]:
         ) from error
 
 
-def _stored_examples(
-    builder: "tfds.core.DatasetBuilder", split: str, keys: Iterable[str]
-) -> Iterable[Mapping[str, Any]]:
+def _stored_examples(builder: tfds.core.DatasetBuilder, split: str, keys: Iterable[str]) -> Iterable[Mapping[str, Any]]:
     import tensorflow_datasets as tfds
 
     encoded = {"image": tfds.decode.SkipDecoding()}

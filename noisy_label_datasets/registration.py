@@ -10,6 +10,8 @@ Each builder is imported under the name that `tfds build` gives it in its own fo
 of builders is put on `sys.path`.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.machinery
 import pathlib

@@ -3,6 +3,8 @@
 python_of(SplitPlan({"all": {...}}))        # 'SplitPlan(\n    fractions={...},\n)'
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import json

@@ -9,6 +9,8 @@
 Nothing here knows how raters are trained: the command that only passes the options on has no JAX to ask.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any

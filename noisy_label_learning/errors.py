@@ -1,5 +1,7 @@
 """What can be wrong with what a user asks of learning with noisy labels."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 from noisy_label_datasets.errors import NoisyLabelsError

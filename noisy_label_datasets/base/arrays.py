@@ -5,6 +5,8 @@ dataset = CleanDataset.load("clean/cifar10_noisy")
 dataset.splits["clean_label_train"].images      # [n, h, w, c] uint8, memory-mapped
 """
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import os
@@ -158,7 +160,7 @@ class CleanDataset:
         }
 
     @classmethod
-    def load(cls, folder: str | os.PathLike) -> "CleanDataset":
+    def load(cls, folder: str | os.PathLike) -> CleanDataset:
         """Returns the dataset that `save` wrote, of one `save` whatever others do; images are memory-mapped.
 
         Raises:
@@ -168,7 +170,7 @@ class CleanDataset:
         return read_whole(folder, lambda: cls._read(folder))
 
     @classmethod
-    def _read(cls, folder: pathlib.Path) -> "CleanDataset":
+    def _read(cls, folder: pathlib.Path) -> CleanDataset:
         try:
             description = schema.parse_json((folder / "dataset.json").read_bytes())
             for form in (schema.Record(_IDENTITY), _DESCRIPTION):

@@ -7,6 +7,8 @@ What a builder declares (class names, image shape) stands in the base, so that a
 anything is downloaded; reading checks it. A `RelabelledBase` is another task on the same images.
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import functools

@@ -5,6 +5,8 @@ that look alike, *hard* the superclasses themselves, on a random fifth of the im
 many: 10,000 for training and 2,000 to test.
 """
 
+from __future__ import annotations
+
 import functools
 import hashlib
 from collections.abc import Sequence

@@ -7,6 +7,8 @@ The files are those of `CleanDataset.save`. The base is read twice: for the ids,
 that the arrays do not depend on the order of the base's files, and for the images.
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
 import pathlib

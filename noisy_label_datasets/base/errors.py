@@ -1,5 +1,7 @@
 """What can be wrong with a base dataset."""
 
+from __future__ import annotations
+
 from noisy_label_datasets.errors import NoisyLabelsError
 
 

@@ -1,5 +1,7 @@
 """Examples as a base dataset hands them on: some at a time, images encoded."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping, Sequence
 

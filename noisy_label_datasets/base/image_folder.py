@@ -10,6 +10,8 @@ An id is the path of the file below the folder. JPEG and PNG are passed on as th
 is (other formats, palettes, 16 bits, transparency) becomes PNG.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import hashlib

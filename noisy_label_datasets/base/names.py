@@ -1,5 +1,7 @@
 """Ids of examples and names of classes: which text can be one, because it survives being stored and shown."""
 
+from __future__ import annotations
+
 import unicodedata
 from collections.abc import Sequence
 

@@ -10,6 +10,8 @@ Images are [n, height, width] or [n, height, width, 1 or 3] uint8, labels [n] in
 `class_names`, and ids (`ids`, `train_ids`); without them an id is the place in the file: 'train_00017'.
 """
 
+from __future__ import annotations
+
 import functools
 import os
 import re

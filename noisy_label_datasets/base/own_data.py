@@ -5,6 +5,8 @@ described = describe(origin, "photos", data_dir)    # its base, its classes and 
 plan, unused = plan_for(described.splits)
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import re

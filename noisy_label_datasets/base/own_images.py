@@ -6,6 +6,8 @@ Images of the base dataset's size are shrunk or stretched as the dataset's own a
 already are taken as they are. Any other would not be what the raters were trained on.
 """
 
+from __future__ import annotations
+
 import os
 import pathlib
 from collections.abc import Iterator

@@ -9,6 +9,8 @@ The split of an example depends on its id, the seed and the fractions, and on no
 examples, nor on which other examples there are, nor on the machine.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import itertools
@@ -87,7 +89,7 @@ class SplitPlan:
         return {"fractions": {base: dict(shares) for base, shares in self.fractions.items()}, "seed": self.seed}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "SplitPlan":
+    def from_json(cls, value: Mapping[str, Any]) -> SplitPlan:
         """Returns the plan that `to_json` wrote.
 
         Raises:

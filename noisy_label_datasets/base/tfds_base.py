@@ -1,5 +1,7 @@
 """A dataset of TFDS as a base: find it, or get it, and read it without decoding its images."""
 
+from __future__ import annotations
+
 import errno
 import pathlib
 import urllib.parse

@@ -3,6 +3,8 @@
 base = describe_tfds("beans", data_dir)         # downloads and prepares it where it is not yet
 """
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Sequence
 from typing import Any

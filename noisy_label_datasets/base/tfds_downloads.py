@@ -7,6 +7,8 @@ TFDS by itself reads a file as long as the server sends, tries a failing one for
 it was another. Here the size and the SHA-256 that TFDS knows of a file are held against what comes (`download`).
 """
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import shutil

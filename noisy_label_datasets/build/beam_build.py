@@ -17,6 +17,8 @@ it is; a side input would be sent to the workers element by element, and in the 
 What is grouped by id is ids alone, to find those that stand there twice or on one side only.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import json
@@ -96,7 +98,7 @@ class LabelTable:
                 np.lib.format.write_array(file, getattr(columns, field.name), allow_pickle=False)
 
     @classmethod
-    def read(cls, folder: Any, split: str) -> "LabelTable":
+    def read(cls, folder: Any, split: str) -> LabelTable:
         """Returns the table of a split; of a local folder memory-mapped."""
         arrays = {}
         for field in dataclasses.fields(cls):
@@ -153,7 +155,7 @@ class BeamJoin:
         parts: Sequence[Part],
         extra_names: Sequence[str],
         may_lack: int = 0,
-    ) -> Iterator["BeamJoin"]:
+    ) -> Iterator[BeamJoin]:
         """Writes what the workers need, and removes it in the end.
 
         Args:

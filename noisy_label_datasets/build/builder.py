@@ -10,6 +10,8 @@ in `<name>_noisy/<name>_noisy_dataset_builder.py`, with README.md, CITATIONS.bib
 Labels of one's own are a config: `tfds.builder("cifar10_noisy", config=NoisyLabelConfig(name="mine", source=...))`.
 """
 
+from __future__ import annotations
+
 import os
 import pathlib
 import tempfile

@@ -13,6 +13,8 @@
 Files that have been edited since they were written are not written again.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import pathlib

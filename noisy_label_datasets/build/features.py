@@ -1,5 +1,7 @@
 """The features and the metadata of a dataset, as TFDS declares and stores them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -8,6 +8,8 @@
 A base is read once, in its own order; TFDS wants the splits one after another: in between the examples wait in a spool.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import struct
 import tempfile

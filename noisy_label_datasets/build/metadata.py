@@ -5,6 +5,8 @@
 TFDS reads `metadata.json` and the files of class names without a look at them.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Collection, Sequence
 from typing import Any

@@ -3,6 +3,8 @@
 builder = prepare(builder, "array_record", report=print)
 """
 
+from __future__ import annotations
+
 import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    builder: "NoisyLabelBuilder",
+    builder: NoisyLabelBuilder,
     file_format: str | None = None,
     *,
     beam: bool | None = None,
     beam_options: str | None = None,
     report: Callable[[str], None] = lambda message: None,
-) -> "NoisyLabelBuilder":
+) -> NoisyLabelBuilder:
     """Builds a dataset if it is not built yet, or not like this; returns its builder.
 
     Args:
@@ -62,7 +64,7 @@ def prepare(
     return builder
 
 
-def _is_as_wanted(builder: "NoisyLabelBuilder", labels: NoisyLabels, file_format: str | None) -> bool:
+def _is_as_wanted(builder: NoisyLabelBuilder, labels: NoisyLabels, file_format: str | None) -> bool:
     """Returns whether a dataset is built, from these labels and in this file format (None: whichever)."""
     return (
         builder.is_prepared()

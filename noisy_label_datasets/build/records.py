@@ -4,6 +4,8 @@ Protobuf writes the entries of a map, such as the features of an example, in an 
 process; its deterministic form sorts them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

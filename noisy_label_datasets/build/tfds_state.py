@@ -1,5 +1,7 @@
 """What TFDS's own objects tell a builder."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import tensorflow_datasets as tfds

@@ -1,5 +1,7 @@
 """What the builders of the paper's three 20-way tasks on CIFAR-100 share (Section 3.3, Appendix B)."""
 
+from __future__ import annotations
+
 import tensorflow_datasets as tfds
 
 from noisy_label_datasets.base import cifar100

@@ -4,6 +4,8 @@ for finding in verify_dataset("digits_noisy", data_dir): print(finding.verdict, 
 for finding in verify_config(builder): ...
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import math
@@ -72,7 +74,7 @@ def verify_dataset(dataset: str, data_dir: str | os.PathLike | None = None) -> I
             yield from verify_config(builder)
 
 
-def verify_config(builder: "NoisyLabelBuilder") -> Iterator[Finding]:
+def verify_config(builder: NoisyLabelBuilder) -> Iterator[Finding]:
     """Yields what is found of a config: of its labels, and of the dataset if it is built. Downloads nothing."""
     subject = f"{full_name(builder)}, labels"
     labels = None
@@ -111,7 +113,7 @@ class _Read:
     noisy_labels: dict[str, np.ndarray]
 
 
-def faults_of_built(builder: "NoisyLabelBuilder", labels: NoisyLabels | None) -> Iterator[str]:
+def faults_of_built(builder: NoisyLabelBuilder, labels: NoisyLabels | None) -> Iterator[str]:
     """Yields what is wrong with a built dataset.
 
     Args:

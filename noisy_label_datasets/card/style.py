@@ -1,5 +1,7 @@
 """The style sheet of the HTML card: one palette for light, one for dark, and a page that prints."""
 
+from __future__ import annotations
+
 PALETTE = """
 :root { --ground: #fbfaf8; --panel: #ffffff; --ink: #1d2129; --soft: #667080; --line: #e4e2dd; --cell: #f4f2ee;
         --wrong: #e05e20; --right: #2a6fb8; --diagonal: #d8e3ef; --expected: #1d2129; --on-dark: #ffffff; }

@@ -4,6 +4,8 @@ Each subcommand is a module of this package: its docstring is the help text (the
 `add_arguments(parser)` declares what it takes, `run(args)` does it. None of them imports anything heavy before it runs.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import importlib

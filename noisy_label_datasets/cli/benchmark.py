@@ -9,6 +9,8 @@ and one that was killed goes on from its checkpoint. Ends with tables as Markdow
 options follow after `--`.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 

@@ -9,6 +9,8 @@ makes a config of your own, called `people`, of labels that human annotators gav
 and the columns id, annotator and label.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import re
@@ -74,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     print_load_line(builder, args.data_dir)
 
 
-def annotated_builder(target: str, table: str, columns: Sequence[str], *, data_dir: str | None) -> "NoisyLabelBuilder":
+def annotated_builder(target: str, table: str, columns: Sequence[str], *, data_dir: str | None) -> NoisyLabelBuilder:
     """Returns the builder of 'cifar10_noisy/people', a config of its own with the labels of a table of annotations.
 
     Args:
@@ -100,12 +102,12 @@ def annotated_builder(target: str, table: str, columns: Sequence[str], *, data_d
 
 
 def build(
-    builder: "NoisyLabelBuilder",
+    builder: NoisyLabelBuilder,
     file_format: str | None = None,
     *,
     beam: bool | None = None,
     beam_options: str | None = None,
-) -> "NoisyLabelBuilder":
+) -> NoisyLabelBuilder:
     """Builds a dataset where that has to be done and says so; see `prepare`."""
     import tensorflow_datasets as tfds
 
@@ -122,7 +124,7 @@ def build(
     )
 
 
-def print_summary(builder: "NoisyLabelBuilder") -> None:
+def print_summary(builder: NoisyLabelBuilder) -> None:
     """Prints size, rater error rate and first example of each split."""
     from noisy_label_datasets.noise.metrics import MISSING
     from noisy_label_datasets.reading import read_labels
@@ -151,7 +153,7 @@ def print_summary(builder: "NoisyLabelBuilder") -> None:
         print(f"\n{missing}")
 
 
-def print_load_line(builder: "NoisyLabelBuilder", data_dir: str | None) -> None:
+def print_load_line(builder: NoisyLabelBuilder, data_dir: str | None) -> None:
     """Prints what to type next in Python."""
     where = f", data_dir={data_dir!r}" if data_dir else ""
     call = f"{full_name(builder)!r}, split='noisy_label_train'{where}"

@@ -1,5 +1,7 @@
 """Built datasets: the builders of a target, and the labels of a test split."""
 
+from __future__ import annotations
+
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -28,13 +30,13 @@ class PoolLabels:
     """
 
     name: str
-    ids: "np.ndarray"
-    labels: "np.ndarray"
-    noisy_labels: "np.ndarray"
-    probabilities: "Callable[[], np.ndarray] | None"
+    ids: np.ndarray
+    labels: np.ndarray
+    noisy_labels: np.ndarray
+    probabilities: Callable[[], np.ndarray] | None
 
 
-def built(target: str, data_dir: str | None) -> "list[NoisyLabelBuilder]":
+def built(target: str, data_dir: str | None) -> list[NoisyLabelBuilder]:
     """Returns the builder of 'digits_noisy/medium', or those of all configs of 'digits_noisy' that are built.
 
     Raises:
@@ -56,7 +58,7 @@ def built(target: str, data_dir: str | None) -> "list[NoisyLabelBuilder]":
     return prepared
 
 
-def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
+def labels_of_test(builder: NoisyLabelBuilder) -> PoolLabels:
     """Returns the test labels of a built dataset."""
     import numpy as np
 
@@ -66,7 +68,7 @@ def labels_of_test(builder: "NoisyLabelBuilder") -> PoolLabels:
     test = read_labels(builder, "test")
     predictions = builder.builder_config.source.predictions(builder.label_context())
 
-    def probabilities() -> "np.ndarray":
+    def probabilities() -> np.ndarray:
         assert predictions is not None  # PoolLabels has this function only where there are predictions
         row = {id_: i for i, id_ in enumerate(predictions.ids["test"].tolist())}
         return calibrated(predictions, "test")[[row[id_] for id_ in test.ids]]

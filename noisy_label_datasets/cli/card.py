@@ -8,6 +8,8 @@ With the name of a dataset alone, the cards of all its configs that are built. W
 `noisy-labels evaluate --help`), the card of a CIFAR-10 dataset also compares the raters with human annotators.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 from typing import TYPE_CHECKING
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"Wrote the figures of {', '.join(card.name for card in cards)} into {args.readme}")
 
 
-def show_card(builder: "NoisyLabelBuilder", human_labels: str | None = None) -> "NoiseCard":
+def show_card(builder: NoisyLabelBuilder, human_labels: str | None = None) -> NoiseCard:
     """Prints the noise card of a built dataset in the terminal, and returns it."""
     from noisy_label_datasets.card.terminal import print_card
     from noisy_label_datasets.output import console
@@ -67,7 +69,7 @@ def show_card(builder: "NoisyLabelBuilder", human_labels: str | None = None) -> 
     return card
 
 
-def _card_of(builder: "NoisyLabelBuilder", human_labels: str | None) -> "NoiseCard":
+def _card_of(builder: NoisyLabelBuilder, human_labels: str | None) -> NoiseCard:
     """Returns the noise card of a built dataset, with Table 1 where it applies and human labels are at hand."""
     from noisy_label_datasets.card.built import noise_card
     from noisy_label_datasets.cli.built import labels_of_test

@@ -7,6 +7,8 @@ per rater (estimated confusion matrix, accuracy), and prints precision and recal
 majority, dawid_skene, lqm; and clean_subset, none.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 

@@ -10,6 +10,8 @@ fetched too. With --rates, also labels that are sampled from a pool's probabilit
 that they have these error rates.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -84,7 +86,7 @@ def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
     return [labels_of_test(builder) for builder in built(name, data_dir)]
 
 
-def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
+def table_of_figures(pool: PoolLabels, labels: np.ndarray, counts: np.ndarray, rates: Sequence[float]) -> Table:
     """Returns a table of the figures of a pool's labels, as they are and at target error rates.
 
     Raises:
@@ -122,7 +124,7 @@ def table_of_figures(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray
     return shown
 
 
-def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", rates: Sequence[float]) -> "Table":
+def table_as_ciln(pool: PoolLabels, labels: np.ndarray, counts: np.ndarray, rates: Sequence[float]) -> Table:
     """Returns a table of the four best raters, as they are and at target rates, beside the voters of CILN-Bench."""
     from noisy_label_datasets.human import ciln_bench
     from noisy_label_datasets.human.sweep import HumanLabelled, sweep_four
@@ -133,7 +135,7 @@ def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", 
         "in that benchmark; its distances as released",
     )
 
-    def add(name: str, found: "ciln_bench.Comparison") -> None:
+    def add(name: str, found: ciln_bench.Comparison) -> None:
         shown.add_row(name, f"{found.error_rate:.1%}", str(found.ratio))
 
     best = ciln_bench.best(pool.noisy_labels, labels)
@@ -149,7 +151,7 @@ def table_as_ciln(pool: PoolLabels, labels: "np.ndarray", counts: "np.ndarray", 
     return shown
 
 
-def _table(titles: Sequence[str], caption: str) -> "Table":
+def _table(titles: Sequence[str], caption: str) -> Table:
     """Returns a table without rows: the first column text, the others numbers."""
     import rich.box
     from rich.table import Table
@@ -160,7 +162,7 @@ def _table(titles: Sequence[str], caption: str) -> "Table":
     return shown
 
 
-def _print_setting(console: "Console", num_corrected: int | None, found: "Mapping[str, object]") -> None:
+def _print_setting(console: Console, num_corrected: int | None, found: Mapping[str, object]) -> None:
     """Prints what the labels are compared with, and how near this comes to the figures of the paper."""
     from noisy_label_datasets.human import table1
 

@@ -9,6 +9,8 @@ without a network and on a telephone too: filter by class, given label, rater, a
 on an image to see all that was said of it.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 from typing import TYPE_CHECKING
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def _explored(target: str, choice: "Choice", data_dir: str | None) -> "Explored":
+def _explored(target: str, choice: Choice, data_dir: str | None) -> Explored:
     """Returns what a target holds: a dataset's config, or else an exported folder."""
     folder = pathlib.Path(target)
     if target.partition("/")[0] in dataset_names() or not _is_path(target):

@@ -7,6 +7,8 @@ The first is read with datasets.load_dataset("digits") and can be uploaded as it
 is read with mlcroissant.Dataset("digits/croissant.json"). Needs the [export] extra.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 

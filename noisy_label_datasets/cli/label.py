@@ -16,6 +16,8 @@ of the dataset's images, or that at which its raters see them. The predictions a
   noisy-labels label pcam_noisy/high --images slides/ --out slides.npz
 """
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import pathlib
@@ -50,7 +52,7 @@ class ShippedRaters:
     """
 
     folder: Any
-    pool: "ShippedPool"
+    pool: ShippedPool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"Next: noisy-labels build {args.target}")
 
 
-def shipped_raters_of(builder: "NoisyLabelBuilder") -> ShippedRaters:
+def shipped_raters_of(builder: NoisyLabelBuilder) -> ShippedRaters:
     """Returns the raters on whose predictions the labels of a config depend.
 
     Raises:
@@ -122,7 +124,7 @@ def all_shipped() -> list[str]:
     ]
 
 
-def raters_in_place_of_labels(builder: "NoisyLabelBuilder") -> ShippedRaters | None:
+def raters_in_place_of_labels(builder: NoisyLabelBuilder) -> ShippedRaters | None:
     """Returns the raters of a config, if they are shipped and their labels are not; None otherwise."""
     from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR, is_finished
     from noisy_label_datasets.labels.shipped_raters import are_shipped
@@ -134,7 +136,7 @@ def raters_in_place_of_labels(builder: "NoisyLabelBuilder") -> ShippedRaters | N
 
 
 def label(
-    builder: "NoisyLabelBuilder",
+    builder: NoisyLabelBuilder,
     raters: ShippedRaters,
     *,
     out: pathlib.Path | None = None,
@@ -173,7 +175,7 @@ def label(
     return out
 
 
-def prepared_arrays(folder: pathlib.Path, builder: "NoisyLabelBuilder", pool: "ShippedPool") -> "CleanDataset":
+def prepared_arrays(folder: pathlib.Path, builder: NoisyLabelBuilder, pool: ShippedPool) -> CleanDataset:
     """Returns the clean arrays of a dataset as raters see them: those that are there, or else written now."""
     from noisy_label_datasets.base.arrays import CleanDataset, CleanDatasetError
 
@@ -193,7 +195,7 @@ def prepared_arrays(folder: pathlib.Path, builder: "NoisyLabelBuilder", pool: "S
     return builder.clean_dataset(folder, image_size=pool.image_shape[:2])
 
 
-def label_images(builder: "NoisyLabelBuilder", raters: ShippedRaters, images: pathlib.Path, out: pathlib.Path) -> None:
+def label_images(builder: NoisyLabelBuilder, raters: ShippedRaters, images: pathlib.Path, out: pathlib.Path) -> None:
     """Has shipped raters label images of the user's.
 
     Args:

@@ -7,6 +7,8 @@ A row per example: id, split, which of the dataset's own files it is in and wher
 clean label, noisy labels by rater, and the one label to train on. Needs no images and no TensorFlow.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 

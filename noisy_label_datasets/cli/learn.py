@@ -8,6 +8,8 @@ cross-entropy's if that has been run. Algorithms: cross_entropy, bootstrap, co_t
 generalized_cross_entropy, elr, f_correction, rog. Correctors: none, clean_subset, majority, dawid_skene, lqm.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 

@@ -4,6 +4,8 @@ folders = prepare(builder)
 start("learn", "--arrays", folders.arrays, "--labels", folders.labels, "--algorithm", "co_teaching")
 """
 
+from __future__ import annotations
+
 import dataclasses
 import importlib.util
 import pathlib
@@ -42,7 +44,7 @@ class Folders:
     runs: pathlib.Path
 
 
-def prepare(builder: "NoisyLabelBuilder", preset: str | None = None) -> Folders:
+def prepare(builder: NoisyLabelBuilder, preset: str | None = None) -> Folders:
     """Writes the arrays of a config, images once per dataset and size, and returns where they are.
 
     Args:
@@ -67,7 +69,7 @@ def prepare(builder: "NoisyLabelBuilder", preset: str | None = None) -> Folders:
     return folders
 
 
-def _are_of(arrays: pathlib.Path, builder: "NoisyLabelBuilder") -> bool:
+def _are_of(arrays: pathlib.Path, builder: NoisyLabelBuilder) -> bool:
     """Returns whether a folder holds the clean arrays of a dataset as it is now; of damaged ones it does not."""
     from noisy_label_datasets.base.arrays import CleanDataset, CleanDatasetError
 

@@ -7,6 +7,8 @@ is needed. A dataset that is built but outdated was built from other labels than
 builds it anew.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -76,7 +78,7 @@ def _targets(*, derived: bool) -> list[str]:
     ]
 
 
-def _opened(target: str, data_dir: str | None) -> "NoisyLabelBuilder | None":
+def _opened(target: str, data_dir: str | None) -> NoisyLabelBuilder | None:
     """Returns the builder of a config; None: what is built of it is damaged."""
     from noisy_label_datasets.build.builder import BuildError
 
@@ -95,13 +97,13 @@ def _row(target: str, data_dir: str | None) -> Sequence[str]:
     return full_name(builder), *_labels(builder), base, built
 
 
-def _mark(builder: "NoisyLabelBuilder") -> str:
+def _mark(builder: NoisyLabelBuilder) -> str:
     from noisy_label_datasets.build.outdated import why_outdated
 
     return "" if why_outdated(builder) is None else " (outdated)"
 
 
-def _labels(builder: "NoisyLabelBuilder") -> tuple[str, str, str]:
+def _labels(builder: NoisyLabelBuilder) -> tuple[str, str, str]:
     """Returns origin, number of raters and rater error rate of a config's labels."""
     from noisy_label_datasets.labels.sources import NOISY_SPLITS, MissingLabelsError
     from noisy_label_datasets.noise import metrics

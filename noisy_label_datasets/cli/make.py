@@ -14,6 +14,8 @@ With --from the dataset is made of your own data, at the error rates that you wa
 The builder is written to a folder of the dataset's name, here and to be edited. docs/your-own-data.md says more.
 """
 
+from __future__ import annotations
+
 import argparse
 
 from noisy_label_datasets import fitting_options, training_options

@@ -1,5 +1,7 @@
 """What `noisy-labels make --from` does: from a folder, a file or a dataset of TFDS to datasets with noisy labels."""
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
 import importlib
@@ -106,8 +108,8 @@ def dataset_name(given: str | None, origin: own_data.Origin) -> str:
 
 
 def _declared(
-    folder: "BuilderFolder", origin: own_data.Origin, args: argparse.Namespace, data_dir: pathlib.Path
-) -> "Declared":
+    folder: BuilderFolder, origin: own_data.Origin, args: argparse.Namespace, data_dir: pathlib.Path
+) -> Declared:
     """Returns what the builder declares: the one that is there, or one for the data."""
     from noisy_label_datasets.build.builder_folder import Declared
 
@@ -130,7 +132,7 @@ def _declared(
     return Declared(described.base, plan, size, {})
 
 
-def _class_in(folder: "BuilderFolder") -> "type[NoisyLabelBuilder]":
+def _class_in(folder: BuilderFolder) -> type[NoisyLabelBuilder]:
     """Returns the builder that is there, without registering it: it may be written again in this process."""
     import tensorflow_datasets as tfds
 
@@ -141,7 +143,7 @@ def _class_in(folder: "BuilderFolder") -> "type[NoisyLabelBuilder]":
 
 
 def _write_arrays(
-    declared: "Declared", dataset: str, arrays: pathlib.Path, rates: Sequence[float], data_dir: pathlib.Path
+    declared: Declared, dataset: str, arrays: pathlib.Path, rates: Sequence[float], data_dir: pathlib.Path
 ) -> None:
     """Writes the clean arrays and prints what they are; raises where there are too few images or a rate is chance."""
     from noisy_label_datasets.base.clean_arrays import write_clean_dataset
@@ -161,7 +163,7 @@ def _write_arrays(
     _print_data(clean, base.image_shape)
 
 
-def _print_data(clean: "CleanDataset", image_shape: Sequence[int | None]) -> None:
+def _print_data(clean: CleanDataset, image_shape: Sequence[int | None]) -> None:
     height, width, channels = clean.splits["test"].images.shape[1:]
     own_size = "x".join("?" if side is None else str(side) for side in image_shape[:2])
     kind = "grey" if channels == 1 else "colour"
@@ -174,7 +176,7 @@ def _print_data(clean: "CleanDataset", image_shape: Sequence[int | None]) -> Non
 
 
 def _fit(
-    folder: "BuilderFolder", arrays: pathlib.Path, data_dir: pathlib.Path, args: argparse.Namespace
+    folder: BuilderFolder, arrays: pathlib.Path, data_dir: pathlib.Path, args: argparse.Namespace
 ) -> Mapping[str, Any]:
     """Has raters found and trained by a process of its own; returns its report."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -190,7 +192,7 @@ def _fit(
         return json.loads(report.read_text(encoding="utf-8"))
 
 
-def _write_folder(folder: "BuilderFolder", declared: "Declared", report: Mapping[str, Any]) -> list[str]:
+def _write_folder(folder: BuilderFolder, declared: Declared, report: Mapping[str, Any]) -> list[str]:
     """Writes the builder and makes it known; returns its configs of raters."""
     pools = {
         pool["level"]: (pool["variable"], f"{pool['raters']} raters: {pool['source']}.") for pool in report["pools"]
@@ -202,7 +204,7 @@ def _write_folder(folder: "BuilderFolder", declared: "Declared", report: Mapping
     return list(pools)
 
 
-def _print_summary(builders: "Sequence[NoisyLabelBuilder]") -> None:
+def _print_summary(builders: Sequence[NoisyLabelBuilder]) -> None:
     rows = []
     for builder in builders:
         noise = builder.info.metadata["noise"]
@@ -231,7 +233,7 @@ def _module_of(dataset: str) -> str:
 def _advice(
     dataset: str,
     unreached: Sequence[Mapping[str, float]],
-    declared: "Declared",
+    declared: Declared,
     levels: Sequence[str],
     args: argparse.Namespace,
 ) -> str:

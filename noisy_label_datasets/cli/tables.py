@@ -1,5 +1,7 @@
 """Tables of plain text: never cut to the width of a terminal, so that they can be piped and searched."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 NOTHING = "-"

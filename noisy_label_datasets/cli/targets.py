@@ -1,5 +1,7 @@
 """From DATASET/CONFIG on the command line to a TFDS builder; and the options that most commands share."""
 
+from __future__ import annotations
+
 import argparse
 import difflib
 import importlib
@@ -138,7 +140,7 @@ def config_names(dataset: str) -> list[str]:
     return list(builder_class(dataset).builder_configs)
 
 
-def find_builder(target: str, *, data_dir: str | None, file_format: str | None = None) -> "NoisyLabelBuilder":
+def find_builder(target: str, *, data_dir: str | None, file_format: str | None = None) -> NoisyLabelBuilder:
     """Returns the builder of 'digits_noisy/medium'.
 
     Raises:

@@ -10,6 +10,8 @@ With --beam the raters are trained by the workers of an Apache Beam runner, whos
       --direct_running_mode=multi_processing
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def train(
-    builder: "NoisyLabelBuilder",
+    builder: NoisyLabelBuilder,
     *,
     pool: str | None,
     out: pathlib.Path | None = None,

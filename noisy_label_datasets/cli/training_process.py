@@ -4,6 +4,8 @@ pools = list_pools()                                       # python -m rater_tra
 train_pool(arrays=folder, pool="digits/medium", out=folder)
 """
 
+from __future__ import annotations
+
 import importlib.util
 import json
 import os

@@ -5,6 +5,8 @@ their manifest. Every example of a built dataset is read and compared with the l
 card are recomputed and compared with those in its metadata.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
         raise VerificationError(f"{faults} things are not what they should be (see above)")
 
 
-def _findings(target: str | None, data_dir: str | None) -> "Iterator[Finding]":
+def _findings(target: str | None, data_dir: str | None) -> Iterator[Finding]:
     from noisy_label_datasets.build.verification import verify_config, verify_dataset
 
     if target and "/" in target:

@@ -1,5 +1,7 @@
 """Calibrated probabilities of a pool: what the dial samples from."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from noisy_label_datasets.labels.predictions import RaterPredictions

@@ -6,6 +6,8 @@
 The format is that of TFDS, four columns with tabs between: path, size in bytes, SHA-256, file name.
 """
 
+from __future__ import annotations
+
 import pathlib
 import re
 from typing import Any, NamedTuple

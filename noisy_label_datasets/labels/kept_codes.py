@@ -8,6 +8,8 @@ for each of the classes left, whose probability is the mean of theirs. A hundred
 `docs/measuring.md` says what is lost.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from noisy_label_datasets.labels.probability_codes import decode_relative, encode_relative

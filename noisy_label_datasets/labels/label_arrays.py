@@ -7,6 +7,8 @@ arrays = LabelArrays.load("label_arrays/digits_noisy/1.0.0/high")
 Images and clean labels are those of the dataset's `CleanDataset`, which all its configs share; the ids join them.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import pathlib
@@ -84,7 +86,7 @@ class LabelArrays:
                 raise LabelArraysError(f"{self.name}, {split}: raters that are none of {len(self.raters)}")
 
     @classmethod
-    def of(cls, labels: NoisyLabels, *, name: str, class_names: tuple[str, ...]) -> "LabelArrays":
+    def of(cls, labels: NoisyLabels, *, name: str, class_names: tuple[str, ...]) -> LabelArrays:
         """Returns the labels of a source, one rater drawn for each example as in the built dataset."""
         return cls(
             name=name,
@@ -121,7 +123,7 @@ class LabelArrays:
             (written / "labels.json").write_bytes(to_json(description))
 
     @classmethod
-    def load(cls, folder: str | os.PathLike) -> "LabelArrays":
+    def load(cls, folder: str | os.PathLike) -> LabelArrays:
         """Returns what one `save` wrote, whatever others do.
 
         Raises:
@@ -131,7 +133,7 @@ class LabelArrays:
         return read_whole(folder, lambda: cls._read(folder))
 
     @classmethod
-    def _read(cls, folder: pathlib.Path) -> "LabelArrays":
+    def _read(cls, folder: pathlib.Path) -> LabelArrays:
         try:
             description = schema.read_json((folder / "labels.json").read_bytes(), schema.Record(_IDENTITY))
             schema.check(description, _DESCRIPTION)

@@ -9,6 +9,8 @@
     format version 2    the codes of the most probable classes, one for each of the others (see `kept_codes`)
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -86,7 +88,7 @@ class ExamplesFile:
         return files.pack_arrays(arrays)
 
     @classmethod
-    def read(cls, path: Any, data: bytes, counts: Mapping[str, int] | None = None) -> "ExamplesFile":
+    def read(cls, path: Any, data: bytes, counts: Mapping[str, int] | None = None) -> ExamplesFile:
         """Returns the file; counts: number of examples of each labelled split, where it is known."""
         most = {"header": _MOST_JSON_BYTES}
         for split in LABELLED_SPLITS:
@@ -136,7 +138,7 @@ class RaterFile:
     @classmethod
     def of_probabilities(
         cls, probabilities: Mapping[str, np.ndarray], *, fingerprint: str, features: Mapping[str, Any]
-    ) -> "RaterFile":
+    ) -> RaterFile:
         """Returns the file of a rater; probabilities: labelled split -> [n, K] float32, checked already."""
         return cls(
             fingerprint=fingerprint,
@@ -159,7 +161,7 @@ class RaterFile:
         return files.pack_arrays(arrays)
 
     @classmethod
-    def read(cls, path: Any, data: bytes, counts: Mapping[str, int], num_classes: int, version: int) -> "RaterFile":
+    def read(cls, path: Any, data: bytes, counts: Mapping[str, int], num_classes: int, version: int) -> RaterFile:
         """Returns a rater's file, checked also against the number of examples of each split and of classes."""
         most = {"rater": _MOST_JSON_BYTES}
         for split, count in counts.items():

@@ -1,5 +1,7 @@
 """What stands as JSON in a rater-prediction artifact, by schema, and the versions of its format."""
 
+from __future__ import annotations
+
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLIT_PLAN
 from noisy_label_datasets.schema import Anything, Exactly, ListOf, MapOf, Number, OneOf, Record, Schema, Text, Whole
 

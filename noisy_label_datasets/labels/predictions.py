@@ -21,6 +21,8 @@ A folder without a manifest is an unfinished pool: a `PredictionsWriter` resumes
 The SHA-256 of the manifest stands for the whole artifact.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import pathlib

@@ -9,6 +9,8 @@ which one is rounded up and one down); the mean error over ten classes is below 
 improbable classes too, so that probabilities can be sharpened and flattened after reading.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 STEPS_PER_OCTAVE = 8

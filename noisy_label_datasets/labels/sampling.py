@@ -4,6 +4,8 @@ Section 3 of the paper: the label of one rater, drawn uniformly and independentl
 of the example's id, so that it is the same in any order, on any machine, and for every kind of labels of a dataset.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

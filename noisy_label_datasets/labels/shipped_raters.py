@@ -13,6 +13,8 @@ Files beside a builder, in `rater_weights/<config>/`:
 A folder without pool.json is a pool that was begun: its raters are whole, more are to come.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence

@@ -15,6 +15,8 @@ To be run for a new dataset and whenever a builder's declarations or the labels 
 until it is.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import pathlib
@@ -39,7 +41,7 @@ BEGIN = "<!-- common: written by python -m noisy_label_datasets.maintenance.buil
 END = "<!-- end of common -->\n"
 
 
-def common_text(builder: "type[NoisyLabelBuilder]", folder: pathlib.Path) -> str:
+def common_text(builder: type[NoisyLabelBuilder], folder: pathlib.Path) -> str:
     """Returns the paragraphs that every README has, in Markdown.
 
     Args:
@@ -94,7 +96,7 @@ def _raters() -> str:
     )
 
 
-def _splits(builder: "type[NoisyLabelBuilder]") -> str:
+def _splits(builder: type[NoisyLabelBuilder]) -> str:
     base = builder.BASE
     divided = []
     for base_split, shares in sorted(builder.SPLIT_PLAN.fractions.items(), key=lambda item: -len(item[1])):
@@ -112,7 +114,7 @@ def _splits(builder: "type[NoisyLabelBuilder]") -> str:
     )
 
 
-def _features(builder: "type[NoisyLabelBuilder]") -> str:
+def _features(builder: type[NoisyLabelBuilder]) -> str:
     extra = [f"`{name}` (one of {len(names)} classes)" for name, names in builder.BASE.extra_labels.items()]
     features = [
         "`id`",
@@ -131,7 +133,7 @@ def _features(builder: "type[NoisyLabelBuilder]") -> str:
     )
 
 
-def _configs(builder: "type[NoisyLabelBuilder]") -> str:
+def _configs(builder: type[NoisyLabelBuilder]) -> str:
     names = list(builder.builder_configs)
     levels = [name for name in names if f"{name}_independent" in names]
     text = (
@@ -152,7 +154,7 @@ def _configs(builder: "type[NoisyLabelBuilder]") -> str:
     return text
 
 
-def _shipped(builder: "type[NoisyLabelBuilder]", folder: pathlib.Path) -> str:
+def _shipped(builder: type[NoisyLabelBuilder], folder: pathlib.Path) -> str:
     sources = {name: config.source for name, config in builder.builder_configs.items()}
     stored = {name: source.pool_to_train() for name, source in sources.items() if not source.depends_on()}
     pools = {name: pool for name, pool in stored.items() if pool is not None}
@@ -179,7 +181,7 @@ def _shipped(builder: "type[NoisyLabelBuilder]", folder: pathlib.Path) -> str:
     return "; ".join(parts) + "." + _smaller_images(builder, folder, pools)
 
 
-def _smaller_images(builder: "type[NoisyLabelBuilder]", folder: pathlib.Path, pools: Mapping[str, str]) -> str:
+def _smaller_images(builder: type[NoisyLabelBuilder], folder: pathlib.Path, pools: Mapping[str, str]) -> str:
     """Returns at which sizes the raters of shipped labels, or shipped raters, see images that are larger."""
     by_side: dict[int, list[str]] = {}
     for name, pool in pools.items():

@@ -3,6 +3,8 @@
 python -m noisy_label_datasets.maintenance.catalog
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from noisy_label_datasets import files

@@ -5,6 +5,8 @@
 To be run whenever an artifact or an array file under builders/ has changed; a test fails until it is.
 """
 
+from __future__ import annotations
+
 import sys
 
 from noisy_label_datasets.labels.checksums import write_checksums

@@ -5,6 +5,8 @@
 after a change of the labels in builders/*/rater_predictions, or of the raters in builders/*/rater_weights.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from noisy_label_datasets import files

@@ -6,6 +6,8 @@ after a change of the labels in builders/cifar10_noisy/rater_predictions/low. CI
 given. It takes a minute or two, and matplotlib, which the development extra brings.
 """
 
+from __future__ import annotations
+
 import argparse
 import io
 

@@ -4,6 +4,8 @@ python -m noisy_label_datasets.maintenance.digits_arrays
 python -m noisy_label_datasets.maintenance.checksums digits_noisy
 """
 
+from __future__ import annotations
+
 import numpy as np
 from sklearn.datasets import load_digits
 

@@ -6,6 +6,8 @@ FOLDER is a rater-prediction artifact of many classes with the probabilities of 
 `PredictionsWriter(..., version=1)` writes it.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 import sys

@@ -5,6 +5,8 @@
 after a change of the labels in builders/cifar10_noisy/rater_predictions. CIFAR-10H is fetched where no file is given.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 

@@ -5,6 +5,8 @@
 after a change of the labels in builders/*/rater_predictions, or of the raters in builders/*/rater_weights.
 """
 
+from __future__ import annotations
+
 from noisy_label_datasets.labels.predictions import RaterPredictions
 from noisy_label_datasets.maintenance.tables import REPOSITORY, SPLIT, error_rate, head, measured_pools
 from noisy_label_datasets.noise import metrics

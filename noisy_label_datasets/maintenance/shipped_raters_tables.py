@@ -6,6 +6,8 @@ after a change of the raters in builders/*/rater_weights. With --jpeg also what 
 compressed more, of a dataset whose base is prepared in the folder; this takes some minutes.
 """
 
+from __future__ import annotations
+
 import argparse
 import io
 import pathlib

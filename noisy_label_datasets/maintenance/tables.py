@@ -1,5 +1,7 @@
 """What the commands share that write tables of measured figures into documents."""
 
+from __future__ import annotations
+
 import pathlib
 
 from noisy_label_datasets.labels.predictions import MANIFEST, PREDICTIONS_DIR, RaterPredictions, read_predictions

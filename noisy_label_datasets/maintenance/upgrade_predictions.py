@@ -6,6 +6,8 @@ The new artifact is what the same raters would have written today, byte for byte
 checkpoints beside it are not taken along. Artifacts of up to twelve classes need no rewriting.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 import sys

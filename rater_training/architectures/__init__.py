@@ -6,6 +6,8 @@
 A new family is a module beside this one and its names a line below.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 

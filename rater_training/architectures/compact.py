@@ -10,6 +10,8 @@ convolution that whitens the pixels, then stages of (convolution, max pooling, c
 narrower, and the cell is the family's.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 from collections.abc import Callable

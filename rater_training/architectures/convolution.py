@@ -14,6 +14,8 @@ outside, the input's several times) and for maps of fewer pixels than the kernel
     more than padding.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 from collections.abc import Sequence

@@ -7,6 +7,8 @@ so there the output and the input's gradient are sums of shifted products (which
 the kernel's gradient is summed up image by image and kernel row by kernel row, while the image is in the cache.
 """
 
+from __future__ import annotations
+
 import functools
 
 import jax

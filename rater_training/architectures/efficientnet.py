@@ -5,6 +5,8 @@ width, and the first and the last stage their depth, when the network is scaled 
 enlarged first: the published weights know what edges look like at such sizes, and 32x32 pixels would end in one.
 """
 
+from __future__ import annotations
+
 import math
 
 from rater_training.architectures.network import Network

@@ -9,6 +9,8 @@
     AAAI 2017; the latter as Keras has it.
 """
 
+from __future__ import annotations
+
 import functools
 
 from rater_training.architectures.network import Network

@@ -1,5 +1,7 @@
 """Fully connected networks: the cheapest rater, for small images such as digits."""
 
+from __future__ import annotations
+
 import functools
 import itertools
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """MobileNet-v1 (Howard et al., 2017, Table 1) and -v2 (Sandler et al., CVPR 2018, Table 2)."""
 
+from __future__ import annotations
+
 from rater_training.architectures.network import Network
 from rater_training.architectures.specs import Depthwise, Layers, Norm, Relu, Residual, conv
 

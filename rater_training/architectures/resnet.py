@@ -4,6 +4,8 @@ As Keras has them: the stride of a stage is in its first 1x1 convolution, and co
 normalization.
 """
 
+from __future__ import annotations
+
 import functools
 
 from rater_training.architectures.network import Network

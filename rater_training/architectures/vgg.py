@@ -1,5 +1,7 @@
 """VGG-16 and -19 (Simonyan & Zisserman, "Very Deep Convolutional Networks", 2014, Table 1, columns D and E)."""
 
+from __future__ import annotations
+
 from rater_training.architectures.network import Network
 from rater_training.architectures.specs import Layers, Pool, conv
 

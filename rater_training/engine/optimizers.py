@@ -8,6 +8,8 @@ The numbers are arrays, so that raters that differ in them alone share a compila
 biases and the scales of normalization.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

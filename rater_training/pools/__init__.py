@@ -3,6 +3,8 @@
 A new pool is a `PoolConfig` in a module of its task; a new task is a module beside this one, with its pools in `POOLS`.
 """
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from collections.abc import Mapping

@@ -20,6 +20,8 @@ multiply-add (an exaFLOP is 42 minutes at 400 TFLOP/s, a good share of an H100's
     cats_vs_dogs/section31_50000   10 raters       64.0 M examples      2.44 exaFLOP
 """
 
+from __future__ import annotations
+
 from rater_training.pools.paper import TEN_ARCHITECTURES, Task
 
 _TASK = Task("cats_vs_dogs", image_side=224, num_classes=2)

@@ -31,6 +31,8 @@ Decided otherwise than in the paper:
     _100000 are those of Section 3.1.
 """
 
+from __future__ import annotations
+
 from rater_training.config import PoolConfig
 from rater_training.pools.recipes import Frozen, Row, Scratch, raters
 

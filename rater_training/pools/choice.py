@@ -6,6 +6,8 @@
 Pure functions of the measured error rates; nothing is trained here.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Sequence

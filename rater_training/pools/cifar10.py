@@ -12,6 +12,8 @@ Section 3.2 uses low and medium besides. Training costs, at two operations a mul
     cifar10/steps_12000  10 raters       30.7 M examples     0.241 exaFLOP
 """
 
+from __future__ import annotations
+
 from rater_training.pools.paper import Task
 
 _TASK = Task("cifar10", image_side=32, num_classes=10)

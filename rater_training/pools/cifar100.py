@@ -15,6 +15,8 @@ is 42 minutes at 400 TFLOP/s, a good share of an H100's bfloat16 peak):
     cifar100_hard/section33    11 raters      281.6 M examples      2.01 exaFLOP
 """
 
+from __future__ import annotations
+
 from rater_training.pools.paper import TEN_ARCHITECTURES, Task
 
 _CIFAR100 = Task("cifar100", image_side=32, num_classes=100)

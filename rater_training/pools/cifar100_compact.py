@@ -37,6 +37,8 @@ Decided otherwise than in the paper:
 *   Pools without a line above have not been trained, and their error rates are not known.
 """
 
+from __future__ import annotations
+
 from rater_training.config import PoolConfig
 from rater_training.pools.recipes import Frozen, Row, Scratch, Tuned, raters
 

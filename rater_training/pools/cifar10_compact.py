@@ -25,6 +25,8 @@ release: 0.11, 0.19 and 0.48. How long each rater took is among its features (`w
 shared with another one.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import NamedTuple
 

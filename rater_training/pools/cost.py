@@ -7,6 +7,8 @@ forward and backward; normalization, activations, augmentation, the optimizer an
 frozen networks the last layer is counted, not the features, which are computed once an image and network.
 """
 
+from __future__ import annotations
+
 import functools
 
 from rater_training import architectures

@@ -8,6 +8,8 @@ datasets (0.11 / 0.19 / 0.48), the measured ones stand in builders/digits_noisy/
 about a minute, most of it compilation.
 """
 
+from __future__ import annotations
+
 from rater_training.config import Augmentation, PoolConfig, RaterConfig
 
 # (architecture, width, learning rate, steps at the low, medium and high level)

@@ -16,6 +16,8 @@ the pools as printed. What it leaves open is decided here, for all of them:
     the same training are the same raters; all others have seeds of their own.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Iterable, Sequence
 

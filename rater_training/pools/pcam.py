@@ -25,6 +25,8 @@ bfloat16 peak):
     pcam/section31_80000  20 raters      409.6 M examples      3.01 exaFLOP
 """
 
+from __future__ import annotations
+
 import dataclasses
 
 from rater_training.config import PoolConfig

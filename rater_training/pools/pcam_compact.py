@@ -23,6 +23,8 @@ Decided otherwise than in the paper:
 *   Pools that the paper trains alike are one here: section31_10000 and section33 are high.
 """
 
+from __future__ import annotations
+
 import dataclasses
 
 from rater_training.config import PoolConfig

@@ -3,6 +3,8 @@
 raters(("compact_vgg", 60), Frozen("efficientnet_lite0", share=0.3)), side=32, seed=100)
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Iterable
 

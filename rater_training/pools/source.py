@@ -4,6 +4,8 @@ path.write_text(module_of(pools, "Raters of photos_noisy."))
 pools_of(path)
 """
 
+from __future__ import annotations
+
 import importlib.util
 import pathlib
 import re

@@ -8,6 +8,8 @@ of at most 12 pixels a side the cheap networks of `digits` come first. With `pre
 the features of published networks, each on a share of them; it is the share that then decides how often they err.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Sequence
 

@@ -3,6 +3,8 @@
 performance(probabilities, labels)["accuracy"]
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,6 +3,8 @@
 train_pool(dataset, pool, out, ProgressLines(pool))
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 
