@@ -8,6 +8,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no start-up chatter
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # results are compared on the CPU; name another device to try it
 # Arrays of unequal rank must say how they meet. (Strict dtypes are out of reach: optax's schedules mix int and float.)
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars of TFDS fill the log of a failed test
+# LLVM's -O2 in the place of -O3, which takes four times as long over a program that draws random numbers, and tests
+# compile some hundred of them. Both keep to the same floating-point arithmetic.
+os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=2 {os.environ.get('XLA_FLAGS', '')}".strip()
 
 PROCESSES = 2
 

@@ -34,19 +34,32 @@ def _reference(x, kernel, strides, padding):
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
+def _sides(strides):
+    """Where the stride is more than one pixel it matters whether the side is odd or even."""
+    return (9,) if strides == (1, 1) else (9, 12)
+
+
 @pytest.mark.parametrize(
-    ("size", "strides", "padding", "side"), [*((*case, side) for side in (9, 12) for case in CASES), *SMALL_MAPS]
+    ("size", "strides", "padding", "side"),
+    [*((*case, side) for case in CASES for side in _sides(case[1])), *SMALL_MAPS],
 )
 def test_conv_and_its_gradients_equal_xla(size, strides, padding, side):
-    keys = jax.random.split(jax.random.key(0), 3)
-    x = jax.random.normal(keys[0], (2, side, side + 1, 3))
-    kernel = jax.random.normal(keys[1], (*size, 3, 5))
-    y, gradients = jax.vjp(lambda x, k: convolution.conv(x, k, strides, padding), x, kernel)
-    wanted, wanted_gradients = jax.vjp(lambda x, k: _reference(x, k, strides, padding), x, kernel)
-    cotangent = jax.random.normal(keys[2], wanted.shape)
-    np.testing.assert_allclose(y, wanted, atol=1e-4)
-    for got, want in zip(gradients(cotangent), wanted_gradients(cotangent), strict=True):
-        np.testing.assert_allclose(got, want, atol=1e-4)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, side, side + 1, 3)).astype(np.float32)
+    kernel = rng.normal(size=(*size, 3, 5)).astype(np.float32)
+    shape = jax.eval_shape(lambda x, k: _reference(x, k, strides, padding), x, kernel).shape
+    cotangent = rng.normal(size=shape).astype(np.float32)
+
+    def with_gradients(form):
+        def function(x, kernel, cotangent):
+            y, gradients = jax.vjp(lambda x, k: form(x, k, strides, padding), x, kernel)
+            return y, *gradients(cotangent)
+
+        return jax.jit(function)(x, kernel, cotangent)
+
+    got, wanted = with_gradients(convolution.conv), with_gradients(_reference)
+    for one, other in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="other devices have XLA's convolution only")

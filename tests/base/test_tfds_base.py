@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import io
-import os
 import tarfile
 import time
 
@@ -12,8 +11,6 @@ import pytest
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import checksums
 from tensorflow_datasets.core.utils import file_utils
-
-os.environ.setdefault("TQDM_DISABLE", "1")
 
 from noisy_label_datasets.base import tfds_base
 from noisy_label_datasets.base.bases import TfdsBase, decode_image, encode_png

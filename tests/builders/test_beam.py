@@ -34,6 +34,7 @@ from noisy_label_datasets.build.join import JoinError, example_features, join_by
 from noisy_label_datasets.build.records import ReproducibleWriter
 from noisy_label_datasets.labels.sources import NoisyLabels
 from noisy_label_datasets.registration import builder_class
+from tests.made_up import declared_by, pool_folder, write_pool
 
 COUNTS = {"train": 120, "test": 15}
 NAMES = list(builder_class("cifar10_noisy").BASE.class_names)
@@ -71,9 +72,9 @@ def clean(tmp_path_factory):
 
 
 @pytest.fixture
-def data_dir(clean, write_pool, tmp_path):
+def data_dir(clean, tmp_path):
     MadeUpCifar10(data_dir=tmp_path, file_format="array_record").download_and_prepare()
-    write_pool(clean, tmp_path / "rater_predictions" / "cifar10_noisy" / "low")
+    write_pool(tmp_path, clean)
     return tmp_path
 
 
@@ -108,18 +109,18 @@ def test_two_worker_processes_build_the_same_bytes(data_dir):
     assert files_of(data_dir) == plain
 
 
-def relabelled_pool(clean, write_pool, folder):
+def relabelled_pool(clean, data_dir):
     """Labels of which one id is unknown to the base, one is missing, and all of `test` contradict it."""
-    shutil.rmtree(folder)
-    examples = {split: (clean.splits[split].ids, clean.splits[split].labels) for split in LABELLED_SPLITS}
+    shutil.rmtree(pool_folder(data_dir, clean.name))
+    examples = declared_by(clean)["examples"]
     ids, labels = examples["noisy_label_valid"]
     examples["noisy_label_valid"] = (np.append(ids[1:], "new"), np.append(labels[1:], 0).astype(np.int32))
     examples["test"] = (clean.splits["test"].ids, 9 - clean.splits["test"].labels)
-    write_pool(clean, folder, examples=examples)
+    write_pool(data_dir, clean, examples=examples)
 
 
-def test_labels_that_do_not_fit_are_the_same_error_as_without_beam(data_dir, clean, write_pool):
-    relabelled_pool(clean, write_pool, data_dir / "rater_predictions" / "cifar10_noisy" / "low")
+def test_labels_that_do_not_fit_are_the_same_error_as_without_beam(data_dir, clean):
+    relabelled_pool(clean, data_dir)
     said = {}
     for beam in (False, True):
         with pytest.raises(JoinError) as caught:

@@ -19,6 +19,7 @@ from noisy_label_datasets.build.builder import load_clean_dataset
 from noisy_label_datasets.build.join import JoinError
 from noisy_label_datasets.labels.predictions import PredictionsError
 from noisy_label_datasets.registration import builder_class
+from tests.made_up import pool_folder, write_pool, write_raters
 
 COUNTS = {"train": 120, "test": 15}
 NAMES = list(builder_class("cifar10_noisy").BASE.class_names)
@@ -64,10 +65,10 @@ def clean(prepared):
 
 
 @pytest.fixture
-def data_dir(prepared, clean, write_pool, tmp_path):
+def data_dir(prepared, clean, tmp_path):
     """A user's folder: the base prepared, a pool trained."""
     shutil.copytree(prepared / "cifar10", tmp_path / "cifar10")
-    write_pool(clean, tmp_path / "rater_predictions" / "cifar10_noisy" / "low")
+    write_pool(tmp_path, clean)
     return tmp_path
 
 
@@ -293,10 +294,10 @@ def examples_of(clean):
         ),
     ],
 )
-def test_labels_of_something_else(data_dir, clean, write_pool, change, error, message):
-    folder = data_dir / "rater_predictions" / "cifar10_noisy" / "low"
+def test_labels_of_something_else(data_dir, clean, change, error, message):
+    folder = pool_folder(data_dir, "cifar10_noisy")
     shutil.rmtree(folder)
-    write_pool(clean, folder, **change(clean))
+    write_raters(folder, clean, **change(clean))
     with pytest.raises(error, match=message):
         build(data_dir)
     assert not list(pathlib.Path(data_dir / "cifar10_noisy").rglob("*array_record*"))

@@ -28,6 +28,7 @@ from noisy_label_datasets.labels.sources import MissingLabelsError, Raters
 from noisy_label_datasets.maintenance.digits_arrays import digits_npz
 from noisy_label_datasets.noise import metrics
 from noisy_label_datasets.registration import builder_class
+from tests.made_up import write_pool
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +37,10 @@ def clean():
 
 
 @pytest.fixture(scope="module")
-def data_dir(clean, write_pool, tmp_path_factory):
+def data_dir(clean, tmp_path_factory):
     """A user's folder with a pool trained on this machine and the dataset built from it."""
     folder = tmp_path_factory.mktemp("data")
-    write_pool(clean, folder / "rater_predictions" / "digits_noisy" / "low")
+    write_pool(folder, clean, num_raters=4)
     build(folder)
     return folder
 
@@ -192,8 +193,8 @@ def test_a_pinned_version_and_a_slice(data_dir):
     assert len(split) == round(whole / 10)
 
 
-def test_labels_of_ones_own_are_a_config_and_survive_pickling(clean, write_pool, tmp_path):
-    write_pool(clean, tmp_path / "rater_predictions" / "digits_noisy" / "mine", level="mine", num_raters=2)
+def test_labels_of_ones_own_are_a_config_and_survive_pickling(clean, tmp_path):
+    write_pool(tmp_path, clean, "mine", num_raters=2)
     config = NoisyLabelConfig(name="mine", source=Raters("mine"), description="Two raters.")
     built = pickle.loads(pickle.dumps(builder(tmp_path, config)))
     assert built.builder_config == config

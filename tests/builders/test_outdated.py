@@ -14,6 +14,7 @@ from noisy_label_datasets.build.configs import NoisyLabelConfig
 from noisy_label_datasets.build.outdated import OutdatedWarning, why_outdated
 from noisy_label_datasets.labels.derived_sources import Dial
 from noisy_label_datasets.labels.predictions import read_predictions
+from tests.made_up import pool_folder, write_pool
 
 CONFIGS = ("low", "low_independent", "low_class_conditional", "rate_0.40")
 
@@ -31,19 +32,15 @@ def _logging():
     logging.set_verbosity(verbosity)
 
 
-def pool_folder(data_dir):
-    return data_dir / "rater_predictions" / "digits_noisy" / "low"
-
-
 def builder(data_dir, config):
     return tfds.builder("digits_noisy", config=config, data_dir=data_dir, file_format="array_record")
 
 
 @pytest.fixture(scope="module")
-def made_once(clean, write_pool, tmp_path_factory):
+def made_once(clean, tmp_path_factory):
     """A folder with raters' labels and what was built from them."""
     folder = tmp_path_factory.mktemp("data")
-    write_pool(clean, pool_folder(folder))
+    write_pool(folder, clean, num_raters=4)
     for config in CONFIGS:
         builder(folder, config).download_and_prepare()
     return folder
@@ -55,12 +52,12 @@ def up_to_date(made_once, tmp_path):
 
 
 @pytest.fixture
-def hashes(up_to_date, clean, write_pool):
+def hashes(up_to_date, clean):
     """The same with another pool in the place of the first: the hashes of both."""
-    old = read_predictions(pool_folder(up_to_date)).sha256
-    shutil.rmtree(pool_folder(up_to_date))
-    write_pool(clean, pool_folder(up_to_date), num_raters=3, error=0.35)
-    return old, read_predictions(pool_folder(up_to_date)).sha256
+    old = read_predictions(pool_folder(up_to_date, "digits_noisy")).sha256
+    shutil.rmtree(pool_folder(up_to_date, "digits_noisy"))
+    write_pool(up_to_date, clean, num_raters=3, error=0.35)
+    return old, read_predictions(pool_folder(up_to_date, "digits_noisy")).sha256
 
 
 def run(capsys, *arguments, exit_code=0):
@@ -144,7 +141,7 @@ def test_a_config_of_ones_own_whose_source_changed(up_to_date):
     with pytest.warns(OutdatedWarning) as caught:
         changed.as_data_source("test")
     (message,) = (str(warning.message) for warning in caught)
-    digest = read_predictions(pool_folder(up_to_date)).sha256
+    digest = read_predictions(pool_folder(up_to_date, "digits_noisy")).sha256
     for part in ("Dial(rate=0.3, ", "Dial(rate=0.5, ", digest, "download_mode=tfds.GenerateMode.REUSE_CACHE_IF_EXISTS"):
         assert part in message
     assert message.count(digest) == 2
@@ -168,11 +165,11 @@ def test_one_builder_before_and_after_its_labels_changed(up_to_date, hashes):
     assert old.info.metadata["labels_sha256"] == hashes[1]
 
 
-def test_a_builder_that_is_older_than_its_labels(clean, write_pool, tmp_path):
+def test_a_builder_that_is_older_than_its_labels(clean, tmp_path):
     """It knew of the nine raters whose labels are shipped."""
     early = tfds.builder("digits_noisy/low", data_dir=tmp_path, file_format="array_record")
     assert early.info.features["noisy_labels"].shape == (9,)
-    write_pool(clean, pool_folder(tmp_path), num_raters=2)
+    write_pool(tmp_path, clean, num_raters=2)
     early.download_and_prepare()
     assert early.info.features["noisy_labels"].shape == early.as_data_source("test")[0]["noisy_labels"].shape == (2,)
 

@@ -12,10 +12,10 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.card import markdown
 from noisy_label_datasets.card.model import binomial
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.labels.predictions import PredictionsWriter
 from noisy_label_datasets.labels.sources import Raters
 from noisy_label_datasets.noise.figures import noise_figures
 from noisy_label_datasets.registration import builder_class
+from tests.made_up import declared_by, pool_folder, softmax, write_artifact
 
 
 @pytest.fixture(scope="module")
@@ -24,31 +24,24 @@ def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     builder = builder_class("digits_noisy")(config="medium", data_dir=folder)
     clean = builder.clean_dataset()
-    examples = {split: (clean.splits[split].ids, clean.splits[split].labels) for split in LABELLED_SPLITS}
-    writer = PredictionsWriter(
-        folder / "rater_predictions/digits_noisy/medium",
-        dataset="digits_noisy",
-        level="medium",
-        base={"name": builder.BASE.name, "version": builder.BASE.version},
-        split_plan=builder.SPLIT_PLAN,
-        class_names=builder.BASE.class_names,
-        examples=examples,
-    )
     rng = np.random.default_rng(0)
-    seen = {s: rng.normal(size=(len(y), 10)) for s, (_, y) in examples.items()}  # what all raters mistake alike
-    for i, skill in enumerate((2.0, 3.0, 4.0)):
-        odds = {
-            s: np.exp(skill * np.eye(10)[y] + seen[s] + rng.normal(size=seen[s].shape))
-            for s, (_, y) in examples.items()
-        }
-        features = {"architecture": "<i>vgg</i>", "accuracy": 0.5 + 0.1 * i, "num_parameters": 10 ** (i + 3)}
-        writer.write_rater(
-            f"rater_{i}",
-            fingerprint=str(i),
-            probabilities={s: o / o.sum(axis=1, keepdims=True) for s, o in odds.items()},
-            features=features,
-        )
-    writer.finish([f"rater_{i}" for i in range(3)], provenance={"device": "none", "note": "made & up"})
+    # What all raters mistake alike.
+    seen = {split: rng.normal(size=(len(clean.splits[split].labels), 10)) for split in LABELLED_SPLITS}
+    write_artifact(
+        pool_folder(folder, "digits_noisy", "medium"),
+        lambda rater, labels: {
+            split: softmax((2 + rater) * np.eye(10)[y] + seen[split] + rng.normal(size=seen[split].shape))
+            for split, y in labels.items()
+        },
+        [f"rater_{rater}" for rater in range(3)],
+        features=lambda rater: {
+            "architecture": "<i>vgg</i>",
+            "accuracy": 0.5 + 0.1 * rater,
+            "num_parameters": 10 ** (rater + 3),
+        },
+        provenance={"device": "none", "note": "made & up"},
+        **declared_by(clean, "medium"),
+    )
     builder.download_and_prepare()
     return folder
 

@@ -3,43 +3,25 @@
 import contextlib
 import io
 import json
+import resource
 import shutil
-import subprocess
-import sys
 
-import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 from noisy_label_datasets import cli
-from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
+from noisy_label_datasets.base.splits import SPLITS
 from noisy_label_datasets.cli.targets import find_builder
-from noisy_label_datasets.labels.predictions import PredictionsWriter, read_predictions
+from noisy_label_datasets.labels.predictions import read_predictions
+from tests.made_up import write_pool
 
 NAME = "digits_noisy/medium"
 
 
 def write_labels(data_dir, seed: int, num_raters: int = 3):
-    """Writes what raters guessed at random for `digits_noisy/medium`, where `noisy-labels train` writes it."""
+    """Writes the labels of raters that guess for `digits_noisy/medium`, where `noisy-labels train` writes it."""
     builder = find_builder(NAME, data_dir=str(data_dir))
-    dataset = builder.clean_dataset()
-    folder = data_dir / "rater_predictions" / NAME
-    writer = PredictionsWriter(
-        folder,
-        dataset=dataset.name,
-        level="medium",
-        base={"name": dataset.base_name, "version": dataset.base_version},
-        split_plan=dataset.split_plan,
-        class_names=dataset.class_names,
-        examples={split: (dataset.splits[split].ids, dataset.splits[split].labels) for split in LABELLED_SPLITS},
-    )
-    rng = np.random.default_rng(seed)
-    ids = [f"guess{seed}-{i}" for i in range(num_raters)]
-    for rater in ids:
-        guesses = {split: rng.dirichlet(np.ones(10), len(dataset.splits[split])) for split in LABELLED_SPLITS}
-        writer.write_rater(rater, fingerprint=rater, probabilities=guesses, features={"architecture": "guess"})
-    writer.finish(ids, provenance={"seed": seed})
-    return folder
+    return write_pool(data_dir, builder.clean_dataset(), "medium", num_raters=num_raters, error=0.9, seed=seed)
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +93,26 @@ def test_interrupted_removal_of_an_old_build_is_not_taken_for_a_dataset(built, c
     assert len(noisy_labels_by_id(built, "test")) > 0
 
 
-def test_list_says_where_labels_are_from_and_what_is_built(data_dir, capsys):
+@pytest.fixture
+def short_list(monkeypatch):
+    """`list` with one dataset, and without the pools, which another process lists."""
+    monkeypatch.setattr("noisy_label_datasets.cli.list.dataset_names", lambda: ("digits_noisy",))
+    monkeypatch.setattr("noisy_label_datasets.cli.list.training_is_installed", lambda: False)
+
+
+def test_list_says_where_labels_are_from_and_what_is_built(data_dir, capsys, monkeypatch):
+    """Of all datasets and pools, once; what is built of one of them."""
+
     def row() -> list[str]:
         out, _ = run(capsys, "list", "--data-dir", data_dir)
         return next(line.split() for line in out.splitlines() if line.startswith(NAME))
 
-    assert row()[1:3] == ["trained", "3"]
-    assert float(row()[3]) == pytest.approx(0.9, abs=0.05)  # three raters who guess among ten classes
-    assert row()[-1] == "-"
+    before = row()
+    assert before[1:3] == ["trained", "3"]
+    assert float(before[3]) == pytest.approx(0.9, abs=0.05)  # three raters who guess among ten classes
+    assert before[-1] == "-"
+    monkeypatch.setattr("noisy_label_datasets.cli.list.dataset_names", lambda: ("digits_noisy",))
+    monkeypatch.setattr("noisy_label_datasets.cli.list.training_is_installed", lambda: False)
     run(capsys, "build", NAME, "--data-dir", data_dir)
     assert row()[-1] == "tfrecord"
 
@@ -145,12 +139,10 @@ def test_verify_finds_an_altered_feature_of_a_rater(built, capsys):
     metadata["raters"][1]["accuracy"] = "high"
     path.write_text(json.dumps(metadata))
     out, _ = run(capsys, "verify", NAME, "--data-dir", built, exit_code=2)
-    assert "raters[1] in its metadata is not what the labels come with" in out
+    assert "raters[1].accuracy in its metadata is not what the labels come with" in out
 
 
-def test_the_list_goes_on_after_a_damaged_dataset(built, capsys, monkeypatch):
-    monkeypatch.setattr("noisy_label_datasets.cli.list.dataset_names", lambda: ("digits_noisy",))
-    monkeypatch.setattr("noisy_label_datasets.cli.list.training_is_installed", lambda: False)
+def test_the_list_continues_after_a_damaged_dataset(built, capsys, short_list):
     run(capsys, "build", "digits_noisy/rate_0.30", "--data-dir", built)
     for name in (NAME, "digits_noisy/rate_0.30"):
         (find_builder(name, data_dir=str(built)).data_path / "metadata.json").write_text("null")
@@ -172,14 +164,14 @@ def test_verify_finds_labels_that_are_not_those_of_the_raters(built, capsys):
 
 
 def test_verify_finds_an_altered_rater(data_dir, capsys):
-    path = data_dir / "rater_predictions" / NAME / "raters" / "guess1-0.npz"
+    path = data_dir / "rater_predictions" / NAME / "raters" / "00-made_up.npz"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
     out, _ = run(capsys, "verify", NAME, "--data-dir", data_dir, exit_code=2)
-    assert "guess1-0.npz was altered" in out
+    assert "00-made_up.npz was altered" in out
     _, err = run(capsys, "build", NAME, "--data-dir", data_dir, exit_code=2)
-    assert "guess1-0.npz was altered" in err
+    assert "00-made_up.npz was altered" in err
 
 
 def test_card_of_what_was_built(built, capsys):
@@ -215,21 +207,15 @@ def test_folder_that_cannot_be_written(tmp_path, data_dir, capsys):
     assert str(data_dir / "digits_noisy") in err
 
 
-BUILD_WITH_LITTLE_SPACE = """
-import resource, sys
-from noisy_label_datasets import cli
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-sys.exit(cli.main(["build", *sys.argv[1:]]))
-"""
-
-
 def test_files_that_cannot_grow_leave_nothing_behind(data_dir, capsys):
     """As on a full disk: no file may be larger than 20 kB."""
-    command = [sys.executable, "-c", BUILD_WITH_LITTLE_SPACE, NAME, "--data-dir", str(data_dir)]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert process.returncode == 1
-    assert "noisy-labels: error: Failed to finalize writing of split" in process.stderr
-    assert "Traceback" not in process.stderr
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        _, err = run(capsys, "build", NAME, "--data-dir", data_dir, exit_code=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "noisy-labels: error: Failed to finalize writing of split" in err
     assert list((data_dir / NAME).iterdir()) == []
     run(capsys, "build", NAME, "--data-dir", data_dir)
 
@@ -246,8 +232,7 @@ def output_of(encoding: str, *arguments) -> str:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_names_reach_the_terminal_as_text_whatever_its_encoding(built, encoding, monkeypatch):
-    monkeypatch.setattr("noisy_label_datasets.cli.list.training_is_installed", lambda: False)  # pools take long to list
+def test_names_reach_the_terminal_as_text_whatever_its_encoding(built, encoding, short_list):
     folder = find_builder(NAME, data_dir=str(built)).data_path
     metadata = json.loads((folder / "metadata.json").read_text())
     metadata["raters"][0]["id"] = HOSTILE + "[/] rater"
@@ -259,7 +244,7 @@ def test_names_reach_the_terminal_as_text_whatever_its_encoding(built, encoding,
     assert not set("\x1b\r\x9b\u202e") & set(card)
 
 
-def test_verify_goes_on_after_what_it_cannot_read(built, capsys):
+def test_verify_continues_after_what_it_cannot_read(built, capsys):
     folder = find_builder(NAME, data_dir=str(built)).data_path
     for split in ("test", "noisy_label_valid"):
         path = next(folder.glob(f"*-{split}.tfrecord*"))

@@ -10,8 +10,9 @@ import pytest
 from noisy_label_datasets import cli, files
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SplitPlan
 from noisy_label_datasets.human import ciln_bench, human_labels, table1
-from noisy_label_datasets.labels.predictions import PredictionsWriter, read_predictions
+from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.noise import dial, metrics
+from tests.made_up import softmax, write_artifact
 
 N, K = 600, 10
 HALVES = {"clean_label_train": 0.4, "clean_label_valid": 0.1, "noisy_label_train": 0.4, "noisy_label_valid": 0.1}
@@ -34,8 +35,17 @@ def given(tmp_path, monkeypatch):
     examples = {split: (np.array([f"{split}_{i}" for i in range(K)]), np.arange(K)) for split in LABELLED_SPLITS}
     examples["clean_label_valid"] = (np.array([f"train_{i:05d}" for i in range(N)]), labels)
     examples["test"] = (np.array([f"test_{i:05d}" for i in range(N)]), labels)
-    writer = PredictionsWriter(
+
+    def predict(rater, labels):
+        logits = {split: np.eye(K)[y] for split, y in labels.items()}
+        for split in ("clean_label_valid", "test"):
+            logits[split] = hard + rng.normal(size=hard.shape)
+        return {split: softmax(x) for split, x in logits.items()}
+
+    write_artifact(
         tmp_path / "pool",
+        predict,
+        [f"rater_{rater}" for rater in range(5)],
         dataset="cifar10_noisy",
         level="low",
         base={"name": "cifar10", "version": "3.0.2"},
@@ -43,13 +53,6 @@ def given(tmp_path, monkeypatch):
         class_names=[f"class {k}" for k in range(K)],
         examples=examples,
     )
-    for i in range(5):
-        odds = {split: np.exp(np.eye(K)[y]) for split, (_, y) in examples.items()}
-        for split in ("clean_label_valid", "test"):
-            odds[split] = np.exp(hard + rng.normal(size=hard.shape))
-        probabilities = {split: o / o.sum(axis=1, keepdims=True) for split, o in odds.items()}
-        writer.write_rater(f"rater_{i}", fingerprint="", probabilities=probabilities, features={})
-    writer.finish([f"rater_{i}" for i in range(5)], provenance={})
     wrong = {"id": 7, "given_original_label": int(labels[7]), "our_guessed_label": int(labels[7] + 1) % K}
     (tmp_path / "wrong.json").write_text(json.dumps([wrong | {"mturk": {"given": 0, "guessed": 5}}]))
     return tmp_path / "pool", tmp_path / "counts.npy", tmp_path / "wrong.json", counts

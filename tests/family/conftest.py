@@ -8,10 +8,6 @@ import collections
 import functools
 import io
 import math
-import os
-
-# Progress bars of TFDS fill the log of a failed test.
-os.environ.setdefault("TQDM_DISABLE", "1")
 
 import numpy as np
 import pytest
@@ -21,7 +17,6 @@ from PIL import Image
 from noisy_label_datasets.base import cifar100
 from noisy_label_datasets.base.bases import TfdsBase, content_ids, encode_png
 from noisy_label_datasets.registration import builder_class, own_names
-from tests.made_up import write_raters
 from tests.once import made_once
 
 COARSE_OF_FINE = {name: coarse for coarse, names in enumerate(cifar100.SUPERCLASSES.values()) for name in names}
@@ -123,14 +118,3 @@ def bases(tmp_path_factory):
             made_up(dataset)(data_dir=folder, file_format="array_record").download_and_prepare()
 
     return made_once(tmp_path_factory, "bases", make)
-
-
-@pytest.fixture(scope="session")
-def write_pool():
-    """A function that writes an artifact of raters who err at random, for the clean arrays of a dataset."""
-
-    def write(clean, data_dir, *, level="low", num_raters=3, error=0.3):
-        folder = data_dir / "rater_predictions" / clean.name / level
-        write_raters(folder, clean, level, num_raters=num_raters, error=error)
-
-    return write

@@ -13,17 +13,18 @@ from noisy_label_datasets.labels.published import Published
 from noisy_label_datasets.labels.sources import MissingLabelsError, Raters
 from noisy_label_datasets.registration import builder_class, dataset_names
 from rater_training.pools import POOLS
+from tests.made_up import write_pool
 
 LEVELS = ("low", "medium", "high")
 RELEASED = ("cifar10_noisy", "cifar100_noisy", "pcam_noisy", "cats_vs_dogs_noisy")
 
 
 @pytest.fixture(scope="module")
-def data_dir(bases, write_pool, tmp_path_factory):
+def data_dir(bases, tmp_path_factory):
     """A user's folder with raters for cats_vs_dogs_noisy/low, 30 % of whose labels are wrong."""
     folder = tmp_path_factory.mktemp("data")
     shutil.copytree(bases / "cats_vs_dogs", folder / "cats_vs_dogs")
-    write_pool(builder_class("cats_vs_dogs_noisy")(config="low", data_dir=folder).clean_dataset(), folder)
+    write_pool(folder, builder_class("cats_vs_dogs_noisy")(config="low", data_dir=folder).clean_dataset())
     return folder
 
 

@@ -13,6 +13,7 @@ from noisy_label_datasets.card.built import noise_card
 from noisy_label_datasets.card.page import to_html
 from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.registration import builder_class, own_names
+from tests.made_up import write_pool
 
 FINE = {name: place for place, name in enumerate(cifar100.FINE_NAMES)}
 
@@ -40,7 +41,7 @@ TASKS = {"cifar100_easy_noisy": easy_label, "cifar100_medium_noisy": medium_labe
 
 
 @pytest.fixture(scope="module", params=[name for name in own_names() if name != "digits_noisy"])
-def built(request, bases, base_examples, write_pool, tmp_path_factory):
+def built(request, bases, base_examples, tmp_path_factory):
     """Builder of a built dataset, its clean arrays, and the labels that its examples should have."""
     dataset = request.param
     base = builder_class(dataset).BASE
@@ -49,7 +50,7 @@ def built(request, bases, base_examples, write_pool, tmp_path_factory):
     shutil.copytree(bases / base.name, data_dir / base.name)
     builder = tfds.builder(f"{dataset}/low", data_dir=data_dir, file_format="array_record")
     clean = builder.clean_dataset()
-    write_pool(clean, data_dir)
+    write_pool(data_dir, clean)
     builder.download_and_prepare()
     label_of = TASKS.get(dataset, lambda id_, example: example["label"])
     labels = {id_: label_of(id_, example) for id_, example in examples.items()}

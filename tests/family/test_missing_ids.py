@@ -12,15 +12,16 @@ from noisy_label_datasets.build.join import JoinError
 from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.noise import metrics
 from noisy_label_datasets.registration import builder_class
+from tests.made_up import write_pool
 
 NAME = "cats_vs_dogs_noisy"
 
 
 @pytest.fixture
-def data_dir(bases, write_pool, tmp_path):
+def data_dir(bases, tmp_path):
     """A user's folder with labels for all 120 ids of the made-up base, and no base yet."""
     builder = builder_class(NAME)(config="low", data_dir=bases)
-    write_pool(builder.clean_dataset(), tmp_path)
+    write_pool(tmp_path, builder.clean_dataset())
     return tmp_path
 
 

@@ -13,6 +13,7 @@ from noisy_label_datasets.base.bases import TfdsBase, encode_png
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.build.builder import NoisyLabelBuilder
 from noisy_label_datasets.build.configs import standard_configs
+from tests.made_up import write_pool
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "your-own-dataset.md"
 COMMAND = (sys.executable, "-m", "noisy_label_datasets", "--imports", "shapes_noisy.shapes_noisy_dataset_builder")
@@ -121,7 +122,7 @@ class MnistNoisy(NoisyLabelBuilder, skip_registration=True):
     BUILDER_CONFIGS = standard_configs({"low": "Made up."})
 
 
-def test_examples_without_ids_get_ids_of_their_content(tmp_path, write_pool):
+def test_examples_without_ids_get_ids_of_their_content(tmp_path):
     """Raters label them on one machine, the dataset is built on another, where TFDS has them in another order."""
     MadeUpMnist(data_dir=tmp_path / "a", file_format="array_record").download_and_prepare()
     ShuffledMnist(data_dir=tmp_path / "b", file_format="array_record").download_and_prepare()
@@ -130,7 +131,7 @@ def test_examples_without_ids_get_ids_of_their_content(tmp_path, write_pool):
     assert {id_.partition("_")[0] for id_ in clean.splits["test"].ids.tolist()} == {"test"}
     ids = np.concatenate([clean.splits[split].ids for split in SPLITS])
     assert sum(id_.endswith("-2") for id_ in ids) == 1  # the one true copy
-    write_pool(clean, tmp_path / "b")
+    write_pool(tmp_path / "b", clean)
     builder = MnistNoisy(config="low", data_dir=tmp_path / "b", file_format="array_record")
     builder.download_and_prepare()
     by_id = {

@@ -50,7 +50,7 @@ def test_raters_of_the_digits_label_them_nearly_as_is_shipped(tmp_path):
 
 
 @pytest.mark.parametrize("folder", BEGUN, ids=name)
-def test_raters_of_begun_pools_are_whole(folder):
+def test_raters_of_unfinished_pools_are_whole(folder):
     rater_ids = [path.stem for path in (folder / "raters").glob("*.npz")]
     assert all(ShippedWeights(folder).rater(rater_id).config.id == rater_id for rater_id in rater_ids)
 

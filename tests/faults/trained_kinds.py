@@ -88,7 +88,7 @@ def _checkpoint(state: Any, history: Any) -> bytes:
 
 
 def earlier_checkpoints(folder: pathlib.Path) -> frozenset[bytes]:
-    """Returns what else a training may go on from, to the same labels: the checkpoint before, or the start."""
+    """Returns what else a training may resume from, to the same labels: the checkpoint before, or the start."""
     return frozenset({b"none", *(_checkpoint(_state(step), [(step, 0.5)]) for step in STEPS)})
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SplitPlan
 from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
-from noisy_label_datasets.labels.predictions import PredictionsWriter
 from noisy_label_datasets.labels.sources import LabelContext, Raters
 from noisy_label_datasets.noise import metrics
 from noisy_label_datasets.noise.dial import DialError
 from noisy_label_datasets.noise.instance_dependence import instance_dependence
+from tests.made_up import pool_folder, softmax, write_artifact
 
 CLASSES = ("ant", "bee", "cat", "dog")
 HALVES = {"clean_label_train": 0.4, "clean_label_valid": 0.1, "noisy_label_train": 0.4, "noisy_label_valid": 0.1}
@@ -29,19 +29,14 @@ def context(tmp_path_factory):
     # What there is to see: classes 2 and 3 look alike, and some images are harder than others.
     looks = np.eye(4) + 0.5 * np.eye(4)[[0, 1, 3, 2]]
     seen = {s: 4 * looks[labels] + rng.normal(size=(len(labels), 4)) for s, (_, labels) in examples.items()}
-    writer = PredictionsWriter(
-        data_dir / "rater_predictions/animals_noisy/low",
+    skills = list(SKILLS.values())
+    write_artifact(
+        pool_folder(data_dir, "animals_noisy"),
+        lambda rater, _: {s: softmax(skills[rater] * e + rng.normal(size=e.shape)) for s, e in seen.items()},
+        list(SKILLS),
+        features=lambda rater: {"architecture": "vgg", "loss": 0.3, "accuracy": 0.9},
         dataset="animals_noisy", level="low", base=BASE, split_plan=PLAN, class_names=CLASSES, examples=examples,
     )  # fmt: skip
-    for name, skill in SKILLS.items():
-        odds = {s: np.exp(skill * evidence + rng.normal(size=evidence.shape)) for s, evidence in seen.items()}
-        writer.write_rater(
-            name,
-            fingerprint=name,
-            probabilities={s: o / o.sum(axis=1, keepdims=True) for s, o in odds.items()},
-            features={"architecture": "vgg", "loss": 0.3, "accuracy": 0.9},
-        )
-    writer.finish(list(SKILLS), provenance={"device": "cpu"})
     return LabelContext("animals_noisy", BASE, CLASSES, PLAN, data_dir, data_dir / "nothing_shipped")
 
 

@@ -142,7 +142,7 @@ def test_a_rater_of_a_hundred_classes_and_as_many_images_as_cifar100s_takes_half
     assert rater.to_bytes(2) == rater.to_bytes(2)
 
 
-def test_old_artifacts_of_many_classes_are_read_and_begun_ones_gone_on_with(tmp_path):
+def test_old_artifacts_of_many_classes_are_read_and_unfinished_ones_resumed(tmp_path):
     to = writer(tmp_path, 30, version=1)  # as every artifact was written once
     to.write_rater("a", fingerprint="f", probabilities=probabilities(0, 30), features={})
     goes_on = writer(tmp_path, 30)

@@ -146,14 +146,14 @@ def test_a_damaged_rater_is_written_again_and_another_configuration_is_an_error(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset": "plants_noisy"}, "begun with dataset 'animals_noisy', now it is 'plants_noisy'"),
-        ({"base": {"name": "animals", "version": "1.2.4"}}, "begun with base"),
-        ({"split_plan": SplitPlan(PLAN.fractions, seed=1)}, "begun with split_plan"),
-        ({"examples": {**examples(), "test": (np.array(["x"]), np.array([0]))}}, "begun with other ids of test"),
-        ({"examples": {s: (i, (y + 1) % 3) for s, (i, y) in examples().items()}}, "begun with other clean labels"),
+        ({"dataset": "plants_noisy"}, "started with dataset 'animals_noisy', now it is 'plants_noisy'"),
+        ({"base": {"name": "animals", "version": "1.2.4"}}, "started with base"),
+        ({"split_plan": SplitPlan(PLAN.fractions, seed=1)}, "started with split_plan"),
+        ({"examples": {**examples(), "test": (np.array(["x"]), np.array([0]))}}, "started with other ids of test"),
+        ({"examples": {s: (i, (y + 1) % 3) for s, (i, y) in examples().items()}}, "started with other clean labels"),
     ],
 )
-def test_a_folder_begun_for_something_else(folder, change, message):
+def test_a_folder_started_for_something_else(folder, change, message):
     with pytest.raises(PredictionsError, match=message):
         writer(folder, **change)
     read_predictions(folder)  # and it is untouched

@@ -12,8 +12,9 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS, SplitPlan
 from noisy_label_datasets.cli.targets import find_builder
 from noisy_label_datasets.labels.checksums import write_checksums
 from noisy_label_datasets.labels.derived_sources import ClassConditionalFlips, Dial, IndependentFlips
-from noisy_label_datasets.labels.predictions import PredictionsError, PredictionsWriter
+from noisy_label_datasets.labels.predictions import PredictionsError
 from noisy_label_datasets.labels.sources import LabelContext, MissingLabelsError, NoisyLabels, Raters
+from tests.made_up import write_artifact
 
 PLAN = SplitPlan(
     {
@@ -30,8 +31,11 @@ CLASSES = ("circle", "square")
 
 
 def write_pool(folder, num_raters=2):
-    writer = PredictionsWriter(
+    write_artifact(
         folder,
+        lambda rater, labels: dict.fromkeys(labels, np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]])),
+        [str(r) for r in range(num_raters)],
+        provenance={"raters": num_raters},
         dataset="shapes_noisy",
         level="low",
         base={"name": "shapes", "version": "1.0.0"},
@@ -41,10 +45,6 @@ def write_pool(folder, num_raters=2):
             split: (np.array([f"{split}_{i}" for i in range(3)]), np.array([0, 1, 0])) for split in LABELLED_SPLITS
         },
     )
-    for r in range(num_raters):
-        probabilities = dict.fromkeys(LABELLED_SPLITS, np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]]))
-        writer.write_rater(str(r), fingerprint="f", probabilities=probabilities, features={})
-    writer.finish([str(r) for r in range(num_raters)], provenance={"raters": num_raters})
 
 
 @pytest.fixture

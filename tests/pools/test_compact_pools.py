@@ -176,7 +176,7 @@ def _trains(pool, rater):
 
 
 def test_one_of_them_trains():
-    pool = get_pool("cats_vs_dogs/high_compact")
+    pool = get_pool("cifar10/high_compact")
     _trains(pool, pool.raters[0])
 
 

@@ -1,10 +1,5 @@
 """A release that several of the tests read, and what is set for all of them."""
 
-import os
-
-# Progress bars of TFDS fill the log of a failed test.
-os.environ.setdefault("TQDM_DISABLE", "1")
-
 import pytest
 
 from tests.published.made_up import ALIKE, by_hand, cifar_like, context_of, record, write

@@ -1,4 +1,4 @@
-"""The release is fetched from its bucket once, goes on after a break, and is asked for by hand where it cannot be."""
+"""The release is fetched from its bucket once, resumes after a break, and is asked for by hand where it cannot be."""
 
 import base64
 import hashlib

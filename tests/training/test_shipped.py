@@ -1,4 +1,4 @@
-"""Raters small enough to come with a dataset: what they say, what is said of files that are not whole, begun pools."""
+"""Raters small enough to come with a dataset: their labels, faults of their files, unfinished pools."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ from rater_training.training.labelling import label_dataset, label_images, open_
 from rater_training.training.pool import train_pool
 from rater_training.training.saved import LabellingError
 from rater_training.training.shipped import ShippedWeights
-from rater_training.training.shipping import ship, take_begun
+from rater_training.training.shipping import resume_from_shipped, ship
 from rater_training.training.weights import PoolWeights
 from tests.training.tiny import Recorder, pool_of, rater, tiny_dataset
 
@@ -130,31 +130,31 @@ def test_the_same_raters_are_the_same_bytes(dataset, trained, shipped, tmp_path)
 
 
 @pytest.mark.parametrize("save_weights", [False, True])
-def test_a_begun_pool_is_committed_rater_by_rater_and_gone_on_with_elsewhere(dataset, tmp_path, capsys, save_weights):
-    here, begun, elsewhere = tmp_path / "here", tmp_path / "begun", tmp_path / "elsewhere"
+def test_an_unfinished_pool_is_committed_rater_by_rater_and_resumed_elsewhere(dataset, tmp_path, capsys, save_weights):
+    here, unfinished, elsewhere = tmp_path / "here", tmp_path / "unfinished", tmp_path / "elsewhere"
     train_pool(dataset, POOL, here, Recorder(), only=("one",), save_weights=True)
-    assert ship(PoolWeights(here / "weights"), dataset, POOL, begun) == ["two"]
-    of_one = (begun / "raters" / "one.npz").read_bytes()
-    assert sorted(path.name for path in begun.rglob("*")) == ["one.npz", "raters"]
+    assert ship(PoolWeights(here / "weights"), dataset, POOL, unfinished) == ["two"]
+    of_one = (unfinished / "raters" / "one.npz").read_bytes()
+    assert sorted(path.name for path in unfinished.rglob("*")) == ["one.npz", "raters"]
     with pytest.raises(WeightsError, match=r"no weights of a whole pool in .*pool.json is not there"):
-        open_weights(begun).pool()
+        open_weights(unfinished).pool()
 
-    take_begun(begun, dataset, POOL, elsewhere, save_weights=save_weights)
+    resume_from_shipped(unfinished, dataset, POOL, elsewhere, save_weights=save_weights)
     listener = Recorder()
     assert train_pool(dataset, POOL, elsewhere, listener, save_weights=save_weights)
     assert listener.trained == ["two"]
     if not save_weights:
         assert len(read_predictions(elsewhere).raters) == 2
         return
-    assert ship(PoolWeights(elsewhere / "weights"), dataset, POOL, begun) == []
-    assert (begun / "raters" / "one.npz").read_bytes() == of_one
-    assert open_weights(begun).pool().rater_ids == ("one", "two")
+    assert ship(PoolWeights(elsewhere / "weights"), dataset, POOL, unfinished) == []
+    assert (unfinished / "raters" / "one.npz").read_bytes() == of_one
+    assert open_weights(unfinished).pool().rater_ids == ("one", "two")
     assert "two  " in capsys.readouterr().out
 
 
 def test_raters_that_were_trained_otherwise_are_no_beginning(dataset, shipped, tmp_path):
     other = pool_of(rater("one", steps=21), POOL.raters[1])
-    take_begun(shipped, dataset, other, tmp_path / "out")
+    resume_from_shipped(shipped, dataset, other, tmp_path / "out")
     assert [path.stem for path in (tmp_path / "out" / "raters").iterdir()] == ["two"]
 
 
