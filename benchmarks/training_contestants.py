@@ -3,8 +3,8 @@
     python benchmarks/training_contestants.py engine '{"network": "mobilenet_v1", ...}'
 
 Every contestant trains the same network on the same arrays, by stochastic gradient descent with Nesterov momentum 0.9
-and a cosine decay, with a random crop after padding by 4 pixels and a random mirror image. A line is "whole", with that
-input, or "step", with one ready batch in every step; the answer is JSON: steps, wall seconds and CPU seconds.
+and a cosine decay, with a random crop after padding by 4 pixels and a random flip. A line is "total", with that
+input, or "step", with one prepared batch in every step; the answer is JSON: steps, wall seconds and CPU seconds.
 """
 
 from __future__ import annotations
@@ -92,14 +92,14 @@ def engine(task: Task) -> Turn:
     def draw_or_first(images: Any, chosen: Any, key: Any, augmentation: Augmentation) -> Any:
         return images[: len(chosen)] if augmentation == ready.augmentation else draw(images, chosen, key, augmentation)
 
-    def turn(whole: bool) -> dict[str, float]:
+    def turn(with_input: bool) -> dict[str, float]:
         calls: list[dict[str, float]] = []
         clock = Clock()
 
         def on_progress(step: int, loss: float) -> None:
             calls.append(clock.answer(step))
 
-        chosen = rater if whole else ready
+        chosen = rater if with_input else ready
         if task.num_vmapped == 1:
             training.train(chosen, images, labels, num_classes=CLASSES, on_progress=on_progress)
         else:
@@ -182,9 +182,9 @@ def keras(task: Task) -> Turn:
         def on_train_end(self, logs: Any = None) -> None:
             float(logs["loss"])
 
-    def turn(whole: bool) -> dict[str, float]:
+    def turn(with_input: bool) -> dict[str, float]:
         timer = Timer()
-        model.fit(batches if whole else ready, steps_per_epoch=1 + task.steps, verbose=0, callbacks=[timer])
+        model.fit(batches if with_input else ready, steps_per_epoch=1 + task.steps, verbose=0, callbacks=[timer])
         assert timer.clock is not None
         return timer.clock.answer(task.steps)
 
@@ -217,8 +217,8 @@ def flax(task: Task) -> Turn:
     ready = itertools.repeat(next(batches))
     network.train()
 
-    def turn(whole: bool) -> dict[str, float]:
-        source = batches if whole else ready
+    def turn(with_input: bool) -> dict[str, float]:
+        source = batches if with_input else ready
         jax.block_until_ready(step(network, optimizer, *next(source)))
         clock = Clock()
         for _ in range(task.steps):
@@ -278,8 +278,8 @@ def torch(task: Task) -> Turn:
         schedule.step()
         return loss
 
-    def turn(whole: bool) -> dict[str, float]:
-        given = source if whole else ready
+    def turn(with_input: bool) -> dict[str, float]:
+        given = source if with_input else ready
         float(step(*next(given)))
         clock = Clock()
         for _ in range(task.steps):
@@ -298,11 +298,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print does not mix with the answers
     turn = CONTESTANTS[name](task)
-    for whole in (True, False):
-        turn(whole)  # compiles
+    for with_input in (True, False):
+        turn(with_input)  # compiles
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
-        print(json.dumps(turn(line.strip() == "whole")), file=answers, flush=True)
+        print(json.dumps(turn(line.strip() == "total")), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Training speed: this package's engine against Keras' `fit` and a plain Flax loop, on one machine, taking turns.
+"""Training speed: this package's engine against Keras' `fit` and a plain Flax loop, on one machine, in turn.
 
     python benchmarks/training_speed.py [--networks mobilenet_v1 resnet50] [--forms imagenet] [--batch-size 256]
                                         [--width 1] [--dtype float32] [--steps 4] [--turns 3]
@@ -15,8 +15,8 @@ Contestants, each in a process of its own so that their thread pools are apart, 
 
 The networks are the same: `imagenet` is what `keras.applications` builds for images of 32x32 (parameter for parameter,
 see tests/architectures), ending in one pixel; `small` is the form that raters have at 32x32, ending in 4x4, which Keras
-has not. All see random crops and mirror images. Measured are steps with that input ("whole") and steps on one ready
-batch ("step"); what they differ by is lost to input. Shown are the medians over the turns and, in brackets, lowest and
+has not. All see random crops and flips. Measured are steps with that input ("total") and steps on one
+prepared batch ("step"); the difference is the cost of the input. Shown are the medians over the turns and, in brackets, lowest and
 highest; a ratio above 1 means that the engine is faster. CPU seconds are shown beside wall seconds because they hardly
 depend on what else a machine does.
 
@@ -47,7 +47,7 @@ class Contestant:
     """A process that trains when it is told to."""
 
     def __init__(self, name: str, task: dict[str, object]):
-        self.turns: dict[str, list[dict[str, float]]] = {"whole": [], "step": []}
+        self.turns: dict[str, list[dict[str, float]]] = {"total": [], "step": []}
         self._name = name
         command = [sys.executable, str(_SCRIPT), name, json.dumps(task)]
         self._process = subprocess.Popen(
@@ -72,7 +72,7 @@ class Contestant:
     def close(self) -> None:
         self._process.communicate()
 
-    def seconds_a_step(self, kind: str, clock: str) -> list[float]:
+    def seconds_per_step(self, kind: str, clock: str) -> list[float]:
         return sorted(turn[clock] / turn["steps"] for turn in self.turns[kind])
 
 
@@ -93,7 +93,7 @@ def compare(args: argparse.Namespace, network: str, form: str, say: Callable[[st
             }
             contestants[name] = Contestant(name, task)
         for _ in range(args.turns):
-            for kind in ("whole", "step"):
+            for kind in ("total", "step"):
                 for contestant in contestants.values():
                     contestant.take_turn(kind)
     finally:
@@ -102,26 +102,26 @@ def compare(args: argparse.Namespace, network: str, form: str, say: Callable[[st
     say(f"\n{network}, {form} form at 32x32, width {args.width:g}, batch {args.batch_size}, {args.dtype}")
     if args.num_vmapped > 1:
         say(f"the engine trains {args.num_vmapped} vmapped raters; a step is that of one of them")
-    say(f"{'':8}{'seconds a step':<50}{'CPU seconds a step':<20}")
-    say(f"{'':8}{'whole':<21}{'step':<21}{'input':>6}  {'whole':>9}{'step':>9}{'input':>9}")
+    say(f"{'':8}{'seconds per step':<50}{'CPU seconds per step':<20}")
+    say(f"{'':8}{'total':<21}{'step':<21}{'input':>6}  {'total':>9}{'step':>9}{'input':>9}")
     medians = {}
     for name, contestant in contestants.items():
-        walls = [contestant.seconds_a_step(kind, "wall") for kind in ("whole", "step")]
-        whole, step, whole_cpu, step_cpu = medians[name] = [
-            statistics.median(contestant.seconds_a_step(kind, clock))
+        walls = [contestant.seconds_per_step(kind, "wall") for kind in ("total", "step")]
+        total, step, total_cpu, step_cpu = medians[name] = [
+            statistics.median(contestant.seconds_per_step(kind, clock))
             for clock in ("wall", "cpu")
-            for kind in ("whole", "step")
+            for kind in ("total", "step")
         ]
         say(
-            f"{name:8}{spread(walls[0]):<21}{spread(walls[1]):<21}{whole - step:6.2f}"
-            f"  {whole_cpu:9.2f}{step_cpu:9.2f}{whole_cpu - step_cpu:9.2f}"
+            f"{name:8}{spread(walls[0]):<21}{spread(walls[1]):<21}{total - step:6.2f}"
+            f"  {total_cpu:9.2f}{step_cpu:9.2f}{total_cpu - step_cpu:9.2f}"
         )
     for name in names:
         if name != "engine" and "engine" in names:
             ratios = [theirs / ours for ours, theirs in zip(medians["engine"], medians[name], strict=True)]
             say(
-                f"engine against {name}: whole {ratios[0]:.2f}x, step {ratios[1]:.2f}x;"
-                f" in CPU seconds whole {ratios[2]:.2f}x, step {ratios[3]:.2f}x"
+                f"engine against {name}: total {ratios[0]:.2f}x, step {ratios[1]:.2f}x;"
+                f" in CPU seconds total {ratios[2]:.2f}x, step {ratios[3]:.2f}x"
             )
 
 

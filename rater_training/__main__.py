@@ -47,10 +47,12 @@ def _train(arguments: argparse.Namespace) -> int:
 
         leads = devices.is_primary
         dataset = CleanDataset.load(arguments.arrays)
-        if arguments.begun and devices.is_primary:
-            from rater_training.training.shipping import take_begun
+        if arguments.resume_from and devices.is_primary:
+            from rater_training.training.shipping import resume_from_shipped
 
-            take_begun(arguments.begun, dataset, pool, arguments.out, save_weights=arguments.save_weights)
+            resume_from_shipped(
+                arguments.resume_from, dataset, pool, arguments.out, save_weights=arguments.save_weights
+            )
         if devices.is_primary:
             shared = f", each batch shared by {devices.count} devices" if devices.count > 1 else ""
             print(f"Pool {pool.name}: {len(pool.raters)} raters for {pool.dataset}/{pool.level}{shared}", flush=True)
@@ -235,9 +237,9 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a pool and write its rater-prediction artifact")
     train.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays (CleanDataset.save)")
     train.add_argument("--pool", required=True, metavar="NAME", help="'digits/medium'; `list` shows all")
-    train.add_argument("--out", required=True, metavar="FOLDER", help="artifact; a begun one is resumed")
+    train.add_argument("--out", required=True, metavar="FOLDER", help="artifact; an unfinished one is resumed")
     train.add_argument(
-        "--begun",
+        "--resume-from",
         metavar="FOLDER",
         help="raters that `ship` has written there are not trained again but label again, if they were trained alike "
         "on these arrays",
@@ -251,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     several.add_argument("--processes", type=training_options.positive, metavar="N", help="how many there are")
     several.add_argument("--process-id", type=int, metavar="I", help="which this is, from 0")
     of_several = ("--distributed", "--coordinator", "--processes", "--process-id")
-    not_with_beam = ("--begun", *training_options.NOT_WITH_BEAM, *of_several)
+    not_with_beam = ("--resume-from", *training_options.NOT_WITH_BEAM, *of_several)
     train.set_defaults(run=_train, not_with_beam=not_with_beam)
     fit = commands.add_parser(
         "fit", help="make pools of wanted error rates for a dataset that has none, and train them"
@@ -282,7 +284,7 @@ def _parser() -> argparse.ArgumentParser:
     ship.add_argument("--arrays", required=True, metavar="FOLDER", help="clean arrays that the raters were trained on")
     ship.add_argument("--pool", required=True, metavar="NAME", help="of which pool they are")
     ship.add_argument(
-        "--into", required=True, metavar="FOLDER", help="builders/DATASET/rater_weights/CONFIG, new or begun"
+        "--into", required=True, metavar="FOLDER", help="builders/DATASET/rater_weights/CONFIG, new or unfinished"
     )
     ship.add_argument(
         "--record",
@@ -302,7 +304,7 @@ def _advice(error: str) -> str | None:
     if "RESOURCE_EXHAUSTED" in error:
         return "the device's memory is full; less of it is taken with a smaller --num-vmapped, or --images streamed"
     if "Gloo" in error or "coordination" in error.lower():
-        return "another process has ended, and says why; the same commands go on from the last checkpoint"
+        return "another process has ended, and says why; the same commands resume from the last checkpoint"
     return None
 
 
@@ -322,7 +324,7 @@ def _main(argv: Sequence[str]) -> int:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; finished raters are stored, the same command goes on with the next", file=sys.stderr)
+        print("interrupted; finished raters are stored, the same command resumes with the next", file=sys.stderr)
         sys.stderr.flush()
         os._exit(_INTERRUPTED)  # raters in training are not waited for: what is on disk is complete
     except Exception as error:

@@ -60,7 +60,7 @@ class NoiseCard:
     def right_votes_by_class_alone(self) -> np.ndarray:
         """How many examples 0 .. R raters would label rightly if errors depended on the class alone: [R + 1] float64.
 
-        A binomial distribution a class, at the class's error rate. The real counts lie further out on both sides, the
+        A binomial distribution per class, at the class's error rate. The real counts lie further out on both sides, the
         more so the more the noise depends on the image.
         """
         num_raters = self.noise["num_raters"]

@@ -4,7 +4,7 @@
       --correctors none lqm --levels low medium high --noise raters independent class_conditional --seeds 0 1 2
 
 Says first how many runs there are. Each run has a record in the folder `runs`; a run that has one is not trained again,
-and one that was killed goes on from its checkpoint. Ends with tables as Markdown and CSV, figures like the paper's 5 to
+and one that was killed resumes from its checkpoint. Ends with tables as Markdown and CSV, figures like the paper's 5 to
 8, and what the paper states, checked. With --beam the runs are spread over the workers of an Apache Beam runner, whose
 options follow after `--`.
 """

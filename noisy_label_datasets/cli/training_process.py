@@ -55,7 +55,7 @@ def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, 
     Args:
       arrays: folder of a `CleanDataset`.
       pool: 'digits/medium'.
-      out: folder of the rater-prediction artifact; a pool that was begun there resumes with its next rater.
+      out: folder of the rater-prediction artifact; an unfinished pool there resumes with its next rater.
       options: further ones of `python -m rater_training train` (`training_options.to_arguments`).
 
     Raises:

@@ -51,7 +51,7 @@ import datasets
 dataset = datasets.load_dataset("path/of/this/folder", split="noisy_label_train")
 ```
 
-`noisy_labels` has one label a rater, -1 where a rater has not labelled an example; `dataset.with_format("numpy")` (or
+`noisy_labels` has one label per rater, -1 where a rater has not labelled an example; `dataset.with_format("numpy")` (or
 `"torch"`) gives batches of it as [examples, raters]. `raters.json` lists the raters' features, in the same order.
 
 | split | examples |

@@ -109,7 +109,7 @@ def _field(split: str, name: str, file: str, class_names: list[str] | None, shap
     return mlc.Field(
         id=f"{split}/{name}",
         name=name,
-        description="One class a rater; -1: this rater has not labelled the example." if of_raters else description,
+        description="One class per rater; -1: this rater has not labelled the example." if of_raters else description,
         data_types=[types.get(name, mlc.DataType.INTEGER)],
         source=mlc.Source(file_object=file, extract=mlc.Extract(column=name), transforms=transforms),
         **repeated,

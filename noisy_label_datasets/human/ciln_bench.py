@@ -102,7 +102,7 @@ def reported_ratios(labels: np.ndarray, human_counts: np.ndarray) -> dict[str, f
 
 
 def distance_of_flips(rate: float, labels: np.ndarray, human_counts: np.ndarray, seed: int = 0) -> float:
-    """The distance of independent flips, `LABELS` an image, at an error rate: what a `Setting` is set beside."""
+    """The distance of independent flips, `LABELS` per image, at an error rate: what a `Setting` is set beside."""
     draws = _draws(rate, (len(labels), LABELS), labels, human_counts, seed)
     return float(np.mean([metrics.total_variation(flips, people).mean() for people, flips in draws]))
 

@@ -94,7 +94,7 @@ class RaterPredictions:
 
 
 class PredictionsWriter:
-    """Writes an artifact to a local folder, a rater at a time; resumes one that was begun.
+    """Writes an artifact to a local folder, a rater at a time; resumes an unfinished one.
 
     Several processes may write different raters of one pool to the same folder.
 
@@ -115,7 +115,7 @@ class PredictionsWriter:
         examples: Mapping[str, tuple[np.ndarray, np.ndarray]],
         version: int | None = None,
     ) -> None:
-        """Opens a folder, new or begun.
+        """Opens a folder, new or unfinished.
 
         Args:
           folder: made if it is not there.
@@ -125,18 +125,18 @@ class PredictionsWriter:
           split_plan: how the base was divided.
           class_names: of the K classes.
           examples: labelled split -> (ids [n] of text, clean labels [n] of whole numbers in 0..K-1).
-          version: of the format, for a new folder; None: by the number of classes. A begun folder keeps its own.
+          version: of the format, for a new folder; None: by the number of classes. An unfinished folder keeps its own.
 
         Raises:
-          PredictionsError: the examples are faulty, or the folder was begun for something else.
+          PredictionsError: the examples are faulty, or the folder was started for something else.
           OSError: the folder cannot be written or the disk is full.
         """
         self.folder = pathlib.Path(folder)
         path = self.folder / EXAMPLES
-        begun = ExamplesFile.read(path, path.read_bytes()) if path.exists() else None
+        started = ExamplesFile.read(path, path.read_bytes()) if path.exists() else None
         self.format_version = format_version(len(class_names)) if version is None else version
-        if begun is not None:
-            self.format_version = begun.header["format_version"]
+        if started is not None:
+            self.format_version = started.header["format_version"]
         header = {
             "format": FORMAT,
             "format_version": self.format_version,
@@ -151,8 +151,8 @@ class PredictionsWriter:
             ids={split: np.asarray(ids, dtype=np.str_) for split, (ids, _) in examples.items()},
             labels={split: np.asarray(labels) for split, (_, labels) in examples.items()},
         )
-        if begun is not None:
-            _check_same(self.folder, begun, self._examples)
+        if started is not None:
+            _check_same(self.folder, started, self._examples)
         else:
             files.write_atomically(path, self._examples.to_bytes())
 
@@ -262,18 +262,18 @@ class PredictionsWriter:
         return self.folder / "raters" / f"{rater_id}.npz"
 
 
-def _check_same(folder: pathlib.Path, begun: ExamplesFile, wanted: ExamplesFile) -> None:
+def _check_same(folder: pathlib.Path, started: ExamplesFile, wanted: ExamplesFile) -> None:
     for key, value in wanted.header.items():
-        if begun.header.get(key) != value:
+        if started.header.get(key) != value:
             raise PredictionsError(
-                f"{folder} was begun with {key} {begun.header.get(key)!r}, now it is {value!r}; "
+                f"{folder} was started with {key} {started.header.get(key)!r}, now it is {value!r}; "
                 "remove the folder or write to another"
             )
     for split in LABELLED_SPLITS:
-        same_ids = np.array_equal(begun.ids[split], wanted.ids[split])
-        if not same_ids or not np.array_equal(begun.labels[split], wanted.labels[split]):
+        same_ids = np.array_equal(started.ids[split], wanted.ids[split])
+        if not same_ids or not np.array_equal(started.labels[split], wanted.labels[split]):
             raise PredictionsError(
-                f"{folder} was begun with other {'clean labels' if same_ids else 'ids'} of {split}; "
+                f"{folder} was started with other {'clean labels' if same_ids else 'ids'} of {split}; "
                 "remove the folder or write to another"
             )
 

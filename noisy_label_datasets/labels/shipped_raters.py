@@ -10,7 +10,7 @@ Files beside a builder, in `rater_weights/<config>/`:
     recorded/               where the labels of the whole dataset are not shipped: the artifact of what these raters
                             said of the part of it that was at hand when they were trained
 
-A folder without pool.json is a pool that was begun: its raters are whole, more are to come.
+A folder without pool.json is an unfinished pool: its raters are complete, others are missing.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def write_shipped_pool(
     failures: Mapping[str, str],
     provenance: Mapping[str, Any],
 ) -> None:
-    """Writes pool.json, which makes a finished pool of a begun one; see `ShippedPool`.
+    """Writes pool.json, which makes a finished pool of an unfinished one; see `ShippedPool`.
 
     Raises:
       WeightsError: a rater's file is not there.

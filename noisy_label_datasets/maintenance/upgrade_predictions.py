@@ -1,4 +1,4 @@
-"""Rewrites a rater-prediction artifact of many classes, finished or begun, in format version 2.
+"""Rewrites a rater-prediction artifact of many classes, finished or not, in format version 2.
 
     python -m noisy_label_datasets.maintenance.upgrade_predictions FOLDER NEW_FOLDER
 
@@ -22,7 +22,7 @@ from noisy_label_datasets.labels.predictions import EXAMPLES, MANIFEST, Predicti
 
 
 def upgrade(folder: pathlib.Path, new_folder: pathlib.Path) -> PredictionsWriter:
-    """Writes the artifact of `folder` to `new_folder`, new or begun, and returns its writer.
+    """Writes the artifact of `folder` to `new_folder`, new or unfinished, and returns its writer.
 
     Raises:
       PredictionsError: there is none, it is damaged, or it is not one of format version 1 and many classes.

@@ -8,7 +8,7 @@
       digits_noisy-high-none-co_teaching-0-1f2e3d4c5b6a.json                # written when the run is done
       checkpoints/<key>/                                                    # of a run in training, removed at its end
 
-A killed run goes on from its checkpoint and comes to the same record, bit for bit on a CPU.
+A killed run resumes from its checkpoint and comes to the same record, bit for bit on a CPU.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class Checkpoints:
             except DamagedCheckpointError as error:
                 if last == stored[0]:
                     raise
-                _LOGGER.warning("%s; going on from the one before", error)
+                _LOGGER.warning("%s; resuming from the one before", error)
         return None
 
     def _restore(self, state: Any, step: int) -> Saved:

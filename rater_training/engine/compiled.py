@@ -113,7 +113,7 @@ def run_steps(
 
     Args:
       loop_state: before the steps; its arrays are used up.
-      active: [M] bool, which of the vmapped runs go on; the others stay as they are. None for a single run.
+      active: [M] bool, which of the vmapped runs take the steps; the others stay as they are. None for a single run.
       count: how many steps.
       inputs: what the steps read.
       program: what is run.

@@ -3,7 +3,7 @@
     noisy-labels train cifar10_noisy/high --pool cifar10/high
 
 The raters err on 11, 19 and 48 % of the noisy labels in the paper (Table 2), with 12,000 steps on 33 % (Section 3.2).
-Section 3.2 uses low and medium besides. Training costs, at two operations a multiply-add (an exaFLOP is 42 minutes at
+Section 3.2 uses low and medium besides. Training costs, at two operations per multiply-add (an exaFLOP is 42 minutes at
 400 TFLOP/s, a good share of an H100's bfloat16 peak):
 
     cifar10/low          10 raters      204.8 M examples      1.12 exaFLOP

@@ -4,7 +4,7 @@
     noisy-labels train cifar100_easy_noisy/section33 --pool cifar100_easy/section33
 
 The raters err on 25, 38 and 43 % of the noisy labels in the paper (Table 3). As printed, the pool of the low level has
-by far the shortest training of the three; that is kept. Training costs, at two operations a multiply-add (an exaFLOP
+by far the shortest training of the three; that is kept. Training costs, at two operations per multiply-add (an exaFLOP
 is 42 minutes at 400 TFLOP/s, a good share of an H100's bfloat16 peak):
 
     cifar100/low               11 raters       14.1 M examples     0.101 exaFLOP

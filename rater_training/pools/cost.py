@@ -2,7 +2,7 @@
 
     training_flops(get_pool("cifar10/high"))        # 1.1e18
 
-Counted are the convolutions and matrix products, two operations a multiply-add, and three times the forward pass for
+Counted are the convolutions and matrix products, two operations per multiply-add, and three times the forward pass for
 forward and backward; normalization, activations, augmentation, the optimizer and the labelling afterwards are not. Of
 frozen networks the last layer is counted, not the features, which are computed once an image and network.
 """

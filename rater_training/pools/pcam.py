@@ -12,7 +12,7 @@ noisy labels in the paper (Table 4). Two things had to be decided:
 *   Of the medium pool "one of the Inception-v1 models failed due to system error"; which, is not said. Here the one
     with learning rate 0.001 is left out, so this pool has nineteen raters.
 
-Training costs, at two operations a multiply-add (an exaFLOP is 42 minutes at 400 TFLOP/s, a good share of an H100's
+Training costs, at two operations per multiply-add (an exaFLOP is 42 minutes at 400 TFLOP/s, a good share of an H100's
 bfloat16 peak):
 
     pcam/high             20 raters       51.2 M examples     0.376 exaFLOP

@@ -93,7 +93,7 @@ def label_dataset(
     Args:
       weights: the raters.
       dataset: what they label; raters saved by a training have to be trained on it.
-      out: folder of the artifact, new or begun: raters that are stored do not label again.
+      out: folder of the artifact, new or unfinished: raters that are stored do not label again.
       lines: informed of the progress.
 
     Raises:

@@ -66,7 +66,7 @@ def train_pool(
     Args:
       dataset: the five clean splits; the raters are trained on `clean_label_train`.
       pool: which raters.
-      out: folder of the rater-prediction artifact, new or begun.
+      out: folder of the rater-prediction artifact, new or unfinished.
       listener: informed of the progress.
       only: ids of the raters to train in this run; all where empty. The artifact is finished by the run after which
         no rater is missing.

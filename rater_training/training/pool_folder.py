@@ -50,7 +50,7 @@ class PoolFolder:
         data_fingerprint: str,
         save_weights: bool = False,
     ) -> None:
-        """Opens a folder, new or begun.
+        """Opens a folder, new or unfinished.
 
         Args:
           dataset: the five clean splits.
@@ -137,7 +137,7 @@ def checkpoints_folder(out: str | os.PathLike) -> pathlib.Path:
 
 
 def open_writer(dataset: CleanDataset, level: str, out: str | os.PathLike) -> PredictionsWriter:
-    """Returns the writer of the artifact of a pool that labels a dataset; opens a folder, new or begun."""
+    """Returns the writer of the artifact of a pool that labels a dataset; opens a folder, new or unfinished."""
     return PredictionsWriter(
         out,
         dataset=dataset.name,

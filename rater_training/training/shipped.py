@@ -5,7 +5,7 @@
 
 `noisy_label_datasets.labels.shipped_raters` says which files there are. A rater's file is an .npz archive whose bytes
 depend on its content alone: `rater`, JSON (format, configuration, features, normalization, ...), and the weights as
-`quantization` has them. It is written as soon as the rater is converted, so that a begun pool can be kept, and gone on
+`quantization` has them. It is written as soon as the rater is converted, so that an unfinished pool can be kept, and resumed
 with elsewhere (`shipping`).
 """
 

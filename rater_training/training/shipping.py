@@ -1,10 +1,10 @@
 """From raters that a training saved to raters that are shipped, and back to a training that resumes.
 
     missing = ship(PoolWeights("predictions/medium/weights"), dataset, get_pool("pcam/medium_compact"), into)
-    take_begun(into, dataset, get_pool("pcam/medium_compact"), "predictions/elsewhere")
+    resume_from_shipped(into, dataset, get_pool("pcam/medium_compact"), "predictions/elsewhere")
 
 A pool is converted a rater at a time, in whatever state its training is; what is there already stays as it is, byte for
-byte. `take_begun` has the raters of a begun pool label again, so that a training elsewhere resumes with the next.
+byte. `resume_from_shipped` has the raters of an unfinished pool label again, so that a training elsewhere resumes with the next.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def ship(
       weights: those that a training saved; some or all raters of the pool.
       dataset: what they were trained on.
       pool: of which they are.
-      into: `builders/<dataset>/rater_weights/<config>`, new or begun.
+      into: `builders/<dataset>/rater_weights/<config>`, new or unfinished.
       record: whether the converted raters' predictions for the dataset are stored in `recorded`.
 
     Returns:
@@ -105,26 +105,26 @@ def ship(
     return missing
 
 
-def take_begun(
-    begun: str | os.PathLike,
+def resume_from_shipped(
+    unfinished: str | os.PathLike,
     dataset: CleanDataset,
     pool: PoolConfig,
     out: str | os.PathLike,
     *,
     save_weights: bool = False,
 ) -> None:
-    """Stores the predictions of a begun pool's raters in the folder of a training, which so resumes with the others.
+    """Stores the predictions of the raters of an unfinished pool in the folder of a training, which so resumes with the others.
 
     Only raters of the configuration and of the data that are wanted count; others are trained.
 
     Args:
-      begun: where `ship` has written some raters.
+      unfinished: where `ship` has written some raters.
       dataset: the five clean splits.
       pool: that is to be trained.
       out: the folder of its training.
       save_weights: save their networks beside the predictions too.
     """
-    shipped, data_fingerprint = ShippedWeights(pathlib.Path(begun)), dataset.fingerprint()
+    shipped, data_fingerprint = ShippedWeights(pathlib.Path(unfinished)), dataset.fingerprint()
     folder = PoolFolder(dataset, pool, out, data_fingerprint=data_fingerprint, save_weights=save_weights)
     for config in pool.raters:
         if folder.has_rater(config) or not shipped.has_rater(config.id, config.fingerprint(data_fingerprint)):
@@ -134,4 +134,4 @@ def take_begun(
         valid = "clean_label_valid"
         rater_features = rater.features_with(said[valid], dataset.splits[valid].labels)
         folder.write_rater(config, RaterResult(said, rater_features, trained))
-        print(f"{config.id}  taken from {begun}", flush=True)
+        print(f"{config.id}  taken from {unfinished}", flush=True)

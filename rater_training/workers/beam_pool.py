@@ -11,7 +11,7 @@ costs no more than the time it took:
 *   A worker that dies costs its rater the steps since the last checkpoint. The runner gives the rater to another
     worker, or, if the runner has given up, the same command does when it is given again.
 *   Runners may try one rater twice at the same time. The second attempt waits for the first
-    (`noisy_label_datasets.lease`), and finds the rater stored, or goes on from the checkpoint of an attempt that shows
+    (`noisy_label_datasets.lease`), and finds the rater stored, or resumes from the checkpoint of an attempt that shows
     no sign of life.
 
 At the end one worker finishes the artifact as `rater_training.training.pool.train_pool` does.
@@ -210,7 +210,7 @@ def run(options: Any, build: Callable[[Any], Any]) -> None:
     if not _is_plain(reason[-1]):
         log_again(held)
     raise PipelineError(
-        f"the pipeline failed: {reason[-1]}; what is finished is stored, and the same command goes on"
+        f"the pipeline failed: {reason[-1]}; what is finished is stored, and the same command resumes"
     ) from error
 
 
