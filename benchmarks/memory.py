@@ -4,7 +4,7 @@
 
 A base of the shape of PatchCamelyon is made up: its ids, its splits, images of 96 x 96 pixels of one colour each, which
 as files are small; labels of 20 made-up raters. Of each size `pcam_noisy/low` is built without Beam, and its arrays are
-written (`clean_dataset(folder)`: 27,648 bytes per image on disk, 9 GB at the full size). Prints seconds and peak memory.
+written (`clean_dataset(folder)`: 27,648 bytes per image, 9 GB at the full size). Prints seconds and peak memory.
 """
 
 from __future__ import annotations

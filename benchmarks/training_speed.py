@@ -15,8 +15,8 @@ Contestants, each in a process of its own so that their thread pools are apart, 
 
 The networks are the same: `imagenet` is what `keras.applications` builds for images of 32x32 (parameter for parameter,
 see tests/architectures), ending in one pixel; `small` is the form that raters have at 32x32, ending in 4x4, which Keras
-has not. All see random crops and flips. Measured are steps with that input ("total") and steps on one
-prepared batch ("step"); the difference is the cost of the input. Shown are the medians over the turns and, in brackets, lowest and
+has not. All see random crops and flips. Measured are steps with that input ("total") and steps on one prepared batch
+("step"); the difference is the cost of the input. Shown are the medians over the turns and, in brackets, lowest and
 highest; a ratio above 1 means that the engine is faster. CPU seconds are shown beside wall seconds because they hardly
 depend on what else a machine does.
 

@@ -5,8 +5,8 @@
 
 `noisy_label_datasets.labels.shipped_raters` says which files there are. A rater's file is an .npz archive whose bytes
 depend on its content alone: `rater`, JSON (format, configuration, features, normalization, ...), and the weights as
-`quantization` has them. It is written as soon as the rater is converted, so that an unfinished pool can be kept, and resumed
-with elsewhere (`shipping`).
+`quantization` has them. It is written as soon as the rater is converted, so that an unfinished pool can be kept, and
+resumed elsewhere (`shipping`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     resume_from_shipped(into, dataset, get_pool("pcam/medium_compact"), "predictions/elsewhere")
 
 A pool is converted a rater at a time, in whatever state its training is; what is there already stays as it is, byte for
-byte. `resume_from_shipped` has the raters of an unfinished pool label again, so that a training elsewhere resumes with the next.
+byte. `resume_from_shipped` has the raters of an unfinished pool label again, so that a training elsewhere resumes
+with the next.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def resume_from_shipped(
     *,
     save_weights: bool = False,
 ) -> None:
-    """Stores the predictions of the raters of an unfinished pool in the folder of a training, which so resumes with the others.
+    """Stores the predictions of an unfinished pool's raters where a training is to resume with the others.
 
     Only raters of the configuration and of the data that are wanted count; others are trained.
 
