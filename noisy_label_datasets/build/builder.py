@@ -269,16 +269,18 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         self._declare(declared_features(self.BASE, self._num_raters()))
         if not self._uses_beam(download_config):
             return super()._generate_splits(dl_manager, download_config)
-        from noisy_label_datasets.build import beam_build
+        from noisy_label_datasets.build import beam_build, beam_join
 
         asked = self._beam or download_config.beam_runner is not None or download_config.beam_options is not None
         labels, draws = self._labels(dl_manager)  # before the base, which may be a long download
         if not asked and not beam_build.local_runner_fits(self.BASE.num_bytes(self.data_dir_root), self.name):
             return super()._generate_splits(dl_manager, download_config)
-        parts = self.BASE.parts(self.data_dir_root, list(self.SPLIT_PLAN.fractions))
-        with beam_build.BeamJoin.prepare(
-            self.data_path / "join", labels, draws, parts, list(self.BASE.extra_labels), self.MAY_LACK
-        ) as join:
+        base = beam_join.BaseParts(
+            self.BASE.parts(self.data_dir_root, list(self.SPLIT_PLAN.fractions)),
+            tuple(self.BASE.extra_labels),
+            self.MAY_LACK,
+        )
+        with beam_join.BeamJoin.prepare(self.data_path / "join", labels, draws, base) as join:
             splits = beam_build.run_pipeline(
                 self,
                 join,

@@ -24,6 +24,7 @@ from noisy_label_datasets.labels.predictions import MANIFEST, PredictionsWriter
 from rater_training import architectures
 from rater_training.config import PoolConfig, RaterConfig
 from rater_training.training.one_rater import RaterResult
+from rater_training.training.saved import SavedRater
 from rater_training.training.weights import PoolWeights
 
 _CHECKPOINTS = "checkpoints"  # beside the artifact's files while raters are in training
@@ -89,12 +90,10 @@ class PoolFolder:
         fingerprint = rater.fingerprint(self._data_fingerprint)
         if self._weights is not None:
             self._weights.save_rater(
-                rater,
+                SavedRater(rater, fingerprint, result.features),
                 result.network,
                 image_shape=self._pool.image_shape,
                 num_classes=self._pool.num_classes,
-                fingerprint=fingerprint,
-                features=result.features,
             )
         self._writer.write_rater(
             rater.id, fingerprint=fingerprint, probabilities=result.probabilities, features=result.features

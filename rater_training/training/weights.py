@@ -44,7 +44,7 @@ from noisy_label_datasets.schema import (
     check,
     read_json,
 )
-from rater_training.config import PoolConfig, RaterConfig
+from rater_training.config import PoolConfig
 from rater_training.engine.checkpoints import ONE_AT_A_TIME, content_sha256, first_line
 from rater_training.engine.examples import Normalization
 from rater_training.engine.trained import TrainedRater
@@ -105,32 +105,28 @@ class PoolWeights:
 
     def save_rater(
         self,
-        config: RaterConfig,
+        rater: SavedRater,
         trained: TrainedRater,
         *,
         image_shape: tuple[int, int, int],
         num_classes: int,
-        fingerprint: str,
-        features: Mapping[str, Any],
     ) -> None:
         """Saves a rater, in place of one of its id.
 
         Args:
-          config: how it was trained.
+          rater: its description.
           trained: the network.
           image_shape: (height, width, channels) of its images.
           num_classes: number of classes.
-          fingerprint: of its configuration and of the data that it was trained on.
-          features: JSON, what the artifact says of it.
         """
         about = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "rater": dataclasses.asdict(config),
+            "rater": dataclasses.asdict(rater.config),
             "image_shape": list(image_shape),
             "num_classes": num_classes,
-            "fingerprint": fingerprint,
-            "features": dict(features),
+            "fingerprint": rater.fingerprint,
+            "features": dict(rater.features),
             "normalization": {
                 "mean": trained.normalization.mean.tolist(),
                 "std": trained.normalization.std.tolist(),
@@ -143,7 +139,7 @@ class PoolWeights:
         about["sha256"] = content_sha256({name: np.asarray(array) for name, array in arrays.items()}, about)
         with ONE_AT_A_TIME, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
             checkpointer.save(
-                self._path(config.id),
+                self._path(rater.config.id),
                 ocp.args.Composite(arrays=ocp.args.StandardSave(arrays), about=ocp.args.JsonSave(about)),
                 force=True,
             )

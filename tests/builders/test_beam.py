@@ -21,14 +21,9 @@ from noisy_label_datasets.base.arrays import LabelledImages
 from noisy_label_datasets.base.bases import ArraysBase, encode_png
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS, SplitPlan
-from noisy_label_datasets.build import beam_build
-from noisy_label_datasets.build.beam_build import (
-    BeamBuildError,
-    BeamJoin,
-    LabelTable,
-    original_error,
-    with_local_runner,
-)
+from noisy_label_datasets.build import beam_build, beam_join
+from noisy_label_datasets.build.beam_build import BeamBuildError, original_error, with_local_runner
+from noisy_label_datasets.build.beam_join import BaseParts, BeamJoin, LabelTable
 from noisy_label_datasets.build.builder import BuildError, load_clean_dataset
 from noisy_label_datasets.build.join import JoinError, example_features, join_by_id
 from noisy_label_datasets.build.records import ReproducibleWriter
@@ -327,8 +322,8 @@ def test_a_worker_joins_as_one_pass_does(tmp_path_factory, ids, random):
         draw = int(draws[row[0]][row[1]]) if joined.row >= 0 else -1
         expected[joined.id] = (row[0], example_features(joined.id, joined.image, 0, of_raters, draw, {}))
     folder = epath.Path(tmp_path_factory.mktemp("build")) / "join"
-    with BeamJoin.prepare(folder, labels, draws, [lambda: iter([batch])], ()) as join:
-        worker = beam_build._JoinParts(join)
+    with BeamJoin.prepare(folder, labels, draws, BaseParts([lambda: iter([batch])])) as join:
+        worker = beam_join._JoinParts(join)
         worker.setup()
         outputs = list(worker.process(0))
         assert sorted(LabelTable.read(folder, "noisy_label_train").ids.tolist()) == sorted(
