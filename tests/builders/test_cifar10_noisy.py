@@ -68,7 +68,7 @@ def clean(prepared):
 def data_dir(prepared, clean, tmp_path):
     """A user's folder: the base prepared, a pool trained."""
     shutil.copytree(prepared / "cifar10", tmp_path / "cifar10")
-    write_pool(tmp_path, clean)
+    write_pool(tmp_path, clean, num_raters=4)
     return tmp_path
 
 

@@ -74,9 +74,8 @@ def test_missing_ids_are_counted_and_the_figures_go_without_them(
     assert "115 examples and all figures, 5 labelled ids are not in the base (at most 1,738 may be)" in said
 
 
-@pytest.mark.parametrize("beam", [False, True])
 def test_more_missing_ids_than_a_dataset_allows_are_an_error(
-    data_dir, base_examples, made_up_cats_vs_dogs, monkeypatch, beam
+    data_dir, base_examples, made_up_cats_vs_dogs, monkeypatch
 ):
     monkeypatch.setattr(builder_class(NAME), "MAY_LACK", 2)
     predictions = read_predictions(data_dir / "rater_predictions" / NAME / "low")
@@ -84,18 +83,17 @@ def test_more_missing_ids_than_a_dataset_allows_are_an_error(
     examples = {id_: example for id_, example in base_examples["cats_vs_dogs"].items() if id_ not in lost}
     prepare(examples, data_dir, made_up_cats_vs_dogs)
     with pytest.raises(JoinError, match=r"3 labelled ids are not in the base .*\(at most 2 may be missing\)"):
-        build(data_dir, beam=beam)
+        build(data_dir)
 
 
-@pytest.mark.parametrize("beam", [False, True])
-def test_an_id_without_labels_is_an_error_all_the_same(data_dir, base_examples, made_up_cats_vs_dogs, beam):
+def test_an_id_without_labels_is_an_error_all_the_same(data_dir, base_examples, made_up_cats_vs_dogs):
     plan = builder_class(NAME).SPLIT_PLAN
     names = [f"PetImages/Cat/{i}.jpg" for i in range(900, 920)]
     new = next(n for n in names if plan.assign("train", [n])[0] in LABELLED_SPLITS)
     some = next(iter(base_examples["cats_vs_dogs"].values()))
     prepare({**base_examples["cats_vs_dogs"], new: some}, data_dir, made_up_cats_vs_dogs)
     with pytest.raises(JoinError, match=f"1 examples of the base dataset have no noisy labels, such as {new}"):
-        build(data_dir, beam=beam)
+        build(data_dir)
 
 
 def test_verify_does_not_believe_metadata_that_count_otherwise(data_dir, base_examples, made_up_cats_vs_dogs, capsys):

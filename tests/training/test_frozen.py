@@ -29,6 +29,14 @@ CONFIG = rater(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _small_batches():
+    """Sixty images are not to be filled up to 500, which go through the network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frozen, "LABELLING_BATCH", 60)
+        yield
+
+
 @pytest.fixture(scope="module")
 def images():
     """Two kinds of noise, fine and coarse, that the published network tells apart; [60, 32, 32, 3], and labels."""
@@ -47,9 +55,9 @@ def trained(images):
 
 def test_logits_are_those_of_the_whole_network(trained, images):
     """What the features give must be what the network gives that is kept on disk: another way of computing it."""
-    kept, whole = trained.logits(images[0]), TrainedRater.logits(trained, images[0])
+    kept, whole = trained.logits(images[0]), TrainedRater.logits(trained, images[0], batch_size=60)
     np.testing.assert_allclose(kept, whole, atol=2e-3)
-    mirrored = TrainedRater.logits(trained, images[0], with_flip=True)
+    mirrored = TrainedRater.logits(trained, images[0], with_flip=True, batch_size=60)
     np.testing.assert_allclose(trained.logits(images[0], with_flip=True), mirrored, atol=2e-3)
     assert not np.allclose(mirrored, whole, atol=2e-3)
 
@@ -107,7 +115,12 @@ def test_features_are_computed_once(images, monkeypatch):
     assert len(calls) == 2
 
 
-def test_a_pool_may_have_some(tmp_path):
+def test_a_pool_may_have_some(tmp_path, monkeypatch):
+    """With features that take no network to compute, and two networks that are started from published weights."""
+    monkeypatch.setattr(frozen, "_kept", type(frozen._kept)())
+    monkeypatch.setattr(
+        frozen, "_computed", lambda module, pixels, scale: np.resize(pixels / np.float32(255), (len(pixels), 1280))
+    )
     dataset = tiny_dataset()
     in_colour = {
         split: dataclasses.replace(some, images=np.repeat(some.images, 3, axis=3))
