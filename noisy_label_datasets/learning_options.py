@@ -68,6 +68,42 @@ IMPORTS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 LEARN = {**TRAINING, **DATA, **IMPORTS}
+STUDY: Mapping[str, Mapping[str, Any]] = {
+    "--seeds": {"type": int, "nargs": "+", "default": [0, 1, 2, 3, 4], "metavar": "N", "help": "(default: 0 to 4)"},
+    "--fractions": {
+        "type": float,
+        "nargs": "+",
+        "default": [],
+        "metavar": "X",
+        "help": "imbalance: shares of the larger class (default: 0.5 0.65 0.8 0.9 0.95)",
+    },
+    "--networks": {
+        "nargs": "+",
+        "default": ["efficientnet_lite0"],
+        "metavar": "NAME",
+        "help": "pretraining: networks whose ImageNet weights are installed (default: efficientnet_lite0)",
+    },
+    "--keras-weights": {
+        "nargs": "+",
+        "default": [],
+        "metavar": "NETWORK=FILE",
+        "help": "pretraining: files of Keras' weights instead, such as resnet50=resnet50.h5",
+    },
+    "--images": {
+        "type": positive,
+        "metavar": "N",
+        "help": "pretraining and difficulty: training images at most, the same in all runs of a task (default: all)",
+    },
+    "--algorithms": {
+        "nargs": "+",
+        "default": ["cross_entropy", "bootstrap", "co_teaching", "mc_softmax", "mentor_mix"],
+        "metavar": "NAME",
+        "help": "human: what is compared (default: those of Section 4 of the paper)",
+    },
+    "--into": {"metavar": "FILE", "help": "a Markdown document with markers, such as docs/studies.md"},
+    "--report": {"action": "store_true", "help": "train nothing: report the runs that are done"},
+    "--dry-run": {"action": "store_true", "help": "say what would be run and what it costs, and end"},
+}
 
 
 def add_options(parser: argparse.ArgumentParser, options: Mapping[str, Mapping[str, Any]]) -> None:

@@ -154,12 +154,14 @@ class Answers:
       train_labels, valid_labels: clean labels of the noisy splits, [n] int32.
       test_images: [t, h, w, c] uint8.
       test_labels: [t] int32.
+      test_ids: [t] <U; None where they are not known.
     """
 
     train_labels: np.ndarray
     valid_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
+    test_ids: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,6 +204,11 @@ class Problem:
         rows = np.flatnonzero(uniforms_of_ids(train.ids, 1, "paired_subset")[:, 0] < paired_share)
         paired = PairedSubset(rows, answers.train_labels[rows])
         data = TrainingData(name, class_names, train, valid, raters, paired)
+        return cls.of_parts(data, answers)
+
+    @classmethod
+    def of_parts(cls, data: TrainingData, answers: Answers) -> Problem:
+        """Returns the problem of data and answers that fit together."""
         return cls(data, answers, _labels_sha256(data), _images_sha256(data, answers))
 
     @classmethod
@@ -250,7 +257,7 @@ class Problem:
             truths[split] = images.labels[rows]
         train, valid = NOISY_SPLITS
         test = clean.splits["test"]
-        answers = Answers(truths[train], truths[valid], test.images, test.labels)
+        answers = Answers(truths[train], truths[valid], test.images, test.labels, test.ids)
         return cls.of(
             noisy.name,
             noisy.class_names,

@@ -37,6 +37,7 @@ COMMANDS = (
     "labels",
     "learn",
     "benchmark",
+    "study",
     "clean",
 )
 
@@ -122,10 +123,10 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _divided(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Returns the command's own arguments, and Beam's: what follows `--` after `train`, `label` and `benchmark`."""
+    """Returns the command's own arguments, and Beam's: what follows `--` after the commands that take it."""
     own, for_beam = training_options.divided(argv)
     # Elsewhere `--` means what it does to argparse.
-    return (own, for_beam) if {"train", "label", "benchmark"} & set(own) else (argv, [])
+    return (own, for_beam) if {"train", "label", "benchmark", "study"} & set(own) else (argv, [])
 
 
 def _silence_libraries() -> None:

@@ -20,12 +20,13 @@ from noisy_label_datasets import learning_options, training_options
 from noisy_label_learning.commands import settings
 from noisy_label_learning.commands.learn import Progress
 from noisy_label_learning.errors import LearningError
-from noisy_label_learning.problem import Problem
+from noisy_label_learning.problem import PAIRED_SHARE, Problem
 from noisy_label_learning.reports import figures, tables
 from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.cost import training_flops
 from noisy_label_learning.runs.record import DONE, Record, stored_record
 from noisy_label_learning.runs.session import Session
+from noisy_label_learning.studies.plan import Source
 
 # Architectures whose seeds are trained in one loop: benchmarks/learning_speed.py measures when that is faster on a CPU.
 SMALL_NETWORKS = ("mlp", "softmax_regression")
@@ -73,7 +74,9 @@ def run(args: argparse.Namespace) -> int:
     if args.beam:
         from noisy_label_learning.commands import beam
 
-        beam.run_groups(args, missing)
+        share = PAIRED_SHARE if args.paired_share is None else args.paired_share
+        elements = [(Source(args.arrays, group.labels, share), (), group.configs) for group in missing]
+        beam.run_elements(args, elements)
     else:
         _run_here(sessions, missing, out)
     records = [

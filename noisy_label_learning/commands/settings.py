@@ -94,17 +94,13 @@ def training_of(args: argparse.Namespace, problem: Problem) -> tuple[Network, Sc
     Raises:
       LearningError: an unknown architecture, or settings that cannot be.
     """
-    from rater_training.architectures import ARCHITECTURES
-
     images = problem.data.train.images
     if args.preset is not None:
         network, schedule = of_preset(PRESETS[args.preset], len(images))
     else:
         network, schedule = defaults(images.shape[1:], len(images))  # type: ignore[arg-type]
     if args.network is not None:
-        if args.network not in ARCHITECTURES:
-            raise LearningError(f"no network {args.network!r}; there are {', '.join(sorted(ARCHITECTURES))}")
-        network = Network(args.network)
+        network = network_of(args.network)
     if args.width is not None:
         network = dataclasses.replace(network, width=args.width)
     if args.pretrained is not None:
@@ -113,6 +109,19 @@ def training_of(args: argparse.Namespace, problem: Problem) -> tuple[Network, Sc
         name: value for name in ("epochs", "batch_size", "learning_rate") if (value := getattr(args, name)) is not None
     }
     return network, dataclasses.replace(schedule, **changes)
+
+
+def network_of(name: str) -> Network:
+    """Returns the network of a name.
+
+    Raises:
+      LearningError: there is none.
+    """
+    from rater_training.architectures import ARCHITECTURES
+
+    if name not in ARCHITECTURES:
+        raise LearningError(f"no network {name!r}; there are {', '.join(sorted(ARCHITECTURES))}")
+    return Network(name)
 
 
 def pretrained_network(network: Network, weights: str) -> Network:

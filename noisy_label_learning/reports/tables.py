@@ -138,9 +138,13 @@ def _number(value: float | None) -> str:
 
 def findings_markdown(records: Sequence[Record], *, selection: str = SELECTED) -> str:
     """Returns what the records say of the paper's statements, as a table."""
-    lines = ["| section | statement | verdict | effect, points (95 %) | comparisons |", "|---|---|---|---|---|"]
-    for verdict in check(Table.of(records, selection)):
-        lines.append(_finding_row(verdict))
+    return verdicts_markdown(check(Table.of(records, selection)))
+
+
+def verdicts_markdown(verdicts: Sequence[Verdict], *, unit: str = "points") -> str:
+    """Returns what is said of statements, as a table; unit: of their effects."""
+    lines = [f"| section | statement | verdict | effect, {unit} (95 %) | comparisons |", "|---|---|---|---|---|"]
+    lines += [_finding_row(verdict) for verdict in verdicts]
     return "\n".join(lines) + "\n"
 
 

@@ -18,7 +18,7 @@ PACKAGE_ORDER = {
 }
 CORE_FOLDERS = ("base", "noise", "labels", "human", "card", "build", "export", "explore", "cli", "maintenance")
 TRAINING_FOLDERS = ("architectures", "pools", "pretrained", "engine", "training", "workers")
-LEARNING_FOLDERS = ("correctors", "algorithms", "runs", "reports", "commands")
+LEARNING_FOLDERS = ("correctors", "algorithms", "runs", "reports", "studies", "commands")
 # Directly in the package, and yet above the folders: what starts the command, and what a package's users import first.
 ENTRANCES = {"noisy_label_datasets.__main__", "rater_training.__main__", "noisy_label_learning.__main__"}
 
