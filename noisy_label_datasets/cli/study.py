@@ -10,6 +10,8 @@ killed goes on from its checkpoint. Ends with the paper's statements checked, a 
 are spread over the workers of an Apache Beam runner, whose options follow after `--`.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 from typing import TYPE_CHECKING
@@ -118,7 +120,7 @@ def _prepared(args: argparse.Namespace) -> list[Folders]:
     return [prepare(builder, args.preset) for builder in builders]
 
 
-def _check_binary(study: str, target: str, builder: "NoisyLabelBuilder") -> None:
+def _check_binary(study: str, target: str, builder: NoisyLabelBuilder) -> None:
     if study == "imbalance" and len(builder.BASE.class_names) != 2:
         raise StudyError(
             f"the study of imbalance needs a binary task; {target} has {len(builder.BASE.class_names)} classes"

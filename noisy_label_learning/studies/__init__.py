@@ -1,5 +1,7 @@
 """The studies of Section 3 of the paper, and whether results here foretell results on human labels."""
 
+from __future__ import annotations
+
 from noisy_label_learning.studies import difficulty, human, imbalance, pretraining
 from noisy_label_learning.studies.study import Study
 
