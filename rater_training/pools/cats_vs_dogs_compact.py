@@ -11,7 +11,7 @@ and worst rater, and how often two raters agree (`python -m noisy_label_datasets
     high                0.29     0.298    0.239    0.421    0.78
     section31_25000              0.185    0.148    0.225    0.78
     section31_50000              0.106    0.090    0.130    0.90
-    section31_100000             0.086    0.080    0.097    0.93
+    section31_100000             0.088    0.080    0.114    0.93
 
 Decided otherwise than in the paper:
 
@@ -87,7 +87,7 @@ _SECTION31_50000: tuple[Row, ...] = (
     *(Frozen("efficientnet_lite2", share) for share in (0.4, 0.25, 0.15)),
 )
 _SECTION31_100000: tuple[Row, ...] = (
-    *(Frozen("efficientnet_lite0", share) for share in (0.95, 0.9, 0.8, 0.3)),
+    *(Frozen("efficientnet_lite0", share) for share in (0.95, 0.9, 0.8, 0.15)),  # the last is the worst
     *(Frozen("efficientnet_lite1", share) for share in (0.95, 0.9, 0.8)),
     *(Frozen("efficientnet_lite2", share) for share in (0.95, 0.9, 0.8)),
 )
