@@ -1,6 +1,6 @@
 """Several devices and several processes give the loss curve of one device.
 
-Each case is a process of its own (two for two processes), since the number of devices is settled when JAX starts. The
+Other numbers of devices are processes of their own, since JAX settles that number when it starts. The
 network has batch normalisation: its statistics have to be those of the whole batch, not of a device's share.
 """
 
@@ -22,7 +22,7 @@ from rater_training import architectures
 from rater_training.config import Augmentation, RaterConfig
 from rater_training.engine import calls, loop, raters
 from rater_training.engine.checkpoints import Checkpoints
-from rater_training.engine.devices import Cluster, Devices, DevicesError, connect
+from rater_training.engine.devices import DEFAULT_DEVICE, Cluster, Devices, DevicesError, connect
 from tests.training.tiny import blobs
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -68,8 +68,6 @@ def _report(trained, images):
 
 def curves(devices):
     """Trains alone, streamed and together on these devices; a loss for each step, and what comes of it."""
-    architectures.ARCHITECTURES["tiny_with_norm"] = TinyWithNorm
-    calls.SECONDS_PER_CALL, calls.FIRST_STEPS = 1e-9, 1  # one step a call: the whole loss curve
     images, labels = blobs(n=150)
     reports = {
         name: _report(raters.train(RATER, images, labels, num_classes=3, devices=devices, streamed=streamed), images)
@@ -83,10 +81,18 @@ def curves(devices):
     return reports
 
 
+def prepare(patch):
+    """Makes the network known, and has every call take one step: the whole loss curve is seen."""
+    patch.setitem(architectures.ARCHITECTURES, "tiny_with_norm", TinyWithNorm)
+    patch.setattr(calls, "SECONDS_PER_CALL", 1e-9)
+    patch.setattr(calls, "FIRST_STEPS", 1)
+
+
 def run_on_all(out, coordinator=None, processes=None, process_id=None):
     """What the processes below run; process 0 writes what came of it."""
     if coordinator is not None:
         connect(Cluster(coordinator, int(processes), int(process_id)))
+    prepare(pytest.MonkeyPatch())
     reports = curves(Devices.all())
     if jax.process_index() == 0:
         pathlib.Path(out).write_text(json.dumps({"devices": jax.device_count(), "reports": reports}))
@@ -120,10 +126,11 @@ def wait(*processes, seconds=300):
 
 
 @pytest.fixture(scope="module")
-def one_device(tmp_path_factory):
-    out = tmp_path_factory.mktemp("one") / "out.json"
-    wait(start("run_on_all", str(out)))
-    return json.loads(out.read_text())["reports"]
+def one_device():
+    """Of the default device of this process, whatever others there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        prepare(patch)
+        return curves(DEFAULT_DEVICE)
 
 
 def check_same(got, wanted):
@@ -160,8 +167,7 @@ def test_two_processes_give_the_loss_curve_of_one(one_device, tmp_path):
 
 def train_with_checkpoints(folder, out, coordinator, process_id, delay):
     connect(Cluster(coordinator, 2, process_id))
-    architectures.ARCHITECTURES["tiny_with_norm"] = TinyWithNorm
-    calls.SECONDS_PER_CALL, calls.FIRST_STEPS = 1e-9, 1
+    prepare(pytest.MonkeyPatch())
     images, labels = blobs(n=150)
     steps = []
     trained = raters.train(
