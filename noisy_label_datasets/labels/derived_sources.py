@@ -35,12 +35,14 @@ class Flips(LabelSource):
       of: the pool: 'medium'.
       SEED: of the draws (`uniforms_of_ids`). It is no text to be shown: another value would change every label.
       NOISE_MODEL: what the kind of flips is called in metadata and on cards.
+      README: what a rater does in such a config: "with `<level>_...` ...", in the READMEs of the datasets.
     """
 
     of: str
 
     SEED: ClassVar[str]
     NOISE_MODEL: ClassVar[str]
+    README: ClassVar[str]
 
     @abc.abstractmethod
     def transitions(self, noisy_labels: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
@@ -86,6 +88,7 @@ class IndependentFlips(Flips):
 
     SEED = "independent flips"
     NOISE_MODEL = "independent flips"
+    README = "every rater errs as often, but on any image and towards any class alike"
 
     def transitions(self, noisy_labels: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
         """See `Flips`."""
@@ -103,6 +106,7 @@ class ClassConditionalFlips(Flips):
 
     SEED = "class-conditional flips"
     NOISE_MODEL = "class-conditional flips"
+    README = "it also confuses the classes as the rater does"
 
     def transitions(self, noisy_labels: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
         """See `Flips`."""

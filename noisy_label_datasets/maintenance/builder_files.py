@@ -29,6 +29,7 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
 from noisy_label_datasets.build.builder_folder import CITATION, PAPER, TAGS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.checksums import CHECKSUMS, write_checksums
+from noisy_label_datasets.labels.derived_sources import Flips
 from noisy_label_datasets.labels.predictions import MANIFEST, PREDICTIONS_DIR, is_finished
 from noisy_label_datasets.labels.shipped_raters import FOLDER as WEIGHTS_DIR
 from noisy_label_datasets.labels.shipped_raters import are_shipped, read_shipped_pool
@@ -135,11 +136,18 @@ def _features(builder: type[NoisyLabelBuilder]) -> str:
 
 def _configs(builder: type[NoisyLabelBuilder]) -> str:
     names = list(builder.builder_configs)
-    levels = [name for name in names if f"{name}_independent" in names]
+    flips = {
+        name: config.source for name, config in builder.builder_configs.items() if isinstance(config.source, Flips)
+    }
+    levels = list(dict.fromkeys(source.of for source in flips.values()))
+    kinds = [
+        f"`<level>{name.removeprefix(source.of)}`, {source.README}"
+        for name, source in flips.items()
+        if source.of == levels[0]
+    ]
     text = (
         f"Configs: {_listed([f'`{level}`' for level in levels])} differ in their raters: the weaker they are, the more "
-        "of their labels are wrong. With `<level>_independent`, every rater errs as often, but on any image and "
-        "towards any class alike; with `<level>_class_conditional` it also confuses the classes as the rater does."
+        f"of their labels are wrong. With {'; with '.join(kinds)}."
     )
     if any(name.startswith("rate_") for name in names):
         text += (

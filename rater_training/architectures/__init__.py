@@ -18,7 +18,7 @@ from jax.typing import DTypeLike
 from rater_training.architectures import compact, efficientnet, inception, mlp, mobilenet, nasnet, resnet, vgg
 from rater_training.architectures.network import Network, feed_forward
 
-# The thirteen networks of the paper's raters (Appendix A), as data.
+# The thirteen networks of the paper's raters (Appendix A), and others of their families, as data.
 NETWORKS: dict[str, Network] = {
     **inception.NETWORKS,
     **mobilenet.NETWORKS,
