@@ -77,7 +77,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     },
     "--flip": {
         "action": argparse.BooleanOptionalAction,
-        "help": "whether raters also learn from mirrored images (default: if images have colours)",
+        "help": "whether raters also learn from flipped images (default: if images have colours)",
     },
     "--pretrained": {
         "action": "store_true",

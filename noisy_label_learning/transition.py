@@ -1,4 +1,4 @@
-"""The transition matrix of F-correction, estimated from what a first network says of the training images.
+"""The transition matrix of F-correction, estimated from a first network's predictions on the training images.
 
 transition = anchor_transition(probabilities)       # [K, K], T_ij = P(noisy label j | true class i)
 """

@@ -1,9 +1,9 @@
 """Label images with trained raters that come with a dataset: the images of the dataset, or images of yours.
 
 Of a dataset, its base is read from where TFDS has it, the raters label every split that they were not trained on, and
-what they say goes to <data dir>/rater_predictions/DATASET/CONFIG, where building the dataset looks for it first. Every
-rater is stored as soon as it is done: the same command resumes with the next. With --beam blocks of 500 images are
-labelled by the workers of an Apache Beam runner, whose options follow after `--`:
+their predictions go to <data dir>/rater_predictions/DATASET/CONFIG, where building the dataset looks for them first.
+Every rater is stored as soon as it is done: the same command resumes with the next. With --beam blocks of 500 images
+are labelled by the workers of an Apache Beam runner, whose options follow after `--`:
 
   noisy-labels label pcam_noisy/high
   noisy-labels label pcam_noisy/high --beam -- --runner=FnApiRunner --direct_num_workers=2 \\

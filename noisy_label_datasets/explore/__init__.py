@@ -1,1 +1,1 @@
-"""A page to look at a dataset with: its images, and what each rater says of them."""
+"""A page to look at a dataset with: its images, and the labels of its raters."""

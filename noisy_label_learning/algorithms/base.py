@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     """What a step sees.
 
     Attributes:
-      inputs: [b, h, w, c] float32, cropped, mirrored, normalised.
+      inputs: [b, h, w, c] float32, cropped, flipped, normalised.
       targets: [b, K] float32, rows summing to 1.
       rows: [b] int32, places of the examples in the training split.
       epoch: [] float32, epochs done, from 0.

@@ -78,7 +78,7 @@ class Schedule:
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
 
-    def steps_an_epoch(self, examples: int) -> int:
+    def steps_per_epoch(self, examples: int) -> int:
         """Returns the batches of an epoch of so many examples.
 
         Raises:

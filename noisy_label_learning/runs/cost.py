@@ -37,7 +37,7 @@ def training_flops(config: RunConfig, *, image_shape: tuple[int, int, int], num_
         config.network.architecture, image_shape, config.algorithm.outputs(num_classes), config.network.width
     )
     schedule = config.schedule
-    seen = schedule.epochs * schedule.steps_an_epoch(examples) * schedule.batch_size * config.algorithm.networks
+    seen = schedule.epochs * schedule.steps_per_epoch(examples) * schedule.batch_size * config.algorithm.networks
     return float(_FORWARD_AND_BACKWARD * _OPERATIONS_A_MULTIPLY_ADD * seen * forward)
 
 

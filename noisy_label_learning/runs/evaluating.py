@@ -1,4 +1,4 @@
-"""What a network says of images in evaluation mode: accuracies for the curve, probabilities, features of its layers.
+"""A network's outputs in evaluation mode: accuracies for the curve, probabilities, features of its layers.
 
 evaluated = Evaluator(graphdef, algorithm, scale).measure(networks, valid, test)
 """

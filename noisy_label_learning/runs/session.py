@@ -161,8 +161,8 @@ class Session:
     def _train(self, configs: Sequence[RunConfig], missing: Sequence[int]) -> list[tuple[RunConfig, Record]]:
         first, peak = configs[0], PeakMemory()
         data = self.problem.data
-        steps_an_epoch = first.schedule.steps_an_epoch(len(data.train))
-        steps = first.schedule.epochs * steps_an_epoch
+        steps_per_epoch = first.schedule.steps_per_epoch(len(data.train))
+        steps = first.schedule.epochs * steps_per_epoch
         prepared = [self._prepare(config) for config in configs]
         learner = Learner(
             np.asarray(data.train.images),
@@ -192,8 +192,8 @@ class Session:
         evaluator = Evaluator(graphdef, first.algorithm, learner.normalization)
         vmapped = len(configs) > 1
         evaluation = loop.Evaluation(
-            steps_an_epoch,
-            self._evaluation([each.config for each in prepared], missing, evaluator, steps_an_epoch, vmapped),
+            steps_per_epoch,
+            self._evaluation([each.config for each in prepared], missing, evaluator, steps_per_epoch, vmapped),
         )
         started, started_cpu = time.monotonic(), time.process_time()
         program, examples = learner.program(graphdef), learner.examples()
@@ -392,7 +392,7 @@ class Session:
             one_hot(labels, data.num_classes),
             config.network,
             config.schedule,
-            steps=config.schedule.epochs * config.schedule.steps_an_epoch(len(data.train)),
+            steps=config.schedule.epochs * config.schedule.steps_per_epoch(len(data.train)),
             seed=seed,
         )
         train, valid = (
@@ -408,7 +408,7 @@ class Session:
                 targets,
                 config.network,
                 config.schedule,
-                steps=config.schedule.epochs * config.schedule.steps_an_epoch(len(targets)),
+                steps=config.schedule.epochs * config.schedule.steps_per_epoch(len(targets)),
                 seed=config.seed,
                 on_epoch=lambda evaluator, p, s: -float(evaluator.measure(p, s, self._valid)[1]),
             )

@@ -147,13 +147,13 @@ def trained_classifier(
     evaluator = Evaluator(graphdef, learner.algorithm, learner.normalization)
     evaluation = None
     if on_epoch is not None:
-        score, steps_an_epoch = on_epoch, max(1, len(images) // learner.batch_size)
+        score, steps_per_epoch = on_epoch, max(1, len(images) // learner.batch_size)
 
         def evaluate(step: int, state: LearnerState) -> tuple[LearnerState, Any]:
             params, statistics = state.networks.params[0], state.networks.statistics[0]
-            return keep_best(state, score(evaluator, params, statistics), step // steps_an_epoch), None
+            return keep_best(state, score(evaluator, params, statistics), step // steps_per_epoch), None
 
-        evaluation = loop.Evaluation(steps_an_epoch, evaluate)
+        evaluation = loop.Evaluation(steps_per_epoch, evaluate)
     state = loop.train(learner.program(graphdef), learner.examples(), run, evaluation=evaluation).state
     if on_epoch is not None:
         return evaluator, state.kept.params, state.kept.statistics

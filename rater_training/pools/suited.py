@@ -84,7 +84,7 @@ def suited_raters(
       num_images: of `clean_label_train`.
       count: how many raters.
       max_steps: of each.
-      flip: whether a mirrored image is as good as the image; it is not of digits and letters.
+      flip: whether a flipped image is as good as the image; it is not of digits and letters.
       seed: of the first rater.
       pretrained: whether they start from published networks, of which the last layer alone is trained.
 

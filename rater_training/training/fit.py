@@ -36,7 +36,7 @@ class Wanted:
       rates: mean error rates of the raters of a pool each.
       num_raters: of each pool, at most.
       max_steps: of each rater.
-      flip: whether a mirrored image is as good as the image; None: where images have colours.
+      flip: whether a flipped image is as good as the image; None: where images have colours.
       pretrained: whether raters start from published networks.
       seed: of the first rater; the next has the next.
     """

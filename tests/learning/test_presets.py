@@ -37,7 +37,7 @@ def test_compact_is_of_twelve_to_sixteen_epochs_and_as_much_work_for_all_tasks()
 def test_paper_trains_resnet_50_for_the_raters_steps():
     # He et al.'s ResNet-50 has 3.9e9 multiply-adds at 224x224 pixels (3.86e9 in Keras' form).
     config = config_of(PAPER, 20_000)
-    assert config.schedule.epochs * config.schedule.steps_an_epoch(20_000) == pytest.approx(17_000, rel=0.01)
+    assert config.schedule.epochs * config.schedule.steps_per_epoch(20_000) == pytest.approx(17_000, rel=0.01)
     flops = training_flops(config, image_shape=(224, 224, 3), num_classes=1000, examples=20_000)
     images = config.schedule.epochs * (20_000 // 256) * 256
     assert flops == pytest.approx(6 * 3.87e9 * images, rel=0.01)
