@@ -1,4 +1,4 @@
-"""Learns with noisy labels, from arrays: `python -m noisy_label_learning learn`, `benchmark`, `clean`, `study`.
+"""Learns with noisy labels, from arrays: `python -m noisy_label_learning learn|benchmark|clean|study|report`.
 
 `noisy-labels learn` and the like prepare the arrays and start this. Neither TensorFlow nor TFDS is needed here. What
 follows `--` are Apache Beam's options, with --beam.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from noisy_label_datasets import training_options
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import guarded_output, printable
-from noisy_label_learning.commands import benchmark, clean, learn, study
+from noisy_label_learning.commands import benchmark, clean, learn, report, study
 from rater_training.config import ConfigError
 
 _INTERRUPTED = 130
@@ -23,7 +23,13 @@ _INTERRUPTED = 130
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m noisy_label_learning", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, module in (("learn", learn), ("benchmark", benchmark), ("clean", clean), ("study", study)):
+    for name, module in (
+        ("learn", learn),
+        ("benchmark", benchmark),
+        ("clean", clean),
+        ("study", study),
+        ("report", report),
+    ):
         text = module.__doc__ or name
         command = commands.add_parser(
             name, help=text.splitlines()[0], description=text, formatter_class=argparse.RawDescriptionHelpFormatter

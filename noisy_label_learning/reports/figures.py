@@ -14,16 +14,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from noisy_label_datasets.files import write_atomically
+from noisy_label_learning.errors import LearningError
 from noisy_label_learning.reports.comparing import BASELINE, Row, Table
 from noisy_label_learning.runs.record import SELECTED, Record
 from noisy_label_learning.statistics import Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLOURS = ("#4c566a", "#b5762a", "#3b7d5d", "#7d5ba6", "#b0413e", "#2f6f9f", "#8a8a35", "#a05195", "#5a8a9f")
 _OF_THE_CLEAN_SUBSET = "#a9b1bd"
 _LEVELS = ("low", "medium", "high")
+_NOISES = ("raters", "independent", "class_conditional")
+Method = tuple[str, str, str]  # corrector, algorithm, settings
 _SHORT = {
     "cross_entropy": "cross-entropy",
     "bootstrap": "Bootstrap",
@@ -48,7 +52,7 @@ def write_figures(folder: pathlib.Path, records: Sequence[Record], *, selection:
     paths = []
     for dataset in dict.fromkeys(row.dataset for row in table.rows):
         rows = [row for row in table.rows if row.dataset == dataset and row.accuracy is not None]
-        levels = sorted({row.level for row in rows}, key=lambda level: _LEVELS.index(level) if level in _LEVELS else 3)
+        levels = _levels_of(rows)
         plain = [row for row in rows if row.corrector == "none"]
         with_lqm = [row for row in rows if row.corrector in ("lqm", "clean_subset") and row.noise == "raters"]
         for name, title, chosen, value in (
@@ -75,19 +79,57 @@ def _gain(row: Row) -> Summary | None:
     return row.gain
 
 
+def overview(records: Sequence[Record], *, selection: str = SELECTED) -> bytes:
+    """Returns Figure 5 in one look as SVG: test accuracy of every algorithm, a panel per dataset.
+
+    Of runs without a corrector; within a panel a group per level, the raters' noise darker than flips of the same rate.
+
+    Raises:
+      LearningError: no such run is done, or as `Table.of`.
+    """
+    from matplotlib.figure import Figure
+
+    rows = [row for row in Table.of(records, selection).rows if row.corrector == "none" and row.accuracy is not None]
+    if not rows:
+        raise LearningError("an overview needs runs without a corrector; none is done")
+    methods = list(dict.fromkeys((row.corrector, row.algorithm, row.settings) for row in rows))
+    noises = [noise for noise in _NOISES if any(row.noise == noise for row in rows)]
+    datasets = list(dict.fromkeys(row.dataset for row in rows))
+    columns = min(2, len(datasets))
+    figure = Figure(figsize=(6.4 * columns, 3.4 * -(-len(datasets) // columns) + 0.6), layout="constrained")
+    grid = figure.subplots(-(-len(datasets) // columns), columns, squeeze=False).ravel()
+    for axes in grid[len(datasets) :]:
+        axes.set_visible(False)
+    for axes, dataset in zip(grid, datasets, strict=False):
+        of_dataset = [row for row in rows if row.dataset == dataset]
+        _draw_bars(axes, of_dataset, _levels_of(of_dataset), methods, noises, _accuracy)
+        axes.set_ylabel("test accuracy, per cent")
+        axes.set_title(dataset, fontsize="medium")
+    _add_legend(figure, methods, noises, 6.4 * columns)
+    return _svg(figure)
+
+
 def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], value: Any) -> bytes:
     """Returns grouped bars as SVG: a group per level, a bar per method and, within it, per kind of noise."""
-    import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
 
     methods = list(dict.fromkeys((row.corrector, row.algorithm, row.settings) for row in rows))
-    colours = _colours(methods)
-    noises = [noise for noise in ("raters", "independent", "class_conditional") if any(r.noise == noise for r in rows)]
-    width = 0.8 / (len(methods) * len(noises))
+    noises = [noise for noise in _NOISES if any(r.noise == noise for r in rows)]
     inches = max(5.0, 1.0 + 0.2 * len(levels) * (len(methods) * len(noises) + 1))
     figure = Figure(figsize=(inches, 4.0), layout="constrained")
     axes: Axes = figure.subplots()
+    _draw_bars(axes, rows, levels, methods, noises, value)
+    axes.set_ylabel(title)
+    axes.set_title(heading, fontsize="medium")
+    _add_legend(figure, methods, noises, inches)
+    return _svg(figure)
+
+
+def _draw_bars(
+    axes: Axes, rows: Sequence[Row], levels: Sequence[str], methods: Sequence[Method], noises: Sequence[str], value: Any
+) -> None:
+    colours = _colours(methods)
+    width = 0.8 / (len(methods) * len(noises))
     for m, method in enumerate(methods):
         for k, noise in enumerate(noises):
             for place, level in enumerate(levels):
@@ -112,9 +154,13 @@ def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], 
     else:
         axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(levels)), levels)
-    axes.set_ylabel(title)
-    axes.set_title(heading, fontsize="medium")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _add_legend(figure: Figure, methods: Sequence[Method], noises: Sequence[str], inches: float) -> None:
+    from matplotlib.patches import Patch
+
+    colours = _colours(methods)
     legend = [Patch(color=colours[method], label=_label(*method)) for method in methods]
     if len(noises) > 1:
         legend += [
@@ -124,10 +170,19 @@ def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], 
     longest = max(len(str(patch.get_label())) for patch in legend)
     columns = max(1, min(len(legend), int(inches / (0.5 + 0.085 * longest))))
     figure.legend(handles=legend, loc="outside lower center", ncols=columns, fontsize="small", frameon=False)
+
+
+def _svg(figure: Figure) -> bytes:
+    import matplotlib
+
     file = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "noisy_label_learning"}):
         figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()
+
+
+def _levels_of(rows: Sequence[Row]) -> list[str]:
+    return sorted({row.level for row in rows}, key=lambda level: _LEVELS.index(level) if level in _LEVELS else 3)
 
 
 def _colours(methods: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:

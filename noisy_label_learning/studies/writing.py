@@ -1,7 +1,7 @@
 """Reports of studies as Markdown and SVG, in a folder and between the markers of a document.
 
 write_report(folder / "report", report, ...)            # imbalance.md, imbalance.svg
-put_between(pathlib.Path("docs/studies.md"), "study imbalance", text)
+write_into(STUDIES["imbalance"], records, pathlib.Path("docs/studies.md"))
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import pathlib
 
 from noisy_label_datasets.files import write_atomically
-from noisy_label_learning.errors import LearningError
+from noisy_label_learning.reports.document import put_between
 from noisy_label_learning.reports.tables import verdicts_markdown
 from noisy_label_learning.studies.drawing import panels
 from noisy_label_learning.studies.plan import measured
@@ -74,19 +74,3 @@ def write_into(study: Study, records: pathlib.Path, document: pathlib.Path) -> l
         write_atomically(figure_path, figure)
         written.append(figure_path)
     return written
-
-
-def put_between(document: pathlib.Path, name: str, text: str) -> None:
-    """Replaces what stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->` in a document.
-
-    Raises:
-      LearningError: there is no such document, or it lacks the markers.
-    """
-    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
-    if not document.is_file():
-        raise LearningError(f"--into {document}: there is no such file; it has to be a Markdown document")
-    before, found_begin, rest = document.read_text(encoding="utf-8").partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not (found_begin and found_end):
-        raise LearningError(f"{document} has no lines {begin.strip()} and {end.strip()}")
-    write_atomically(document, (before + begin + text.strip("\n") + "\n" + end + after).encode())

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from noisy_label_learning import paper_tables
+from noisy_label_learning.__main__ import main
 from noisy_label_learning.algorithms import ALGORITHMS
 from noisy_label_learning.correctors import CORRECTORS
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.paper_tables import CELLS, reported
 from noisy_label_learning.reports import findings, tables
 from noisy_label_learning.reports.comparing import Table, split_problem
+from noisy_label_learning.reports.document import benchmark_section
 from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.record import BEST, DIVERGED, DONE, LAST, SELECTED, Epoch, Record
 
@@ -195,3 +197,37 @@ def test_the_paper_s_tables_are_whole():
     assert reported("digits_noisy", "high", "raters", "elr", "none") is None
     text = tables.markdown(three("cifar10_noisy/high", "mentor_mix", (70.0, 71.0, 72.0)))
     assert "| 69.4 ± 1.5 |" in text
+
+
+def test_a_document_is_written_from_records_alone(tmp_path, capsys):
+    folder, document = tmp_path / "runs", tmp_path / "benchmarks.md"
+    records = [
+        *RECORDS,
+        *three("digits_noisy/high_independent", "cross_entropy", (70.0, 71.0, 72.0)),
+        *three("cats_vs_dogs_noisy/low", "elr", (90.0, 91.0, 92.5)),
+        record("digits_noisy/high", "elr", 3, 0, status=DIVERGED),
+    ]
+    for i, each in enumerate(records):
+        curve = tuple(each.selections.values())[:1]
+        hashes = {"key": f"{i:064x}", "labels_sha256": "a" * 64, "images_sha256": "b" * 64}
+        dataclasses.replace(each, peak_memory_mib=100.0 + i, curve=curve, **hashes).write(folder / f"{i}.json")
+    document.write_text("# Benchmarks\n<!-- benchmarks: begin -->\n<!-- benchmarks: end -->\nafter\n")
+    command = ["report", "--records", str(folder), "--into", str(document)]
+    assert main(command) == 0
+    text = document.read_text()
+    assert "15 runs are done" in text
+    assert "1 diverged" in text
+    assert f"Peak of memory: {100 + len(RECORDS) + 5} MiB" in text
+    assert "**digits_noisy/high, noise independent**" in text
+    assert text.endswith("<!-- benchmarks: end -->\nafter\n")
+    figure = (tmp_path / "benchmarks.svg").read_text()
+    assert "cats_vs_dogs_noisy" in figure
+    assert "noise: independent" in figure
+    assert main(command) == 0
+    assert document.read_text() == text
+    assert main(["report", "--records", str(tmp_path / "none"), "--into", str(document)]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+
+
+def test_a_document_without_runs_claims_nothing():
+    assert benchmark_section([], "x.svg") == ("No run is done yet.\n", None)

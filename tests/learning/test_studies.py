@@ -11,8 +11,9 @@ from noisy_label_datasets.noise import metrics
 from noisy_label_learning.commands import study as command
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import Problem
+from noisy_label_learning.reports.document import put_between
 from noisy_label_learning.runs.record import Epoch, Record, select
-from noisy_label_learning.studies import STUDIES, difficulty, human, imbalance, pretraining, writing
+from noisy_label_learning.studies import STUDIES, difficulty, human, imbalance, pretraining
 from noisy_label_learning.studies.derivations import (
     CleanLabels,
     FlipsAlike,
@@ -245,12 +246,12 @@ def test_a_plan_is_read_as_it_was_written_and_no_other_file(tmp_path):
 def test_documents_need_their_markers(tmp_path):
     document = tmp_path / "studies.md"
     with pytest.raises(LearningError, match="there is no such file"):
-        writing.put_between(document, "study imbalance", "text")
+        put_between(document, "study imbalance", "text")
     document.write_text("# Studies\n")
     with pytest.raises(LearningError, match="has no lines <!-- study imbalance: begin -->"):
-        writing.put_between(document, "study imbalance", "text")
+        put_between(document, "study imbalance", "text")
     document.write_text("a\n<!-- study imbalance: begin -->\nold\n<!-- study imbalance: end -->\nb\n")
-    writing.put_between(document, "study imbalance", "new")
+    put_between(document, "study imbalance", "new")
     assert document.read_text() == "a\n<!-- study imbalance: begin -->\nnew\n<!-- study imbalance: end -->\nb\n"
 
 
