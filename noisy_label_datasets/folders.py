@@ -52,9 +52,9 @@ def replacing(folder: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        # NumPy's own error of a full disk has no number.
-        what = f"cannot save {name}: {error.strerror or error}"
-        raise type(error)(error.errno or errno.EIO, what, str(folder)) from error
+        # NumPy's own error of a full disk has no number, and says "597 requested and 338 written".
+        what = error.strerror or f"{os.strerror(errno.ENOSPC)} ({error})"
+        raise type(error)(error.errno or errno.ENOSPC, f"cannot save {name}: {what}", str(folder)) from error
 
 
 def set_aside(folder: pathlib.Path, *, instead: pathlib.Path | None = None) -> None:

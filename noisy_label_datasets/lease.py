@@ -153,8 +153,10 @@ class Lease:
         try:
             with open(descriptor, "w") as file:
                 json.dump({"token": self._token, "worker": self.worker, "owner": owner.this_process()}, file)
-        except BaseException:  # a full disk; a file without a token would be waited for
+        except BaseException as error:  # a full disk; a file without a token would be waited for
             self.path.unlink(missing_ok=True)
+            if isinstance(error, OSError):  # write() itself does not say of which file it speaks
+                raise type(error)(error.errno, f"cannot write: {error.strerror}", str(self.path)) from error
             raise
         return True
 

@@ -13,16 +13,19 @@ train together, process 0 writes them and broadcasts the state, so no folder has
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -30,6 +33,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.output import errors_held_back, log_again
 from noisy_label_datasets.schema import Anything, ListOf, Number, Record, Text, check
 
 _LOGGER = logging.getLogger(__name__)
@@ -183,6 +187,9 @@ class Checkpoints:
           step: how many steps led to it.
           history: (step, mean loss) pairs.
           curve: (step, JSON) pairs of the evaluations between calls.
+
+        Raises:
+          OSError: the disk is full, or the folder, which the error names, cannot be written.
         """
         about: dict[str, Any] = {"fingerprint": self._fingerprint, "history": [list(entry) for entry in history]}
         if curve:
@@ -195,8 +202,9 @@ class Checkpoints:
                 # Damaged, or passed over for a step of which others have checkpoints too; orbax would keep it.
                 shutil.rmtree(self.folder / str(later))
                 self._open().reload()
-            self._open().save(step, args=args)
-            self._open().wait_until_finished()
+            with naming_what_is_written(f"checkpoint {step}", self.folder):
+                self._open().save(step, args=args)
+                self._open().wait_until_finished()
         self._saved = time.monotonic()
 
     def remove(self) -> None:
@@ -238,6 +246,26 @@ def content_sha256(arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -
     rest = {key: value for key, value in about.items() if key != "sha256"}
     digest.update(json.dumps(rest, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def naming_what_is_written(what: str, folder: pathlib.Path) -> Iterator[None]:
+    """Turns what orbax raises where something cannot be written into an OSError of one line.
+
+    It is of several kinds, and pages long; orbax logs its traceback besides.
+    """
+    held: list[logging.LogRecord] = []
+    try:
+        with errors_held_back() as held:
+            yield
+        log_again(held)
+    except Exception as error:
+        code = re.search(r"os_error_code='(\d+)'", str(error))
+        if not isinstance(error, OSError) and code is None:
+            log_again(held)
+            raise
+        number = (error.errno if isinstance(error, OSError) else int(code[1]) if code else None) or errno.EIO
+        raise OSError(number, f"cannot write {what}: {os.strerror(number)}", str(folder)) from error
 
 
 def first_line(error: BaseException) -> str:

@@ -45,7 +45,7 @@ from noisy_label_datasets.schema import (
     read_json,
 )
 from rater_training.config import PoolConfig
-from rater_training.engine.checkpoints import ONE_AT_A_TIME, content_sha256, first_line
+from rater_training.engine.checkpoints import ONE_AT_A_TIME, content_sha256, first_line, naming_what_is_written
 from rater_training.engine.examples import Normalization
 from rater_training.engine.trained import TrainedRater
 from rater_training.training.saved import (
@@ -118,6 +118,9 @@ class PoolWeights:
           trained: the network.
           image_shape: (height, width, channels) of its images.
           num_classes: number of classes.
+
+        Raises:
+          OSError: the disk is full, or the folder, which the error names, cannot be written.
         """
         about = {
             "format": FORMAT,
@@ -137,9 +140,14 @@ class PoolWeights:
         about = json.loads(json.dumps(about))  # as it will be read
         arrays = by_path({"params": trained.params, "statistics": trained.statistics})
         about["sha256"] = content_sha256({name: np.asarray(array) for name, array in arrays.items()}, about)
-        with ONE_AT_A_TIME, ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        path = self._path(rater.config.id)
+        with (
+            ONE_AT_A_TIME,
+            naming_what_is_written(f"rater {rater.config.id}", path),
+            ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer,
+        ):
             checkpointer.save(
-                self._path(rater.config.id),
+                path,
                 ocp.args.Composite(arrays=ocp.args.StandardSave(arrays), about=ocp.args.JsonSave(about)),
                 force=True,
             )

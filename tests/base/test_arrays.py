@@ -96,7 +96,7 @@ def test_a_save_that_is_stopped_keeps_the_old_one_and_leaves_nothing(dataset, tm
     with pytest.raises(type(stop)) as caught:
         dataclasses.replace(dataset, version="1.0.1").save(tmp_path / "clean")
     if isinstance(stop, OSError):
-        said = stop.strerror or str(stop)
+        said = stop.strerror or f"No space left on device ({stop})"
         assert f"cannot save shapes_noisy: {said}" in str(caught.value)
         assert str(tmp_path / "clean") in str(caught.value)
     assert CleanDataset.load(tmp_path / "clean").version == "1.0.0"

@@ -1,62 +1,17 @@
 """A base dataset that TFDS downloads, from servers that misbehave: one error, with the remedy, and soon."""
 
-import gzip
-import hashlib
-import io
-import tarfile
 import time
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.download import checksums
 from tensorflow_datasets.core.utils import file_utils
 
 from noisy_label_datasets.base import tfds_base
-from noisy_label_datasets.base.bases import TfdsBase, decode_image, encode_png
 from noisy_label_datasets.base.errors import BaseDatasetError
 from noisy_label_datasets.download import Patience
+from tests.base.downloaded import ARCHIVE, IMAGES, Tiny, archive_of, infos, read
 from tests.core.misbehaving import body, endless, serving
-
-IMAGES = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 1), dtype=np.uint8)
-BASE = TfdsBase(name="tiny", version="1.0.0", class_names=("a", "b"), image_shape=(4, 4, 1))
-
-
-def archive_of(**files):
-    buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="w", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-ARCHIVE = archive_of(images=IMAGES.tobytes())
-
-
-class Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Six images, in an archive from a server; `url_infos` is set by the test."""
-
-    name = "tiny"
-    VERSION = tfds.core.Version("1.0.0")
-    url_infos = {}  # noqa: RUF012
-
-    def _info(self):
-        features = {
-            "id": tfds.features.Text(),
-            "image": tfds.features.Image(shape=(4, 4, 1)),
-            "label": tfds.features.ClassLabel(names=["a", "b"]),
-        }
-        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
-
-    def _split_generators(self, dl_manager):
-        (url,) = self.url_infos
-        return {"train": self._generate_examples(dl_manager.download_and_extract(url) / "images")}
-
-    def _generate_examples(self, path):
-        for i, image in enumerate(np.frombuffer(path.read_bytes(), np.uint8).reshape(-1, 4, 4, 1)):
-            yield i, {"id": f"tiny_{i}", "image": io.BytesIO(encode_png(image)), "label": i % 2}
 
 
 @pytest.fixture
@@ -66,15 +21,10 @@ def offered(monkeypatch):
     monkeypatch.setattr(tfds_base, "PATIENCE", Patience(silence=0.5, total=1.5, tries=2, pause=0.01))
 
     def offer(url, content=ARCHIVE):
-        info = checksums.UrlInfo(len(content), hashlib.sha256(content).hexdigest(), "tiny.tar.gz")
-        monkeypatch.setattr(Tiny, "url_infos", {url: info})
+        monkeypatch.setattr(Tiny, "url_infos", infos(url, content))
         monkeypatch.setattr(tfds, "builder", lambda name, data_dir: Tiny(data_dir=data_dir))
 
     return offer
-
-
-def read(data_dir):
-    return [decode_image(image, 1) for batch in BASE.batches(data_dir, ["train"]) for image in batch.images]
 
 
 def test_it_is_downloaded_checked_and_prepared(offered, tmp_path):

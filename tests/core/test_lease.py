@@ -145,3 +145,13 @@ def test_of_another_machine_nothing_is_said():
     other = f"00000000-{pid}-{int(started) + 1}"
     assert not owner.is_gone(other)
     assert not owner.is_running(other)
+
+
+def test_a_lease_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("noisy_label_datasets.lease.json.dump", full)
+    with pytest.raises(OSError, match=r"cannot write: No space left on device.*x\.lease"), Lease(tmp_path / "x.lease"):
+        pass
+    assert not list(tmp_path.iterdir())

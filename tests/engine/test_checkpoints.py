@@ -1,6 +1,7 @@
 """Checkpoints: kept apart where raters are trained in parallel, and never taken for whole where they are damaged."""
 
 import concurrent.futures
+import logging
 
 import jax.numpy as jnp
 import numpy as np
@@ -113,3 +114,24 @@ def test_a_run_whose_last_checkpoint_is_damaged_ends_bit_identical(tmp_path, mon
     undisturbed = loop.train(program, examples, run(20, "other"))
     assert steps[0] == 10 + calls.FIRST_STEPS  # it went on from the one before, of step 10
     np.testing.assert_array_equal(resumed.state, undisturbed.state)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("RESOURCE_EXHAUSTED: pages [os_error_code='28']\nand pages"), OSError(28, "No space left on device")],
+    ids=["of orbax", "of the system"],
+)
+def test_a_full_disk_is_an_error_of_one_line(tmp_path, monkeypatch, caplog, error):
+    checkpoints = Checkpoints(tmp_path / "checkpoints", "fingerprint")
+    checkpoints.save({"a": np.ones(3)}, step=1, history=[])
+
+    def full(*args, **kwargs):
+        logging.getLogger("absl").error("a traceback")
+        raise error
+
+    monkeypatch.setattr(checkpoints._open(), "save", full)
+    with pytest.raises(OSError, match="cannot write checkpoint 2: No space left on device") as caught:
+        checkpoints.save({"a": np.ones(3)}, step=2, history=[])
+    assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "checkpoints"))
+    assert "\n" not in str(caught.value)
+    assert checkpoints.steps() == [1]

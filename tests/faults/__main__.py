@@ -33,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="for others than the last time")
     parser.add_argument("--only", nargs="+", metavar="TEXT", help="kinds whose name holds one of these")
-    parser.add_argument("--into", type=pathlib.Path, metavar="FILE", help="write the table between this file's marks")
+    parser.add_argument(
+        "--into",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="write the table between this file's marks; with --only the rows of other kinds stay as they are",
+    )
     parser.add_argument(
         "--keep",
         type=pathlib.Path,
@@ -62,8 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     tallies.sort(key=lambda tally: list(KINDS).index(tally.kind))
     if arguments.into:
         before, _, rest = arguments.into.read_text(encoding="utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        files.write_atomically(arguments.into, f"{before}{BEGIN}\n\n{table(tallies)}\n\n{END}{after}".encode())
+        old, _, after = rest.partition(END)
+        tried = {tally.kind for tally in tallies}
+        others = [tally for tally in rows(old) if arguments.only and tally.kind not in tried]
+        whole = sorted([*others, *tallies], key=lambda tally: list(KINDS).index(tally.kind))
+        files.write_atomically(arguments.into, f"{before}{BEGIN}\n\n{table(whole)}\n\n{END}{after}".encode())
         print(f"Wrote the table into {arguments.into}")
     failed = sum(tally.counts[FAILED] for tally in tallies)
     print(f"{sum(tally.tried for tally in tallies):,} trials of {len(tallies)} kinds, {failed} failed")
@@ -90,6 +98,16 @@ def _in_a_process(name: str, arguments: argparse.Namespace) -> Tally:
 def row(tally: Tally) -> str:
     """Returns a row of the table."""
     return " | ".join(["", tally.kind, str(tally.tried), *(str(tally.counts[each]) for each in OUTCOMES), ""]).strip()
+
+
+def rows(text: str) -> list[Tally]:
+    """Returns the rows of a table of kinds that there still are."""
+    found = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] in KINDS:
+            found.append(Tally(cells[0], dict(zip(OUTCOMES, map(int, cells[2:]), strict=True))))
+    return found
 
 
 def table(tallies: Sequence[Tally]) -> str:

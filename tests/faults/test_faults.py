@@ -98,3 +98,17 @@ def test_what_is_kept_is_not_tried_again(tmp_path, capsys):
     assert page.read_text().startswith(f"before\n{BEGIN}\n")
     assert page.read_text().endswith(f"{END}\nafter\n")
     assert "old" not in page.read_text()
+
+
+def test_with_only_some_kinds_the_rows_of_others_stay(tmp_path):
+    page, names = tmp_path / "page.md", list(KINDS)
+    page.write_text(
+        f"{BEGIN}\n| {names[-1]} | 4 | 1 | 3 | 0 | 0 |\n| a kind that is gone | 4 | 4 | 0 | 0 | 0 |\n"
+        f"| damaged: lease of another process | 9 | 9 | 0 | 0 | 0 |\n| all | 17 | 14 | 3 | 0 | 0 |\n{END}\n"
+    )
+    assert main(["--only", "lease of another process", "--count", "2", "--into", str(page)]) == 0
+    assert [line for line in page.read_text().splitlines() if line.startswith("|")][2:] == [
+        "| damaged: lease of another process | 2 | 0 | 2 | 0 | 0 |",
+        f"| {names[-1]} | 4 | 1 | 3 | 0 | 0 |",
+        "| all | 6 | 1 | 5 | 0 | 0 |",
+    ]

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable
 
+from tests.faults.base_served import BASE_SERVED
 from tests.faults.built_kinds import BUILT_KINDS
 from tests.faults.damaged import try_damaged
 from tests.faults.human_kinds import HUMAN_KINDS
@@ -35,7 +36,7 @@ KINDS: dict[str, Trying] = {
         f"damaged: {kind.name}": Trying(functools.partial(try_damaged, kind), fast=not kind.slow)
         for kind in (*PLAIN_KINDS, *HUMAN_KINDS, *TRAINED_KINDS, *LEARNING_KINDS, *BUILT_KINDS)
     },
-    **{name: Trying(run) for name, run in SERVED.items()},
+    **{name: Trying(run) for name, run in {**SERVED, **BASE_SERVED}.items()},
     **{name: Trying(run, costly=True) for name, run in {**KILLED, **RACES}.items()},
 }
 

@@ -6,9 +6,12 @@ error that the package declares ends it with exit code 2 and one line.
 
 import contextlib
 import dataclasses
+import functools
+import hashlib
 import os
 import pathlib
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -97,6 +100,62 @@ def load(folder: pathlib.Path) -> None:
     tfds.load(DATASET, data_dir=folder)
 
 
+@functools.cache
+def _built() -> pathlib.Path:
+    """Returns a folder with the dataset, built; gone with the process."""
+    _built.scratch = tempfile.TemporaryDirectory()  # type: ignore[attr-defined]
+    folder = pathlib.Path(_built.scratch.name)  # type: ignore[attr-defined]
+    build(folder)
+    return folder
+
+
+def _prepare_export() -> None:
+    import datasets  # noqa: F401
+
+    _import_tfds()
+    _built()
+
+
+def export(folder: pathlib.Path) -> None:
+    """Exports it as Parquet files."""
+    from noisy_label_datasets.export import folder as export_folder
+
+    if not (folder / "digits").exists():
+        export_folder.export(_builder(_built()), folder / "digits", "huggingface")
+
+
+def export_or_say_so(folder: pathlib.Path) -> None:
+    """Exports it where it may be exported already, which is an error of one line."""
+    from noisy_label_datasets.export import folder as export_folder
+
+    export_folder.export(_builder(_built()), folder / "digits", "huggingface")
+
+
+def read_export(folder: pathlib.Path) -> bytes:
+    """Reads the exported folder, all of it."""
+    import pyarrow.parquet as pq
+
+    parts: list[Any] = [(folder / "digits" / name).read_text() for name in ("README.md", "raters.json")]
+    for split in SPLITS:
+        (path,) = (folder / "digits" / "data").glob(f"{split}-*.parquet")
+        parts.append(pq.read_table(path).to_pylist())
+    return hashlib.sha256(repr(parts).encode()).digest()
+
+
+def write_labels(folder: pathlib.Path) -> None:
+    """Writes the labels of a config as a table, several times."""
+    from noisy_label_datasets.labels.loading import load_labels
+
+    labels = load_labels(DATASET, data_dir=folder)
+    for _ in range(20):
+        labels.to_csv(folder / "labels.csv")
+
+
+def read_labels_table(folder: pathlib.Path) -> bytes:
+    """Reads the table."""
+    return hashlib.sha256((folder / "labels.csv").read_bytes()).digest()
+
+
 def read_dataset(folder: pathlib.Path) -> bytes:
     """Reads a built dataset, all of it but the metadata."""
     from noisy_label_datasets.info import NotBuiltError
@@ -151,6 +210,9 @@ WORKS = {
     "build": Work(_import_tfds, build, read_dataset),
     "rebuild": Work(_import_tfds, rebuild, read_dataset),
     "tfds.load": Work(_import_tfds, load, read_dataset),
+    "export": Work(_prepare_export, export, read_export),
+    "export to one folder": Work(_prepare_export, export_or_say_so, read_export),
+    "labels --out": Work(lambda: None, write_labels, read_labels_table),
     "train": Work(_import_training, train, read_pool),
 }
 
