@@ -146,6 +146,7 @@ def write_labels(folder: pathlib.Path) -> None:
     """Writes the labels of a config as a table, several times."""
     from noisy_label_datasets.labels.loading import load_labels
 
+    folder.mkdir(parents=True, exist_ok=True)
     labels = load_labels(DATASET, data_dir=folder)
     for _ in range(20):
         labels.to_csv(folder / "labels.csv")
