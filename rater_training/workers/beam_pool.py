@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from noisy_label_datasets.base.arrays import CleanDataset
+from noisy_label_datasets.beam_logs import with_quiet_workers
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.predictions import MANIFEST
 from noisy_label_datasets.lease import Lease
@@ -184,7 +185,7 @@ def pipeline_options(options: Sequence[str], *, workers: int) -> Any:
 
     if not any(option.partition("=")[0] == "--runner" for option in options):
         options = [*LOCAL_OPTIONS, f"--direct_num_workers={min(workers, os.cpu_count() or 1)}", *options]
-    return PipelineOptions(list(options))
+    return with_quiet_workers(PipelineOptions(list(options)))
 
 
 def run(options: Any, build: Callable[[Any], Any]) -> None:
@@ -206,11 +207,13 @@ def run(options: Any, build: Callable[[Any], Any]) -> None:
             return
         except Exception as caught:  # every runner has kinds of its own
             error = caught
-    reason = str(error).strip().splitlines() or [type(error).__name__]
-    if not _is_plain(reason[-1]):
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    reason = lines[-1].removeprefix("RuntimeError: ")  # which Beam makes of what it cannot make anew in this process
+    if not _is_plain(reason):
         log_again(held)
+        logging.getLogger(__name__).error("%s", error)
     raise PipelineError(
-        f"the pipeline failed: {reason[-1]}; what is finished is stored, and the same command resumes"
+        f"the pipeline failed: {reason}; what is finished is stored, and the same command resumes"
     ) from error
 
 

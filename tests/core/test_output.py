@@ -67,3 +67,20 @@ def test_errors_that_libraries_log_are_held_back_and_can_be_logged_again(caplog)
     log_again(held)
     logger.error("another")
     assert caplog.messages == ["a warning", "an error", "another"]
+
+
+def test_workers_of_this_machine_log_no_tracebacks():
+    """Of Beam's own loggers, in its processes on this machine; others, and what was asked for, stay."""
+    from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
+
+    from noisy_label_datasets.beam_logs import with_quiet_workers
+
+    def levels(*options):
+        found = with_quiet_workers(PipelineOptions(list(options))).view_as(WorkerOptions)
+        return found.default_sdk_harness_log_level, found.sdk_harness_log_level_overrides
+
+    here = "--direct_running_mode=multi_processing"
+    assert levels(here) == ("WARNING", {"apache_beam": "CRITICAL", "__main__": "CRITICAL"})
+    assert levels("--runner=DataflowRunner") == (None, None)
+    given = ("--default_sdk_harness_log_level=DEBUG", '--sdk_harness_log_level_overrides={"a": "INFO"}')
+    assert levels(here, *given) == ("DEBUG", {"a": "INFO"})
