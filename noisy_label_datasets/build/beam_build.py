@@ -109,7 +109,8 @@ def run_pipeline(builder: Any, join: BeamJoin, generate_splits: Callable[[Any], 
         if not isinstance(original, BeamBuildError):
             raise original from None
         log_again(held)
-        logging.error("%s", error)
+        if "\n" in str(error).strip():  # with the worker's traceback
+            logging.error("%s", error)
         raise original from error
     finally:
         del builder._split_generators

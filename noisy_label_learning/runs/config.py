@@ -12,6 +12,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
+import math
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,6 +79,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
+        require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "above 0, and finite")
 
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the batches of an epoch of so many examples.
@@ -169,7 +172,8 @@ def by_name(what: str, name: str, known: Mapping[str, type], settings: Mapping[s
     """Returns an algorithm or corrector of a name, with settings other than its defaults.
 
     Raises:
-      LearningError: there is none of that name, or it has no such setting; the message names those that there are.
+      LearningError: there is none of that name, or it has no such setting (the message names those that there are), or
+        a setting is of another kind than it is declared to be, or not finite.
     """
     if name not in known:
         raise unknown(what, name, known)
@@ -180,7 +184,22 @@ def by_name(what: str, name: str, known: Mapping[str, type], settings: Mapping[s
                 f"{what} {name} has no setting {setting!r}; "
                 + (f"it has {', '.join(fields)}" if fields else "it has none")
             )
+    hints = typing.get_type_hints(known[name])
+    for setting, value in settings.items():
+        kinds = typing.get_args(hints[setting]) or (hints[setting],)
+        if set(kinds) <= set(_KINDS) and not any(_is_a(value, kind) for kind in kinds):
+            allowed = " or ".join(_KINDS[kind] for kind in kinds)
+            raise LearningError(f"setting {setting!r} of {what} {name} is {value!r}; it has to be {allowed}")
     return known[name](**settings)
+
+
+_KINDS = {float: "a number", int: "a whole number", bool: "True or False", str: "text", type(None): "None"}
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is kind
 
 
 def defaults(image_shape: tuple[int, int, int], examples: int) -> tuple[Network, Schedule]:

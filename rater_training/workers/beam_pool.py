@@ -211,7 +211,8 @@ def run(options: Any, build: Callable[[Any], Any]) -> None:
     reason = lines[-1].removeprefix("RuntimeError: ")  # which Beam makes of what it cannot make anew in this process
     if not _is_plain(reason):
         log_again(held)
-        logging.getLogger(__name__).error("%s", error)
+        if len(lines) > 1:
+            logging.getLogger(__name__).error("%s", error)
     raise PipelineError(
         f"the pipeline failed: {reason}; what is finished is stored, and the same command resumes"
     ) from error

@@ -20,6 +20,8 @@ NAME = "server: the base's downloads"
 
 def try_base(seeds: Iterable[int]) -> Tally:
     """Has TFDS get a base from a server that answers wrongly, always or at first, or whose archive is another."""
+    import tensorflow  # noqa: F401  # else the first trial has to wait for it
+
     from tests.base.downloaded import ARCHIVE
 
     tally = Tally(NAME)

@@ -1,6 +1,7 @@
 """Steps of the algorithms on a linear network, against gradients and selections computed apart from them."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ from noisy_label_learning.algorithms import (
 )
 from noisy_label_learning.algorithms.noise_rate import NoiseRate
 from noisy_label_learning.errors import LearningError
-from noisy_label_learning.runs.config import by_name
+from noisy_label_learning.runs.config import Schedule, by_name
 
 B, D, K = 12, 5, 3
 
@@ -205,3 +206,24 @@ def test_all_are_frozen_and_compare_by_value():
         assert kind() == kind()
         assert hash(kind()) == hash(kind())
         assert dataclasses.fields(kind) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("elr", {"weight": "high"}, "setting 'weight' of algorithm elr is 'high'; it has to be a number"),
+        ("elr", {"weight": math.inf}, "is inf; it has to be a number"),
+        ("elr", {"weight": True}, "is True; it has to be a number"),
+        ("mc_softmax", {"samples": 2.5}, "is 2.5; it has to be a whole number"),
+        ("co_teaching", {"noise_rate": None}, "is None; it has to be a number or text"),
+    ],
+)
+def test_a_setting_of_another_kind_is_named(name, settings, message):
+    with pytest.raises(LearningError, match=message):
+        by_name("algorithm", name, ALGORITHMS, settings)
+
+
+@pytest.mark.parametrize("rate", [math.nan, math.inf, 0.0, -1.0])
+def test_a_learning_rate_is_a_number_above_zero(rate):
+    with pytest.raises(LearningError, match="it has to be above 0, and finite"):
+        Schedule(learning_rate=rate)
