@@ -38,7 +38,7 @@ def describe_tfds(name: str, data_dir: Any) -> tuple[TfdsBase, tuple[str, ...]]:
     shape, dtype = features[image].shape, features[image].np_dtype
     if shape[-1] not in (1, 3) or dtype != "uint8":
         raise BaseDatasetError(f"images of {full_name} are {shape} {dtype}; they have to be [h, w, 1 or 3] uint8")
-    id_key = next((key for key in _ID_KEYS if isinstance(features.get(key), tfds.features.Text)), None)
+    id_key = next((key for key in _ID_KEYS if key in _of_kind(features, tfds.features.Text)), None)
     base = TfdsBase(
         name=full_name,
         version=version,
@@ -73,7 +73,7 @@ def find_tfds(name: str) -> tuple[str, str]:
 
 
 def _of_kind(features: Any, kind: type) -> list[str]:
-    return [key for key, feature in features.items() if isinstance(feature, kind)]
+    return sorted(key for key, feature in features.items() if isinstance(feature, kind))
 
 
 def _only(dataset: str, what: str, keys: Sequence[str], supervised: Any, place: int) -> str:

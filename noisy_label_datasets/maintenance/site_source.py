@@ -15,7 +15,7 @@ from noisy_label_datasets.maintenance.tables import REPOSITORY
 from noisy_label_datasets.registration import own_names
 
 # The menu: title -> documents in docs/, in this order. Those that stand nowhere here are added to the guides.
-GUIDES = ("using-the-datasets", "labels-without-tfds", "human-labels", "your-own-dataset")
+GUIDES = ("using-the-datasets", "labels-without-tfds", "human-labels", "your-own-data", "your-own-dataset")
 RATERS = ("training", "shipped-raters", "distributed-pools", "training-speed")
 LEARNING = ("learning", "your-own-algorithm")
 MEASURED = ("measuring", "reliability")
@@ -40,6 +40,9 @@ API: Mapping[str, Sequence[str]] = {
         "noisy_label_datasets.build.builder",
         "noisy_label_datasets.build.configs",
         "noisy_label_datasets.base.bases",
+        "noisy_label_datasets.base.own_data",
+        "noisy_label_datasets.base.image_folder",
+        "noisy_label_datasets.base.npz_file",
         "noisy_label_datasets.base.tfds_base",
         "noisy_label_datasets.base.splits",
         "noisy_label_datasets.base.arrays",
