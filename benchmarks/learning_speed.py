@@ -153,15 +153,15 @@ def compare(args: argparse.Namespace, say: Callable[[str], None]) -> None:
             ratio = seconds[name] / seconds["cross_entropy"]
             say(f"  {name:38} {seconds[name]:8.4f}  {ratio:5.2f}" + (f"  goal {goal}" if goal else ""))
     if "whole" in args.only:
-        rater = training_config(network, schedule, args.steps, seed=0)
+        rater = training_config(network, schedule, args.whole_steps, seed=0)
         learn = trainer(CrossEntropy(), images, hard, network, schedule)
         runs = {
-            "learning": lambda: learn(args.steps),
+            "learning": lambda: learn(args.whole_steps),
             "a rater": lambda: raters.train(rater, images, labels, num_classes=10),
         }
         seconds = least(runs, args.turns)
         say(
-            f"a whole run of {args.steps} steps: {seconds['learning']:.3f} s; a rater {seconds['a rater']:.3f} s, "
+            f"a whole run of {args.whole_steps} steps: {seconds['learning']:.3f} s; a rater {seconds['a rater']:.3f} s, "
             f"{seconds['learning'] / seconds['a rater']:.2f}"
         )
     if "seeds" in args.only:
@@ -188,6 +188,7 @@ def main() -> None:
     parser.add_argument("--side", type=positive, default=32, help="of the images, in pixels")
     parser.add_argument("--batch-size", type=positive, default=64)
     parser.add_argument("--steps", type=positive, default=5)
+    parser.add_argument("--whole-steps", type=positive, default=20, help="of a whole run")
     parser.add_argument("--turns", type=positive, default=3)
     parser.add_argument("--examples", type=positive, default=20_000, help="of Dawid & Skene's model")
     parser.add_argument("--iterations", type=positive, default=10, help="of Dawid & Skene's model")

@@ -26,7 +26,8 @@ class NoiseRate:
     Attributes:
       rate: in [0, 1).
       source: "told"; "paired_subset"; "agreement" of the raters; "raters": their accuracy on `clean_label_valid`,
-        one of the features that come with a pool; or "corrector": what a corrector expects of its own labels.
+        one of the features that come with a pool; or "corrector: " and what a corrector's expectation of its own
+        labels' errors rests on.
       half_width: of the 95 % interval of what was counted (Wald); None where nothing was.
     """
 
@@ -82,8 +83,9 @@ def resolved(setting: float | str, data: TrainingData, corrected: Corrected) -> 
     """Returns the noise rate that an algorithm asks for.
 
     Args:
-      setting: a number, or where the rate comes from: 'raters', 'paired_subset' or 'agreement'. Where the corrector has
-        an estimate of its own labels' errors, that is meant, since theirs are no longer the raters'.
+      setting: a number, or where the rate comes from: 'raters', 'paired_subset' or 'agreement'. A corrector's labels
+        are no longer the raters': where it has an estimate of their errors, that is meant, unless they can be counted
+        on the paired subset ('paired_subset', and no clean label has gone into them).
       data: what a learner may see.
       corrected: the targets it will be trained on.
 
@@ -94,8 +96,9 @@ def resolved(setting: float | str, data: TrainingData, corrected: Corrected) -> 
         return told(setting)
     if setting not in SOURCES:
         raise unknown("source of the noise rate", setting, SOURCES)
-    if corrected.expected_error is not None:
-        return NoiseRate(min(corrected.expected_error, 0.99), "corrector")
+    countable = setting == "paired_subset" and not corrected.clean_labels_used
+    if corrected.expected_error is not None and not countable:
+        return NoiseRate(min(corrected.expected_error, 0.99), f"corrector: {corrected.error_basis}".rstrip(": "))
     if setting == "paired_subset":
         data.check_paired("the noise rate from the paired subset")
         return of_paired_subset(corrected.labels[data.paired.rows], data.paired.clean_labels)

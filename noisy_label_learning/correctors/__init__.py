@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from noisy_label_learning.correctors.aggregate import DawidSkene, Majority
 from noisy_label_learning.correctors.base import Corrected, Corrector, Tools
-from noisy_label_learning.correctors.dawid_skene import DawidSkene
 from noisy_label_learning.correctors.lqm import LQM
-from noisy_label_learning.correctors.simple import CleanSubset, Majority, NoCorrector
+from noisy_label_learning.correctors.simple import CleanSubset, NoCorrector
 
 CORRECTORS: dict[str, type[Corrector]] = {
     corrector.name: corrector for corrector in (NoCorrector, CleanSubset, Majority, DawidSkene, LQM)

@@ -29,6 +29,7 @@ class Corrected:
       clean_labels_used: how many clean labels of the paired subset went into them.
       confusions: [R, K, K] float64, each rater's P(given label j | class i) as the corrector has estimated it; or None.
       expected_error: the share of wrong labels that the corrector expects among labels drawn from the targets; or None.
+      error_basis: what that expectation rests on, for the record: "the paired subset" or the like.
       details: JSON: what was chosen, and how well it did.
     """
 
@@ -36,6 +37,7 @@ class Corrected:
     clean_labels_used: int
     confusions: np.ndarray | None = None
     expected_error: float | None = None
+    error_basis: str = ""
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property

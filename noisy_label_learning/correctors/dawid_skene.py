@@ -11,14 +11,11 @@ of it with a dense matrix, in time proportional to the number of labels times K.
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
 
 import numpy as np
 
 from noisy_label_datasets.noise import metrics
-from noisy_label_learning.correctors.base import Corrected, Corrector, Tools
-from noisy_label_learning.errors import LearningError, require
-from noisy_label_learning.problem import TrainingData
+from noisy_label_learning.errors import LearningError
 
 _SMALLEST = 1e-10  # probability; what crowd-kit clips at, too
 
@@ -112,45 +109,10 @@ def _confusions(counts: np.ndarray, num_raters: int, num_classes: int, pseudo_co
     return of_raters / of_raters.sum(axis=2, keepdims=True)
 
 
-@dataclasses.dataclass(frozen=True)
-class DawidSkene(Corrector):
-    """The posterior of Dawid & Skene's model, of all labels of all raters.
-
-    Attributes:
-      gold: whether the clean labels of the paired subset are known to the model, and stay fixed.
-      iterations, tolerance, pseudo_count: of `dawid_skene`.
-    """
-
-    name: ClassVar[str] = "dawid_skene"
-    gold: bool = False
-    iterations: int = 100
-    tolerance: float = 1e-5
-    pseudo_count: float = 0.1
-
-    def __post_init__(self) -> None:
-        require(self.iterations >= 1, "iterations", self.iterations, "1 or more")
-        require(self.tolerance >= 0, "tolerance", self.tolerance, "0 or more")
-        require(self.pseudo_count >= 0, "pseudo_count", self.pseudo_count, "0 or more")
-
-    def correct(self, data: TrainingData, seed: int, tools: Tools) -> Corrected:
-        """Returns the posterior; see `Corrector`."""
-        data.check_several_raters(self.name)
-        known: dict[str, np.ndarray] = {}
-        if self.gold:
-            data.check_paired(f"{self.name} with gold labels")
-            known = {"gold_rows": data.paired.rows, "gold_labels": data.paired.clean_labels}
-        fit = dawid_skene(
-            data.train.noisy_labels,
-            data.num_classes,
-            iterations=self.iterations,
-            tolerance=self.tolerance,
-            pseudo_count=self.pseudo_count,
-            **known,  # type: ignore[arg-type]
-        )
-        return Corrected(
-            fit.posterior,
-            clean_labels_used=len(data.paired) if self.gold else 0,
-            confusions=fit.confusions,
-            expected_error=float(1 - (fit.posterior**2).sum(axis=1).mean()),
-            details={"iterations": len(fit.log_likelihood), "log_likelihood_per_label": fit.log_likelihood[-1]},
-        )
+def log_likelihoods(noisy_labels: np.ndarray, confusions: np.ndarray) -> np.ndarray:
+    """Returns log P(all labels of the example | class) [n, K] of labels [n, R], -1: none, and confusions [R, K, K]."""
+    total = np.zeros((len(noisy_labels), confusions.shape[1]))
+    for labels, confusion in zip(noisy_labels.T, confusions, strict=True):
+        given = labels != metrics.MISSING
+        total[given] += np.log(np.maximum(confusion, _SMALLEST)).T[labels[given]]
+    return total

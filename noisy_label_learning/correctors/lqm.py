@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from noisy_label_learning.correctors.aggregate import majority_labels
 from noisy_label_learning.correctors.base import Corrected, Corrector, Tools, one_hot
 from noisy_label_learning.correctors.dawid_skene import dawid_skene
 from noisy_label_learning.correctors.rater_features import describe, paired_confusions
-from noisy_label_learning.correctors.simple import majority_labels
 from noisy_label_learning.errors import LearningError, require
 from noisy_label_learning.problem import TrainingData
 

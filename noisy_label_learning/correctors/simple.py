@@ -1,4 +1,4 @@
-"""Correctors without a model: the labels as they are, with the clean ones of the paired subset, and the majority's."""
+"""Correctors without a model: the labels as they are, and with the clean ones of the paired subset."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from noisy_label_datasets.noise import metrics
-from noisy_label_datasets.noise.noise_models import uniforms_of_ids
 from noisy_label_learning.correctors.base import Corrected, Corrector, Tools, one_hot
 from noisy_label_learning.problem import TrainingData
 
@@ -38,31 +36,10 @@ class CleanSubset(Corrector):
         data.check_paired(self.name)
         labels = data.train.noisy_label.copy()
         labels[data.paired.rows] = data.paired.clean_labels
-        return Corrected(one_hot(labels, data.num_classes), clean_labels_used=len(data.paired))
-
-
-@dataclasses.dataclass(frozen=True)
-class Majority(Corrector):
-    """The label that most raters gave; of equal shares one is drawn by a hash of the example's id.
-
-    Attributes:
-      soft: the share of each label instead.
-    """
-
-    name: ClassVar[str] = "majority"
-    soft: bool = False
-
-    def correct(self, data: TrainingData, seed: int, tools: Tools) -> Corrected:
-        """Returns the labels; see `Corrector`."""
-        data.check_several_raters(self.name)
-        shares = metrics.vote_shares(data.train.noisy_labels, data.num_classes)
-        if not self.soft:
-            shares = one_hot(majority_labels(shares, data.train.ids), data.num_classes)
-        return Corrected(shares, clean_labels_used=0)
-
-
-def majority_labels(shares: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Returns the label of the largest share [n, K] of each example, ties drawn by a hash of the ids [n]: [n] int32."""
-    ties = uniforms_of_ids(ids, shares.shape[1], "majority_ties")
-    most = shares.max(axis=1, keepdims=True)
-    return np.where(shares >= most - 1e-12, ties, -1).argmax(axis=1).astype(np.int32)
+        wrong = np.mean(data.train.noisy_label[data.paired.rows] != data.paired.clean_labels)
+        return Corrected(
+            one_hot(labels, data.num_classes),
+            clean_labels_used=len(data.paired),
+            expected_error=float(wrong * (1 - len(data.paired) / len(labels))),
+            error_basis="the paired subset",
+        )

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from noisy_label_learning.correctors import LQM, CleanSubset, Corrected, DawidSkene, Majority, NoCorrector, Tools
+from noisy_label_learning.correctors.aggregate import majority_labels
 from noisy_label_learning.correctors.dawid_skene import dawid_skene
 from noisy_label_learning.correctors.lqm import cleaner_labels
 from noisy_label_learning.correctors.rater_features import describe, paired_confusions
-from noisy_label_learning.correctors.simple import majority_labels
 from noisy_label_learning.errors import LearningError
 from tests.learning.problems import planted, symmetric
 

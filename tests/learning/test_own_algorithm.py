@@ -27,7 +27,7 @@ def test_the_page_does_what_it_says(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TFDS_DATA_DIR": str(tmp_path / "data")}
     printed = []
     for block in blocks("sh run"):
-        program, command, *rest = shlex.split(block)
+        program, command, *rest = shlex.split(block.replace("\\\n", " "))  # lines are joined as a shell joins them
         assert program == "noisy-labels"
         arguments = [sys.executable, "-m", "noisy_label_datasets", command, *rest, *QUICK[command]]
         process = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -1,9 +1,10 @@
 """Each method on the noise that it is made for; the margins in points of accuracy were stated before any run.
 
-Selected on noisy validation, mean over three seeds, gain over cross-entropy on the same labels.
+Mean over three seeds of the gain over cross-entropy on the same labels, after the last epoch.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -31,14 +32,19 @@ SCHEDULE = Schedule(epochs=40, batch_size=50, learning_rate=0.05, weight_decay=0
 BASE = RunConfig(CrossEntropy(), NoCorrector(), Network("mlp"), SCHEDULE)
 
 
+@functools.cache
+def accuracies(session, algorithm, corrector):
+    """Test accuracies of the last epoch, where memorised noise hurts most, in per cent."""
+    configs = [dataclasses.replace(BASE, algorithm=algorithm, corrector=corrector, seed=seed) for seed in SEEDS]
+    return [100 * record.selections[LAST].test_accuracy for record in session.run_seeds(configs)]
+
+
 def gain(session, algorithm, corrector=None, baseline=None):
-    """The gain of the last epoch, where memorised noise hurts most, in points: a Summary over the seeds."""
-    configs = [
-        [dataclasses.replace(BASE, algorithm=a, corrector=c, seed=seed) for seed in SEEDS]
-        for a, c in ((algorithm, corrector or NoCorrector()), (CrossEntropy(), baseline or NoCorrector()))
-    ]
-    values = [[100 * r.selections[LAST].test_accuracy for r in session.run_seeds(group)] for group in configs]
-    return paired_difference(*values)
+    """The gain over cross-entropy in points: a Summary over the seeds."""
+    return paired_difference(
+        accuracies(session, algorithm, corrector or NoCorrector()),
+        accuracies(session, CrossEntropy(), baseline or NoCorrector()),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +71,23 @@ def test_gains_under_independent_noise(independent, algorithm, margin):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", [Bootstrap(hard=True), MCSoftMax(samples=30)], ids=lambda value: value.name)
-def test_does_no_harm_under_independent_noise(independent, algorithm):
-    """Neither promises much on its own: not worse than cross-entropy by two points."""
-    assert gain(independent, algorithm).mean > -2.0
+def test_bootstrap_gains_while_the_network_is_righter_than_the_labels(independent):
+    """Published settings promise little: where labels are memorised, the prediction that is mixed in is the label."""
+    assert gain(independent, Bootstrap(hard=True)).mean > 1.0
+
+
+def input_dependent(labels, images, rng):
+    """Of the images with a bright corner 70 % get any label, of the others 5 %: noise that can be seen in the image."""
+    corner = images[:, 0, 0, 0]
+    rate = np.where(corner > np.median(corner), 0.7, 0.05)
+    wrong = rng.random((len(labels), 3)) < rate[:, None]
+    return np.where(wrong, rng.integers(0, 10, wrong.shape), labels[:, None]).astype(np.int32)
+
+
+@pytest.mark.slow
+def test_mc_softmax_gains_under_noise_that_the_image_shows():
+    session = Session(planted(None, n=600, num_classes=10, noise=45, flip=input_dependent))
+    assert gain(session, MCSoftMax()).mean > 1.0
 
 
 @pytest.mark.slow
