@@ -62,7 +62,8 @@ class Tools:
 
     Attributes:
       classifier_logits: trains a network as raters are trained, by cross-entropy, and returns its logits of
-        the training and the validation images: (rows [m] of the training split, labels [m], seed) -> [n, K], [v, K].
+        the training and the validation images at the epoch that is best on noisy validation, before labels are learned
+        by heart: (rows [m] of the training split, labels [m], seed) -> [n, K], [v, K].
     """
 
     classifier_logits: Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]

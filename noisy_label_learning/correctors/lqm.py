@@ -8,14 +8,15 @@
     with one hidden layer of 8, 16 or 32 units learns the cleaner label from it by cross-entropy.
 3.  It is asked about every training example. The target is gamma LQM + (1 - gamma) y.
 
-Number of units and weight decay are chosen by cross-validation on the paired subset, gamma on noisy validation.
+Number of units and weight decay are chosen by cross-validation on the paired subset, gamma on noisy validation. Of few
+paired examples the model may learn less than the given labels say: gamma is 0 where the cross-validation says that its
+labels would be wrong more often than the given ones, and where no other gamma is better on noisy validation.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +24,7 @@ import numpy as np
 from noisy_label_learning.correctors.aggregate import majority_labels
 from noisy_label_learning.correctors.base import Corrected, Corrector, Tools, one_hot
 from noisy_label_learning.correctors.dawid_skene import dawid_skene
+from noisy_label_learning.correctors.quality_network import LabelInputs, fit_quality_network, log_softmax
 from noisy_label_learning.correctors.rater_features import describe, paired_confusions
 from noisy_label_learning.errors import LearningError, require
 from noisy_label_learning.problem import TrainingData
@@ -31,8 +33,6 @@ AUXILIARIES = ("better", "all", "paired")
 CLEANER_LABELS = ("clean", "best_raters", "aggregate")
 CONFUSIONS = ("auto", "matrix", "column", "none")
 _MOST_CLASSES_OF_A_MATRIX = 20
-_DECAYS = (0.1, 1.0, 10.0)
-_SMALLEST = 1e-6
 _ROWS_AT_ONCE = 4096
 
 
@@ -41,8 +41,9 @@ class LQM(Corrector):
     """The label quality model.
 
     Attributes:
-      gamma: weight of the model's output in the target, in [0, 1]; None: the one of `gammas` whose targets make the
-        auxiliary network best on noisy validation.
+      gamma: weight of the model's output in the target, in [0, 1]; None: 0 where cross-validation on the paired subset
+        says so, else the one of `gammas` whose targets make the auxiliary network best on noisy validation, of equal
+        ones the smallest.
       gammas: what to choose from.
       auxiliary: what the auxiliary classifier is trained on: "all" noisy labels, the "paired" subset, or the "better".
       folds: 1: the paired subset's own logits are of a classifier that was trained on it, as in the paper; more: of
@@ -51,7 +52,8 @@ class LQM(Corrector):
         a third of them by accuracy on `clean_label_valid`; or the "aggregate" of all of them by Dawid & Skene's model.
         The last two use no clean label of the training split (Section 5: it is enough that they are less noisy).
       all_labels: whether the model learns from the labels of all raters on the paired subset, or from the drawn one.
-      keep_clean: whether the paired subset's targets are the cleaner labels, or the model's output as in the paper.
+      keep_clean: whether the paired subset's targets are the cleaner labels, which are known and which the baseline of
+        as many clean labels is given too, or the model's output, as the paper has it.
       confusion: how the rater's confusion matrix, of K^2 numbers, enters: whole ("matrix"), as P(class | given label)
         ("column"), or not ("none"); "auto": whole for up to 20 classes.
       hidden: numbers of hidden units to choose from.
@@ -59,12 +61,12 @@ class LQM(Corrector):
 
     name: ClassVar[str] = "lqm"
     gamma: float | None = None
-    gammas: tuple[float, ...] = (0.5, 0.75, 1.0)
+    gammas: tuple[float, ...] = (0.0, 0.5, 0.75, 1.0)
     auxiliary: str = "better"
     folds: int = 1
     cleaner: str = "clean"
     all_labels: bool = False
-    keep_clean: bool = False
+    keep_clean: bool = True
     confusion: str = "auto"
     hidden: tuple[int, ...] = (8, 16, 32)
 
@@ -95,27 +97,39 @@ class LQM(Corrector):
         kind = self.confusion
         if kind == "auto":
             kind = "matrix" if data.num_classes <= _MOST_CLASSES_OF_A_MATRIX else "column"
-        inputs = _Inputs(_log_softmax(logits), describe(data.raters), confusions, kind)
-        model, chosen = _fit(inputs.of(rows, labels, raters), targets, rows, self.hidden, data.num_classes, seed)
+        inputs = LabelInputs(log_softmax(logits), describe(data.raters), confusions, kind)
+        network = fit_quality_network(
+            inputs.of(rows, labels, raters), targets, rows, self.hidden, data.num_classes, seed
+        )
         everything = np.arange(len(data.train))
         corrected = np.concatenate(
             [
-                model(inputs.of(some, data.train.noisy_label[some], data.train.rater[some]))
+                network.predict(inputs.of(some, data.train.noisy_label[some], data.train.rater[some]))
                 for some in np.array_split(everything, -(-len(everything) // _ROWS_AT_ONCE))
             ]
         )
-        if self.keep_clean:
-            corrected[data.paired.rows] = one_hot(cleaner, data.num_classes)
-        gamma, of_gammas = self._gamma(data, corrected, seed, tools)
-        mixed = gamma * corrected + (1 - gamma) * one_hot(data.train.noisy_label, data.num_classes)
-        if self.keep_clean:
-            mixed[data.paired.rows] = corrected[data.paired.rows]
+        # How often a given label is wrong, and one drawn from the model, of examples that it has not seen.
+        wrong = {
+            "given": float(np.mean(labels != targets)),
+            "model": float(1 - network.held_out[np.arange(len(rows)), targets].mean()),
+        }
+        known = one_hot(cleaner, data.num_classes) if self.keep_clean else None
+        gamma, of_gammas = self._gamma(data, corrected, known, wrong, seed, tools)
+        paired = len(data.paired) if self.keep_clean else 0
         return Corrected(
-            mixed,
+            _mixed(data, corrected, gamma, known),
             clean_labels_used=len(data.paired) if self.cleaner == "clean" else 0,
             confusions=confusions,
-            expected_error=float(1 - (mixed * corrected).sum(axis=1).mean()),
-            details={**details, **chosen, **of_gammas, "gamma": gamma, "rows": len(rows)},
+            expected_error=(gamma * wrong["model"] + (1 - gamma) * wrong["given"]) * (1 - paired / len(everything)),
+            error_basis="cross-validation on the paired subset",
+            details={
+                **details,
+                **network.chosen,
+                "held_out_error": {name: round(value, 4) for name, value in wrong.items()},
+                **of_gammas,
+                "gamma": gamma,
+                "rows": len(rows),
+            },
         )
 
     def _auxiliary_logits(
@@ -142,21 +156,38 @@ class LQM(Corrector):
         return logits, {"auxiliary": best, "auxiliary_noisy_valid_accuracy": accuracies}
 
     def _gamma(
-        self, data: TrainingData, corrected: np.ndarray, seed: int, tools: Tools
+        self,
+        data: TrainingData,
+        corrected: np.ndarray,
+        known: np.ndarray | None,
+        wrong: Mapping[str, float],
+        seed: int,
+        tools: Tools,
     ) -> tuple[float, dict[str, Any]]:
+        """Returns gamma, and what chose it."""
         if self.gamma is not None:
-            return self.gamma, {}
-        if len(self.gammas) == 1:
-            return self.gammas[0], {}
-        given = one_hot(data.train.noisy_label, data.num_classes)
+            return self.gamma, {"gamma_by": "told"}
+        if 0 in self.gammas and wrong["model"] >= wrong["given"]:
+            return 0.0, {"gamma_by": "cross-validation on the paired subset"}
         accuracies = {}
-        for gamma in self.gammas:
-            mixed = Corrected(gamma * corrected + (1 - gamma) * given, 0)
+        for gamma in self.gammas if len(self.gammas) > 1 else ():
+            mixed = Corrected(_mixed(data, corrected, gamma, known), 0)
             drawn = mixed.sampled(data.train.ids, seed).argmax(axis=1)
             _, of_valid = tools.classifier_logits(np.arange(len(data.train)), drawn, seed)
             accuracies[gamma] = float(np.mean(of_valid.argmax(axis=1) == data.valid.noisy_label))
-        best = max(self.gammas, key=lambda gamma: (accuracies[gamma], gamma))
-        return best, {"gamma_noisy_valid_accuracy": {f"{gamma:g}": value for gamma, value in accuracies.items()}}
+        best = max(self.gammas, key=lambda gamma: (accuracies.get(gamma, 0.0), -gamma))
+        return best, {
+            "gamma_by": "noisy validation",
+            "gamma_noisy_valid_accuracy": {f"{gamma:g}": value for gamma, value in accuracies.items()},
+        }
+
+
+def _mixed(data: TrainingData, corrected: np.ndarray, gamma: float, known: np.ndarray | None) -> np.ndarray:
+    """Returns the targets [n, K]; known: those of the paired subset [m, K], or None."""
+    mixed = gamma * corrected + (1 - gamma) * one_hot(data.train.noisy_label, data.num_classes)
+    if known is not None:
+        mixed[data.paired.rows] = known
+    return mixed
 
 
 def cleaner_labels(data: TrainingData, source: str) -> np.ndarray:
@@ -191,87 +222,3 @@ def _paired_labels(data: TrainingData, *, all_labels: bool) -> tuple[np.ndarray,
     labels = data.train.noisy_labels[rows]
     place, raters = np.nonzero(labels >= 0)
     return rows[place], labels[place, raters], raters
-
-
-@dataclasses.dataclass(frozen=True)
-class _Inputs:
-    """Makes the model's inputs of labels.
-
-    Attributes:
-      log_probabilities: [n, K], the auxiliary's.
-      raters: [R, F].
-      confusions: [R, K, K].
-      kind: how these enter.
-    """
-
-    log_probabilities: np.ndarray
-    raters: np.ndarray
-    confusions: np.ndarray
-    kind: str
-
-    def of(self, rows: np.ndarray, labels: np.ndarray, raters: np.ndarray) -> np.ndarray:
-        """Returns [l, columns] of labels [l] that raters [l] gave to the training examples `rows` [l]."""
-        num_classes = self.confusions.shape[1]
-        parts = [self.log_probabilities[rows], one_hot(labels, num_classes), self.raters[raters]]
-        if self.kind == "matrix":
-            parts.append(self.confusions.reshape(len(self.confusions), -1)[raters])
-        elif self.kind == "column":
-            column = np.maximum(self.confusions[raters, :, labels], _SMALLEST)
-            parts.append(np.log(column / column.sum(axis=1, keepdims=True)))
-        return np.concatenate(parts, axis=1)
-
-
-def _fit(
-    inputs: np.ndarray, targets: np.ndarray, examples: np.ndarray, hidden: tuple[int, ...], num_classes: int, seed: int
-) -> tuple[Any, dict[str, Any]]:
-    """Returns the model, inputs [l, columns] -> [l, K], and what cross-validation chose.
-
-    Rows of the same one of `examples` [l] are held out together.
-    """
-    mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
-    spread = np.where(spread < 1e-9, 1.0, spread)
-    scaled = (inputs - mean) / spread
-    unique, place = np.unique(examples, return_inverse=True)
-    fold = (np.random.default_rng(seed).permutation(len(unique)) % 3)[place]
-    losses: dict[tuple[int, float], float] = {}
-    settings = list(itertools.product(hidden, _DECAYS))
-    for units, decay in settings if len(settings) > 1 else []:
-        of_label = []
-        for k in range(3):
-            held_out = fold == k
-            model = _network(scaled[~held_out], targets[~held_out], units, decay, num_classes, seed)
-            of_label.append(model(scaled[held_out])[np.arange(held_out.sum()), targets[held_out]])
-        losses[units, decay] = float(-np.log(np.concatenate(of_label)).mean())
-    units, decay = min(losses, key=lambda each: losses[each]) if losses else settings[0]
-    model = _network(scaled, targets, units, decay, num_classes, seed)
-    chosen: dict[str, Any] = {"hidden": units, "weight_decay": decay}
-    if losses:
-        chosen["cross_validated_loss"] = round(losses[units, decay], 4)
-    return lambda others: model((others - mean) / spread), chosen
-
-
-def _network(inputs: np.ndarray, targets: np.ndarray, units: int, decay: float, num_classes: int, seed: int) -> Any:
-    """Returns the fitted network, inputs [l, columns] -> probabilities [l, K] that are never 0."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPClassifier
-    from threadpoolctl import threadpool_limits  # scikit-learn's own
-
-    network = MLPClassifier((units,), solver="lbfgs", alpha=decay, max_iter=150, random_state=seed, activation="relu")
-    # Threads take longer to meet than products of this size take, and would make rounding depend on their number.
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a hundred and fifty steps are early stopping enough
-        network.fit(inputs, targets)
-
-    def predict(others: np.ndarray) -> np.ndarray:
-        found = network.predict_proba(others)
-        whole = np.full((len(others), num_classes), _SMALLEST)
-        whole[:, network.classes_] += found
-        return whole / whole.sum(axis=1, keepdims=True)
-
-    return predict
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    logits = logits.astype(np.float64)
-    logits = logits - logits.max(axis=1, keepdims=True)
-    return np.maximum(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), -20.0)

@@ -387,6 +387,11 @@ class Session:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Trains an auxiliary classifier for as many steps as a run has; see `Tools`."""
         data = self.problem.data
+
+        def on_valid(evaluator: Evaluator, params: Any, statistics: Any) -> float:
+            accuracy, loss = evaluator.measure(params, statistics, self._valid)
+            return float(accuracy - 1e-3 * loss)  # of equal accuracies the lower loss, as runs are selected
+
         evaluator, params, statistics = trained_classifier(
             np.asarray(data.train.images)[rows],
             one_hot(labels, data.num_classes),
@@ -394,6 +399,7 @@ class Session:
             config.schedule,
             steps=config.schedule.epochs * config.schedule.steps_per_epoch(len(data.train)),
             seed=seed,
+            on_epoch=on_valid,
         )
         train, valid = (
             evaluator.log_probabilities(params, statistics, split.images) for split in (data.train, data.valid)
