@@ -18,12 +18,13 @@ from noisy_label_datasets import files
 
 
 @contextlib.contextmanager
-def report(document: str | os.PathLike | None, name: str) -> Iterator[Callable[[str], None]]:
+def report(document: str | os.PathLike | None, name: str, *, markdown: bool = False) -> Iterator[Callable[[str], None]]:
     """Gives a function that prints a line, and at the end writes all lines between two markers of a document.
 
     Args:
       document: of Markdown; None: lines are only printed.
       name: what stands in the markers, `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
+      markdown: whether the lines are Markdown; else they are set as they are.
 
     Raises:
       SystemExit: there is no such document, or it lacks the markers; before anything is measured.
@@ -45,7 +46,8 @@ def report(document: str | os.PathLike | None, name: str) -> Iterator[Callable[[
     if document is not None:
         before, _, rest = pathlib.Path(document).read_text(encoding="utf-8").partition(begin)
         after = rest.partition(end)[2]
-        block = "```text\n" + "\n".join(lines).strip("\n") + "\n```\n"
+        block = "\n".join(lines).strip("\n") + "\n"
+        block = f"\n{block}\n" if markdown else f"```text\n{block}```\n"
         files.write_atomically(pathlib.Path(document), (before + begin + block + end + after).encode())
 
 

@@ -49,8 +49,24 @@ def register(modules: Sequence[str]) -> None:
             raise LearningError(f"--register {name}: it defines neither an Algorithm nor a Corrector")
 
 
+def _variant(text: str, given: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Returns name and settings of 'lqm', or of a variant 'lqm:cleaner=aggregate,gamma=1.0', which come before `given`.
+
+    So that a table has several variants of the same algorithm or corrector.
+    """
+    name, colon, own = text.partition(":")
+    if not colon:
+        return name, settings_of(name, given)
+    wrong = [each for each in own.split(",") if "=" not in each]
+    if wrong:
+        raise LearningError(f"a variant is NAME:SETTING=VALUE,..., such as lqm:cleaner=aggregate; given {text!r}")
+    if name not in ALGORITHMS and name not in CORRECTORS:
+        return name, {}  # whoever looks it up says which names there are
+    return name, settings_of(name, [*given, *(f"{name}.{each}" for each in own.split(","))])
+
+
 def settings_of(name: str, given: Sequence[str]) -> dict[str, Any]:
-    """Returns the settings of an algorithm or corrector among 'lqm.gamma=0.75' and the like.
+    """Returns the settings of an algorithm or corrector among 'lqm.gamma=0.75' and the like; the last one counts.
 
     Raises:
       LearningError: something that is not of this form.
@@ -72,14 +88,16 @@ def settings_of(name: str, given: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def algorithm(name: str, given: Sequence[str]) -> Algorithm:
-    """Returns the algorithm of a name, with its settings."""
-    return by_name("algorithm", name, ALGORITHMS, settings_of(name, given))
+def algorithm(text: str, given: Sequence[str]) -> Algorithm:
+    """Returns the algorithm of a name or variant, with its settings."""
+    name, chosen = _variant(text, given)
+    return by_name("algorithm", name, ALGORITHMS, chosen)
 
 
-def corrector(name: str, given: Sequence[str]) -> Corrector:
-    """Returns the corrector of a name, with its settings."""
-    return by_name("corrector", name, CORRECTORS, settings_of(name, given))
+def corrector(text: str, given: Sequence[str]) -> Corrector:
+    """Returns the corrector of a name or variant, with its settings."""
+    name, chosen = _variant(text, given)
+    return by_name("corrector", name, CORRECTORS, chosen)
 
 
 def load_problem(args: argparse.Namespace, labels: str) -> Problem:

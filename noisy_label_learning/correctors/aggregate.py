@@ -25,6 +25,7 @@ class Majority(Corrector):
     """
 
     name: ClassVar[str] = "majority"
+    revision: ClassVar[int] = 2
     soft: bool = False
 
     def correct(self, data: TrainingData, seed: int, tools: Tools) -> Corrected:
@@ -47,6 +48,7 @@ class DawidSkene(Corrector):
     """
 
     name: ClassVar[str] = "dawid_skene"
+    revision: ClassVar[int] = 2
     gold: bool = False
     iterations: int = 100
     tolerance: float = 1e-5

@@ -75,9 +75,11 @@ class Corrector:
 
     Attributes:
       name: as commands and records have it.
+      revision: raised when the same settings come to other targets; runs of another revision have other keys.
     """
 
     name: ClassVar[str]
+    revision: ClassVar[int] = 1
 
     def correct(self, data: TrainingData, seed: int, tools: Tools) -> Corrected:
         """Returns the targets.

@@ -60,6 +60,7 @@ class LQM(Corrector):
     """
 
     name: ClassVar[str] = "lqm"
+    revision: ClassVar[int] = 2
     gamma: float | None = None
     gammas: tuple[float, ...] = (0.0, 0.5, 0.75, 1.0)
     auxiliary: str = "better"

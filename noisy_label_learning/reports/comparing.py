@@ -126,8 +126,8 @@ def _kind(record: Record) -> tuple[str, str]:
     return record.problem, json.dumps(config, sort_keys=True)
 
 
-def _settings(config: Mapping) -> str:
-    """Returns what is not the default of algorithm and corrector."""
+def settings_text(config: Mapping) -> str:
+    """Returns what is not the default of algorithm and corrector, as 'gamma=0.5'; "" where all is."""
     from noisy_label_learning.algorithms import ALGORITHMS
     from noisy_label_learning.correctors import CORRECTORS
 
@@ -137,7 +137,7 @@ def _settings(config: Mapping) -> str:
         kind = known.get(values.pop("name"))
         defaults = json.loads(json.dumps(dataclasses.asdict(kind()))) if kind is not None else {}
         parts += [f"{name}={value}" for name, value in values.items() if defaults.get(name) != value]
-    return ", ".join(part for part in parts if not part.startswith("source_sha256"))
+    return ", ".join(part for part in parts if not part.startswith(("source_sha256", "revision")))
 
 
 def _row(
@@ -166,7 +166,7 @@ def _row(
         noise=noise,
         algorithm=first.algorithm,
         corrector=first.corrector,
-        settings=_settings(first.config),
+        settings=settings_text(first.config),
         seeds=seeds,
         values=values,
         accuracy=summary(values) if values else None,

@@ -163,6 +163,8 @@ def training_config(network: Network, schedule: Schedule, steps: int, *, seed: i
 def described(chosen: Algorithm | Corrector, known: Mapping[str, type]) -> dict[str, Any]:
     """Returns an algorithm or corrector as JSON: name, settings, and a hash of its source if it is none of `known`."""
     fields = {"name": chosen.name, **dataclasses.asdict(chosen)}
+    if (revision := getattr(chosen, "revision", 1)) != 1:
+        fields["revision"] = revision
     if known.get(chosen.name) is not type(chosen):
         fields["source_sha256"] = hashlib.sha256(inspect.getsource(type(chosen)).encode()).hexdigest()
     return fields

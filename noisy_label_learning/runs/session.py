@@ -298,7 +298,11 @@ class Session:
         config, corrected, problem = prepared.config, prepared.corrected, self.problem
         truth = problem.answers.train_labels
         details: dict[str, Any] = {
-            "corrector": {**corrected.details, "expected_error": corrected.expected_error},
+            "corrector": {
+                **corrected.details,
+                "expected_error": corrected.expected_error,
+                "error_basis": corrected.error_basis,
+            },
             "algorithm": prepared.details,
             "runs_in_one_loop": together,
         }

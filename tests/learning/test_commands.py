@@ -12,7 +12,9 @@ from noisy_label_datasets.base.arrays import CleanDataset, LabelledImages
 from noisy_label_datasets.base.splits import SPLITS, SplitPlan
 from noisy_label_datasets.labels.label_arrays import LabelArrays
 from noisy_label_learning.__main__ import main
-from noisy_label_learning.commands import clean
+from noisy_label_learning.algorithms import Bootstrap
+from noisy_label_learning.commands import clean, settings
+from noisy_label_learning.correctors import LQM
 from noisy_label_learning.runs.record import read_records
 from tests.learning.problems import planted, symmetric
 
@@ -157,6 +159,8 @@ def test_clean_writes_examples_and_raters(folders, tmp_path, capsys, suffix):
         (["--algorithm=elr", "--corrector=vote"], "no corrector 'vote'; there are clean_subset, dawid_skene"),
         (["--algorithm=elr", "--set", "elr.lambda=3"], "algorithm elr has no setting 'lambda'"),
         (["--algorithm=elr", "--set", "weight"], "--set takes NAME.SETTING=VALUE"),
+        (["--algorithm=elr", "--corrector=lqm:aggregate"], "a variant is NAME:SETTING=VALUE"),
+        (["--algorithm=elr", "--corrector=lmq:cleaner=x"], "no corrector 'lmq'; there are"),
         (["--algorithm=elr", "--set", "erl.weight=3"], "there is no algorithm or corrector 'erl'"),
         (["--algorithm=elr", "--network=mpl"], "no network 'mpl'; there are"),
         (["--algorithm=elr", "--register", "nowhere"], "--register nowhere: No module named 'nowhere'"),
@@ -169,6 +173,13 @@ def test_what_cannot_be_is_said_in_one_line(folders, tmp_path, capsys, options, 
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_a_variant_has_settings_of_its_own():
+    given = ["lqm.gamma=0.5", "lqm.folds=3"]
+    assert settings.corrector("lqm", given) == LQM(gamma=0.5, folds=3)
+    assert settings.corrector("lqm:cleaner=aggregate,gamma=1.0", given) == LQM(gamma=1.0, folds=3, cleaner="aggregate")
+    assert settings.algorithm("bootstrap:hard=True", given) == Bootstrap(hard=True)
 
 
 def test_a_diverging_run_has_an_exit_code_of_its_own(folders, tmp_path, capsys):
