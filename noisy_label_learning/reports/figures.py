@@ -64,9 +64,8 @@ def write_figures(folder: pathlib.Path, records: Sequence[Record], *, selection:
             if not chosen or (name.startswith("lqm") and not any(row.corrector == "lqm" for row in chosen)):
                 continue
             path = folder / f"{dataset}-{name}.svg"
-            write_atomically(
-                path, _bars(f"{dataset}, epoch: {selection.replace('_', ' ')}", title, chosen, levels, value)
-            )
+            heading = f"{dataset}, epoch: {selection.replace('_', ' ')}{_whiskers(chosen)}"
+            write_atomically(path, _bars(heading, title, chosen, levels, value))
             paths.append(path)
     return paths
 
@@ -92,7 +91,7 @@ def overview(records: Sequence[Record], *, selection: str = SELECTED) -> bytes:
     rows = [row for row in Table.of(records, selection).rows if row.corrector == "none" and row.accuracy is not None]
     if not rows:
         raise LearningError("an overview needs runs without a corrector; none is done")
-    methods = list(dict.fromkeys((row.corrector, row.algorithm, row.settings) for row in rows))
+    methods = _methods_of(rows)
     noises = [noise for noise in _NOISES if any(row.noise == noise for row in rows)]
     datasets = list(dict.fromkeys(row.dataset for row in rows))
     columns = min(2, len(datasets))
@@ -113,7 +112,7 @@ def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], 
     """Returns grouped bars as SVG: a group per level, a bar per method and, within it, per kind of noise."""
     from matplotlib.figure import Figure
 
-    methods = list(dict.fromkeys((row.corrector, row.algorithm, row.settings) for row in rows))
+    methods = _methods_of(rows)
     noises = [noise for noise in _NOISES if any(r.noise == noise for r in rows)]
     inches = max(5.0, 1.0 + 0.2 * len(levels) * (len(methods) * len(noises) + 1))
     figure = Figure(figsize=(inches, 4.0), layout="constrained")
@@ -153,7 +152,7 @@ def _draw_bars(
         axes.set_ylim(max(0.0, 5 * ((min(values) - 5) // 5)), min(axes.get_ylim()[1], 100.0))
     else:
         axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_xticks(range(len(levels)), levels)
+    axes.set_xticks(range(len(levels)), [_level(level, rows) for level in levels])
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -183,6 +182,29 @@ def _svg(figure: Figure) -> bytes:
 
 def _levels_of(rows: Sequence[Row]) -> list[str]:
     return sorted({row.level for row in rows}, key=lambda level: _LEVELS.index(level) if level in _LEVELS else 3)
+
+
+def _methods_of(rows: Sequence[Row]) -> list[Method]:
+    return sorted(dict.fromkeys((row.corrector, row.algorithm, row.settings) for row in rows), key=_place)
+
+
+def _place(method: Method) -> tuple[bool, int, str]:
+    """Returns where a method stands: the baseline that has seen clean labels first, then as the paper has them."""
+    corrector, algorithm, settings = method
+    known = list(_SHORT)
+    return corrector != "clean_subset", known.index(algorithm) if algorithm in known else len(known), settings
+
+
+def _whiskers(rows: Sequence[Row]) -> str:
+    """Returns what the heading says of the whiskers; "" where there are none."""
+    seeds = sorted({len(row.seeds) for row in rows if row.accuracy is not None and row.accuracy.half_width is not None})
+    return f"; whiskers: 95 % interval, {' or '.join(map(str, seeds))} seeds" if seeds else ""
+
+
+def _level(level: str, rows: Sequence[Row]) -> str:
+    """Returns a level with the share of wrong labels, from least to most over the kinds of noise."""
+    errors = sorted({round(100 * row.label_error[0]) for row in rows if row.level == level})
+    return f"{level} ({' to '.join(map(str, dict.fromkeys((errors[0], errors[-1]))))} % wrong)"
 
 
 def _colours(methods: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
