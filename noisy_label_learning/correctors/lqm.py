@@ -10,7 +10,8 @@
 
 Number of units and weight decay are chosen by cross-validation on the paired subset, gamma on noisy validation. Of few
 paired examples the model may learn less than the given labels say: gamma is 0 where the cross-validation says that its
-labels would be wrong more often than the given ones, and where no other gamma is better on noisy validation.
+labels would be wrong more often than the given ones, by more than one standard error, and where no other gamma is
+better on noisy validation.
 """
 
 from __future__ import annotations
@@ -110,9 +111,12 @@ class LQM(Corrector):
             ]
         )
         # How often a given label is wrong, and one drawn from the model, of examples that it has not seen.
+        of_rows = 1 - network.held_out[np.arange(len(rows)), targets]
+        worse = of_rows - (labels != targets)
         wrong = {
             "given": float(np.mean(labels != targets)),
-            "model": float(1 - network.held_out[np.arange(len(rows)), targets].mean()),
+            "model": float(of_rows.mean()),
+            "standard_error": float(worse.std() / np.sqrt(len(worse))),
         }
         known = one_hot(cleaner, data.num_classes) if self.keep_clean else None
         gamma, of_gammas = self._gamma(data, corrected, known, wrong, seed, tools)
@@ -168,7 +172,7 @@ class LQM(Corrector):
         """Returns gamma, and what chose it."""
         if self.gamma is not None:
             return self.gamma, {"gamma_by": "told"}
-        if 0 in self.gammas and wrong["model"] >= wrong["given"]:
+        if 0 in self.gammas and wrong["model"] - wrong["given"] > wrong["standard_error"]:
             return 0.0, {"gamma_by": "cross-validation on the paired subset"}
         accuracies = {}
         for gamma in self.gammas if len(self.gammas) > 1 else ():
