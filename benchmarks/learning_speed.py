@@ -5,7 +5,8 @@
 
 A step of each algorithm over one of cross-entropy; a whole cross-entropy run over the same network's as a rater;
 seeds one after the other over seeds in one loop; Dawid & Skene's model beside crowd-kit's. Times are CPU seconds of
-this process, the least of some turns that take place in turn, so that a busy machine changes them little.
+this process on one core, where no thread waits for another, the least of some turns that take place in turn: a busy
+machine changes them little.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib.util
+import os
 import sys
 import time
 import types
@@ -195,6 +197,8 @@ def main() -> None:
     parser.add_argument("--iterations", type=positive, default=10, help="of Dawid & Skene's model")
     parser.add_argument("--into", metavar="FILE", help="write what is printed into this document, too")
     args = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):  # before JAX asks how many processors there are
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with report(args.into, "learning speed") as say:
         compare(args, say)
 

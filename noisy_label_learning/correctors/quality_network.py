@@ -81,8 +81,8 @@ def fit_quality_network(
       num_classes: K.
       seed: of folds and initial weights.
     """
-    # Not divided by their spread: a log-probability is to count by its size, or few examples cannot tell which class the
-    # auxiliary means (on digits_noisy/low the held-out loss of 78 examples is 0.64 so, 0.80 with every column alike).
+    # Not divided by their spread: a log-probability is to count by its size, or few examples cannot tell which class
+    # the auxiliary means (on digits_noisy/low the held-out loss of 78 examples is 0.64 so, and else 0.80).
     mean = inputs.mean(axis=0)
     scaled = inputs - mean
     right = np.arange(len(targets)), targets
