@@ -211,7 +211,9 @@ def test_seeds_in_one_loop_are_the_runs_that_they_are_alone(tmp_path, small_prob
     for config, record in zip(configs, together, strict=True):
         alone = Session(small_problem).run(config)
         np.testing.assert_allclose(
-            [dataclasses.astuple(p) for p in record.curve], [dataclasses.astuple(p) for p in alone.curve], atol=0.02
+            [list(p.to_json().values()) for p in record.curve],
+            [list(p.to_json().values()) for p in alone.curve],
+            atol=0.02,
         )
         assert record.details["runs_in_one_loop"] == 2
 
