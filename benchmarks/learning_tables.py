@@ -10,6 +10,8 @@
 Records that are there are not computed again, by either command.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
 from collections.abc import Callable, Sequence
