@@ -204,7 +204,7 @@ def _whiskers(rows: Sequence[Row]) -> str:
 def _level(level: str, rows: Sequence[Row]) -> str:
     """Returns a level with the share of wrong labels, from least to most over the kinds of noise."""
     errors = sorted({round(100 * row.label_error[0]) for row in rows if row.level == level})
-    return f"{level} ({' to '.join(map(str, dict.fromkeys((errors[0], errors[-1]))))} % wrong)"
+    return f"{level}\n{' to '.join(map(str, dict.fromkeys((errors[0], errors[-1]))))} % wrong"
 
 
 def _colours(methods: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
