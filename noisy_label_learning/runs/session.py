@@ -22,6 +22,7 @@ import pathlib
 import platform
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -31,7 +32,7 @@ import numpy as np
 from noisy_label_datasets.lease import taking_turns
 from noisy_label_learning import ranking
 from noisy_label_learning.algorithms import noise_rate
-from noisy_label_learning.algorithms.base import Algorithm, Stage, Trained
+from noisy_label_learning.algorithms.base import Stage
 from noisy_label_learning.correctors import Corrected, Tools
 from noisy_label_learning.correctors.base import one_hot
 from noisy_label_learning.errors import LearningError
@@ -39,12 +40,10 @@ from noisy_label_learning.problem import Problem
 from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.cost import PeakMemory
 from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
+from noisy_label_learning.runs.reclassified import has_classifier, reclassified
 from noisy_label_learning.runs.record import (
-    BEST,
     DIVERGED,
     DONE,
-    LAST,
-    SELECTED,
     Epoch,
     Record,
     record_path,
@@ -171,7 +170,7 @@ class Session:
             first.schedule,
             first.algorithm,
             normalization_of(first.network, self._of_images),
-            keeps_best=_has_classifier(first.algorithm),
+            keeps_best=has_classifier(first.algorithm),
         )
         runs: dict[str, _Prepared] = {}
         loop_runs, graphdef = [], None
@@ -249,7 +248,7 @@ class Session:
     def _evaluation(
         self, configs: Sequence[RunConfig], missing: Sequence[int], evaluator: Evaluator, every: int, vmapped: bool
     ) -> Callable[[int, LearnerState], tuple[LearnerState, Any]]:
-        keeps_best = _has_classifier(configs[0].algorithm)
+        keeps_best = has_classifier(configs[0].algorithm)
 
         def evaluate(step: int, state: LearnerState) -> tuple[LearnerState, Any]:
             params, statistics = state.networks.params[0], state.networks.statistics[0]
@@ -315,8 +314,13 @@ class Session:
             curve = tuple(Epoch(**entry) for _, entry in outcome.curve)
             if all(point.is_finite() for point in curve):
                 status, selections = DONE, select(curve)
-                if _has_classifier(config.algorithm):
-                    selections = self._reclassified(prepared, outcome.state, evaluator, curve)
+                if has_classifier(config.algorithm):
+                    networks, kept = outcome.state.networks, outcome.state.kept
+                    features = {
+                        curve[-1].epoch: partial(evaluator.features, networks.params[0], networks.statistics[0]),
+                        int(kept.epoch): partial(evaluator.features, kept.params, kept.statistics),
+                    }
+                    selections = reclassified(problem, config, prepared.targets, features, curve)
             else:
                 details["diverged"] = "the network's predictions are not finite"
                 curve = ()
@@ -347,44 +351,6 @@ class Session:
             },
             resumed=resumed,
         )
-
-    def _reclassified(
-        self, prepared: _Prepared, state: LearnerState, evaluator: Evaluator, curve: tuple[Epoch, ...]
-    ) -> dict[str, Epoch]:
-        """Returns the selections of an algorithm that classifies anew after training.
-
-        By the last network's features and by those of the network that was best on noisy validation: selected is
-        whichever is better there.
-        """
-        data, answers = self.problem.data, self.problem.answers
-        kept = state.kept
-        networks = {
-            curve[-1].epoch: (state.networks.params[0], state.networks.statistics[0]),
-            int(kept.epoch): (kept.params, kept.statistics),
-        }
-        points = []
-        for epoch, (params, statistics) in networks.items():
-            trained = Trained(
-                lambda images, p=params, s=statistics: evaluator.features(p, s, images),  # type: ignore[misc]
-                data,
-                prepared.targets.argmax(axis=1),
-                prepared.config.seed,
-            )
-            classify = prepared.config.algorithm.classifier(trained)
-            assert classify is not None
-            valid, test = classify(np.asarray(data.valid.images)), classify(np.asarray(answers.test_images))
-            of_label = valid[np.arange(len(valid)), data.valid.noisy_label]
-            points.append(
-                Epoch(
-                    epoch,
-                    curve[epoch - 1].train_loss,
-                    float(np.mean(valid.argmax(axis=1) == data.valid.noisy_label)),
-                    float(-np.log(np.maximum(of_label, 1e-12)).mean()),
-                    float(np.mean(test.argmax(axis=1) == answers.test_labels)),
-                )
-            )
-        chosen = select(points)
-        return {LAST: points[0], SELECTED: chosen[SELECTED], BEST: chosen[BEST]}
 
     def _classifier_logits(
         self, config: RunConfig, rows: np.ndarray, labels: np.ndarray, seed: int
@@ -425,7 +391,3 @@ class Session:
             log_p = evaluator.log_probabilities(params, statistics, self.problem.data.train.images)
             self._first_networks[key] = np.exp(log_p.astype(np.float64))
         return self._first_networks[key]
-
-
-def _has_classifier(algorithm: Algorithm) -> bool:
-    return type(algorithm).classifier is not Algorithm.classifier
