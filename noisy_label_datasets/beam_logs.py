@@ -1,22 +1,41 @@
-"""What Apache Beam logs of an error, which the command that runs the pipeline reports in one line itself."""
+"""What Apache Beam logs of an error, which the command that runs the pipeline reports in one line itself.
+
+    with quiet_workers(): ...       # where a pipeline is run
+    keep_quiet()                    # first thing in what a worker does
+
+Worker processes of Beam's local runner share the command's standard error, and pipeline options do not reach them; the
+environment does. Workers on other machines log as they do.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+_QUIET = "NOISY_LABELS_QUIET_WORKERS"
+_WORKER = "apache_beam.runners.worker.sdk_worker_main"
 
 
-def with_quiet_workers(options: Any) -> Any:
-    """Returns Beam's options, so that worker processes of this machine log warnings only, and no tracebacks.
+@contextlib.contextmanager
+def quiet_workers() -> Iterator[None]:
+    """Has worker processes that are started on this machine meanwhile log no error that reaches this process anyway."""
+    before = os.environ.get(_QUIET)
+    os.environ[_QUIET] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_QUIET]
+        if before is not None:
+            os.environ[_QUIET] = before
 
-    They share the command's standard error. What went wrong is raised where the pipeline was started. Log levels that
-    are among the options stay, and workers on other machines log as they do.
-    """
-    from apache_beam.options.pipeline_options import DirectOptions, WorkerOptions
 
-    of_workers = options.view_as(WorkerOptions)
-    if options.view_as(DirectOptions).direct_running_mode == "multi_processing":
-        if of_workers.default_sdk_harness_log_level is None:
-            of_workers.default_sdk_harness_log_level = "WARNING"
-        if of_workers.sdk_harness_log_level_overrides is None:
-            of_workers.sdk_harness_log_level_overrides = {"apache_beam": "CRITICAL", "__main__": "CRITICAL"}
-    return options
+def keep_quiet() -> None:
+    """In a worker process that `quiet_workers` has started: logs what Beam has to say no more, of others warnings."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if _QUIET in os.environ and spec is not None and spec.name == _WORKER:
+        logging.getLogger().setLevel(logging.WARNING)
+        for name in ("apache_beam", "__main__"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -14,7 +14,7 @@ from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from noisy_label_datasets.beam_logs import with_quiet_workers
+from noisy_label_datasets.beam_logs import quiet_workers
 from noisy_label_datasets.build.beam_join import BeamJoin
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import errors_held_back, log_again
@@ -51,7 +51,7 @@ def with_local_runner(runner: Any, options: PipelineOptions | None) -> tuple[Any
     options = options or PipelineOptions([])  # without the list Beam reads the command line
     if runner is None and options.view_as(StandardOptions).runner is None:
         runner = FnApiRunner()
-    return runner, with_quiet_workers(options)
+    return runner, options
 
 
 _RAISED = r"^([A-Za-z_][\w.]*(?:Error|Exception)): "  # as a traceback ends
@@ -102,7 +102,7 @@ def run_pipeline(builder: Any, join: BeamJoin, generate_splits: Callable[[Any], 
 
     builder._split_generators = split_generators
     try:
-        with errors_held_back() as held:
+        with errors_held_back() as held, quiet_workers():
             return generate_splits(config)
     except Exception as error:
         original = original_error(error)

@@ -32,6 +32,7 @@ from apache_beam.utils.shared import Shared
 
 from noisy_label_datasets.base.bases import Part
 from noisy_label_datasets.base.splits import SPLITS
+from noisy_label_datasets.beam_logs import keep_quiet
 from noisy_label_datasets.build.join import (
     NO_IMAGE,
     NO_LABELS,
@@ -224,6 +225,7 @@ class _JoinParts(beam.DoFn):
         self.join, self.shared = join, Shared()
 
     def setup(self) -> None:
+        keep_quiet()
         self.tables = self.shared.acquire(
             lambda: _Tables({split: LabelTable.read(self.join.folder, split) for split in self.join.labelled})
         )

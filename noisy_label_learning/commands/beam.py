@@ -13,6 +13,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from noisy_label_datasets.beam_logs import keep_quiet
 from noisy_label_learning.commands import settings
 from noisy_label_learning.problem import Problem
 from noisy_label_learning.runs.config import RunConfig
@@ -48,6 +49,7 @@ def run_elements(args: argparse.Namespace, elements: Sequence[Element]) -> None:
 
 def run_element(element: Element, out: str, register: Sequence[str]) -> int:
     """Trains the runs of an element, unless they have records; returns how many there are."""
+    keep_quiet()
     source, derivations, configs = element
     settings.register(register)
     records = Session(derived(_problem(source), derivations), out).run_seeds(list(configs))

@@ -23,6 +23,7 @@ import numpy as np
 from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunInference
 
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
+from noisy_label_datasets.beam_logs import keep_quiet
 from rater_training.engine.trained import LABELLING_BATCH, TrainedRater
 from rater_training.training import labelling
 from rater_training.training.pool_folder import open_writer
@@ -61,6 +62,7 @@ class RaterPoolHandler(ModelHandler[np.ndarray, np.ndarray, LoadedPool]):
 
     def load_model(self) -> LoadedPool:
         """Returns the raters, on this worker's first device."""
+        keep_quiet()
         beam_pool.silence_orbax()
         weights = labelling.open_weights(self._weights)
         rater_ids = weights.pool().rater_ids if self._rater_ids is None else self._rater_ids

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from noisy_label_datasets.base.arrays import CleanDataset
-from noisy_label_datasets.beam_logs import with_quiet_workers
+from noisy_label_datasets.beam_logs import keep_quiet, quiet_workers
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.predictions import MANIFEST
 from noisy_label_datasets.lease import Lease
@@ -115,6 +115,7 @@ def train_element(rater: RaterConfig, work: Work) -> tuple[str, str | None]:
     Raises:
       LeaseLost: another worker has taken over the rater, having seen no sign of life of this one.
     """
+    keep_quiet()
     silence_orbax()
     dataset = load_arrays(work.arrays)
     folder = _open_folder(work)
@@ -185,7 +186,7 @@ def pipeline_options(options: Sequence[str], *, workers: int) -> Any:
 
     if not any(option.partition("=")[0] == "--runner" for option in options):
         options = [*LOCAL_OPTIONS, f"--direct_num_workers={min(workers, os.cpu_count() or 1)}", *options]
-    return with_quiet_workers(PipelineOptions(list(options)))
+    return PipelineOptions(list(options))
 
 
 def run(options: Any, build: Callable[[Any], Any]) -> None:
@@ -200,7 +201,7 @@ def run(options: Any, build: Callable[[Any], Any]) -> None:
     """
     import apache_beam as beam
 
-    with errors_held_back() as held:
+    with errors_held_back() as held, quiet_workers():
         try:
             with beam.Pipeline(options=options) as pipeline:
                 build(pipeline)

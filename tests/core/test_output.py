@@ -2,11 +2,14 @@
 
 import io
 import logging
+import os
+import subprocess
 import sys
 
 import pytest
 from rich.table import Table
 
+from noisy_label_datasets.beam_logs import quiet_workers
 from noisy_label_datasets.output import console, encodable, errors_held_back, guarded_output, log_again, printable
 
 HOSTILE = "\x1b[2Jcat\x07\x9b31m\rdog\u202e\ud800"
@@ -69,18 +72,23 @@ def test_errors_that_libraries_log_are_held_back_and_can_be_logged_again(caplog)
     assert caplog.messages == ["a warning", "an error", "another"]
 
 
-def test_workers_of_this_machine_log_no_tracebacks():
-    """Of Beam's own loggers, in its processes on this machine; others, and what was asked for, stay."""
-    from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
+WORKER = """
+import logging, sys, types
+sys.modules["__main__"].__spec__ = types.SimpleNamespace(name={name!r})
+logging.basicConfig()
+from noisy_label_datasets.beam_logs import keep_quiet
+keep_quiet()
+logging.getLogger("apache_beam.runners.common").error("a traceback")
+logging.getLogger("absl").warning("a warning")
+"""
 
-    from noisy_label_datasets.beam_logs import with_quiet_workers
 
-    def levels(*options):
-        found = with_quiet_workers(PipelineOptions(list(options))).view_as(WorkerOptions)
-        return found.default_sdk_harness_log_level, found.sdk_harness_log_level_overrides
-
-    here = "--direct_running_mode=multi_processing"
-    assert levels(here) == ("WARNING", {"apache_beam": "CRITICAL", "__main__": "CRITICAL"})
-    assert levels("--runner=DataflowRunner") == (None, None)
-    given = ("--default_sdk_harness_log_level=DEBUG", '--sdk_harness_log_level_overrides={"a": "INFO"}')
-    assert levels(here, *given) == ("DEBUG", {"a": "INFO"})
+@pytest.mark.parametrize(("name", "said"), [("apache_beam.runners.worker.sdk_worker_main", False), ("another", True)])
+def test_workers_of_this_machine_log_no_tracebacks(name, said):
+    with quiet_workers():
+        code = WORKER.format(name=name)
+        process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "NOISY_LABELS_QUIET_WORKERS" not in os.environ
+    assert process.returncode == 0, process.stderr
+    assert ("a traceback" in process.stderr) == said
+    assert "a warning" in process.stderr
