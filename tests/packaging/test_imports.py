@@ -1,4 +1,7 @@
-"""Imports run one way: between packages, between the folders of a package, and between files, local imports counted."""
+"""Imports run one way: between packages, between the folders of a package, and between files, local imports counted.
+
+And the packages are laid out as docs/architecture.md says, in modules that are short.
+"""
 
 import ast
 import graphlib
@@ -107,3 +110,36 @@ def test_a_circle_would_be_found():
     with pytest.raises(graphlib.CycleError):
         graphlib.TopologicalSorter(circle).prepare()
     assert list(itertools.chain(*GRAPH.values()))
+
+
+def test_the_layout_names_every_module():
+    """Of docs/architecture.md: each folder that has modules, and of those whose modules it lists one by one, all."""
+    layout = (
+        (REPOSITORY / "docs" / "architecture.md").read_text().partition("## Package layout")[2].partition("\n## ")[0]
+    )
+    folders: list[tuple[int, str]] = []
+    listed, named = set(), set()
+    for line in layout.splitlines():
+        indent, token = len(line) - len(line.lstrip()), (line.split() or [""])[0].rstrip(",")
+        if indent < 4:
+            continue
+        while folders and folders[-1][0] >= indent:
+            folders.pop()
+        if token.endswith("/"):
+            folders.append((indent, token))
+            named.add("".join(folder for _, folder in folders))
+        elif token.endswith(".py"):
+            listed.add("".join(folder for _, folder in folders))
+    paths = [str(path.relative_to(REPOSITORY)) for path in FILES.values() if path.name != "__init__.py"]
+    modules = [path for path in paths if not path.startswith("builders/") and not path.endswith("__main__.py")]
+    assert {path.rpartition("/")[0] + "/" for path in modules} <= named
+    assert not [
+        path for path in modules if path.rpartition("/")[0] + "/" in listed and path.rpartition("/")[2] not in layout
+    ]
+
+
+def test_modules_stay_short():
+    """Half of them can be read at a sitting, and none takes an afternoon."""
+    lengths = sorted(len(path.read_bytes().splitlines()) for path in FILES.values())
+    assert lengths[len(lengths) // 2] < 180
+    assert lengths[-1] <= 400
