@@ -68,6 +68,15 @@ IMPORTS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 LEARN = {**TRAINING, **DATA, **IMPORTS}
+_ALGORITHMS: Mapping[str, Any] = {
+    "nargs": "+",
+    "default": ["cross_entropy", "bootstrap", "co_teaching", "mc_softmax", "mentor_mix"],
+    "metavar": "NAME",
+}
+TUNE: Mapping[str, Mapping[str, Any]] = {
+    "--algorithms": {**_ALGORITHMS, "help": "whose settings are chosen (default: those of Section 4 of the paper)"},
+    "--seed": {"type": int, "default": 100, "metavar": "N", "help": "of all runs (default: 100)"},
+}
 STUDY: Mapping[str, Mapping[str, Any]] = {
     "--seeds": {"type": int, "nargs": "+", "default": [0, 1, 2, 3, 4], "metavar": "N", "help": "(default: 0 to 4)"},
     "--fractions": {
@@ -94,12 +103,7 @@ STUDY: Mapping[str, Mapping[str, Any]] = {
         "metavar": "N",
         "help": "pretraining and difficulty: training images at most, the same in all runs of a task (default: all)",
     },
-    "--algorithms": {
-        "nargs": "+",
-        "default": ["cross_entropy", "bootstrap", "co_teaching", "mc_softmax", "mentor_mix"],
-        "metavar": "NAME",
-        "help": "human: what is compared (default: those of Section 4 of the paper)",
-    },
+    "--algorithms": {**_ALGORITHMS, "help": "human: what is compared (default: those of Section 4 of the paper)"},
     "--into": {"metavar": "FILE", "help": "a Markdown document with markers, such as docs/studies.md"},
     "--report": {"action": "store_true", "help": "train nothing: report the runs that are done"},
     "--dry-run": {"action": "store_true", "help": "say what would be run and what it costs, and end"},

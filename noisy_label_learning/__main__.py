@@ -1,4 +1,4 @@
-"""Learns with noisy labels, from arrays: `python -m noisy_label_learning learn|benchmark|clean|study|report`.
+"""Learns with noisy labels, from arrays: `python -m noisy_label_learning learn|tune|benchmark|clean|study|report`.
 
 `noisy-labels learn` and the like prepare the arrays and start this. Neither TensorFlow nor TFDS is needed here. What
 follows `--` are Apache Beam's options, with --beam.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from noisy_label_datasets import training_options
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import guarded_output, printable
-from noisy_label_learning.commands import benchmark, clean, learn, report, study
+from noisy_label_learning.commands import benchmark, clean, learn, report, study, tune
 from rater_training.config import ConfigError
 
 _INTERRUPTED = 130
@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         ("clean", clean),
         ("study", study),
         ("report", report),
+        ("tune", tune),
     ):
         text = module.__doc__ or name
         command = commands.add_parser(

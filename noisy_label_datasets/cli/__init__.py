@@ -36,6 +36,7 @@ COMMANDS = (
     "explore",
     "labels",
     "learn",
+    "tune",
     "benchmark",
     "study",
     "clean",

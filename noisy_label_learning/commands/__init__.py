@@ -1,1 +1,1 @@
-"""What `python -m noisy_label_learning` does: `learn`, `benchmark`, `clean`, `study`, `report`."""
+"""What `python -m noisy_label_learning` does: `learn`, `tune`, `benchmark`, `clean`, `study`, `report`."""

@@ -15,7 +15,7 @@ from noisy_label_learning.__main__ import main
 from noisy_label_learning.algorithms import Bootstrap
 from noisy_label_learning.commands import clean, settings
 from noisy_label_learning.correctors import LQM
-from noisy_label_learning.runs.record import read_records
+from noisy_label_learning.runs.record import Record, read_records
 from tests.learning.problems import planted, symmetric
 
 OPTIONS = ["--network=softmax_regression", "--epochs=2", "--batch-size=40", "--paired-share=0.2"]
@@ -127,6 +127,31 @@ def test_benchmark_runs_resumes_and_reports(folders, tmp_path, capsys):
     assert main(arguments) == 0
     assert "30 runs, 30 of them done; 0 to train" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in (tmp_path / "report").iterdir()} == before
+
+
+def test_tune_chooses_on_noisy_validation(folders, tmp_path, capsys):
+    command = ["tune", f"--arrays={folders / 'arrays'}", f"--labels={folders / 'high'}", f"--out={tmp_path}", *OPTIONS]
+    assert main([*command, "--algorithms", "generalized_cross_entropy", "cross_entropy"]) == 0
+    printed = capsys.readouterr().out
+    records = read_records_of(tmp_path)
+    assert {record.seed for record in records} == {100}
+    valid = {
+        (record.algorithm, record.config["schedule"]["learning_rate"], record.config["algorithm"].get("q")): max(
+            point.noisy_valid_accuracy for point in record.curve
+        )
+        for record in records
+    }
+    of_rates = {rate: value for (name, rate, _), value in valid.items() if name == "cross_entropy"}
+    assert set(of_rates) == {0.1, 0.2, 0.4}
+    rate = max(of_rates, key=of_rates.get)
+    best = max((0.4, 0.7), key=lambda q: valid["generalized_cross_entropy", rate, q])
+    assert f"for benchmark: --learning-rate {rate:g}" in printed
+    assert ("--set generalized_cross_entropy.q=0.4" in printed) == (best == 0.4)
+    assert len(records) == 5
+
+
+def read_records_of(folder):
+    return [Record.read(path) for path in sorted(folder.glob("planted*.json"))]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
