@@ -42,7 +42,7 @@ DISTANCES = {
     "gain": "mean absolute difference of gains",
     "rank": "rank correlation of the algorithms",
 }
-_FROM_RATE = 0.01  # the imitation's share of wrong labels is that of the human labels within this
+_FROM_RATE = 0.01  # the dial's share of wrong labels is that of the human labels within this
 
 
 def plan(request: Request, problems: Problems) -> list[PlannedRun]:
@@ -69,7 +69,7 @@ def plan(request: Request, problems: Problems) -> list[PlannedRun]:
             problem = problems.get(source, derivations)
             rate = metrics.rater_error_rate(problem.data.train.noisy_labels, problem.answers.train_labels)
             wanted = rate if wanted is None else wanted
-            if abs(rate - wanted) > _FROM_RATE:
+            if noise == DIAL and abs(rate - wanted) > _FROM_RATE:  # flips are drawn at the humans' own rate
                 raise LearningError(
                     f"{problem.data.name} has {rate:.1%} wrong labels, {config} {wanted:.1%}: no imitation of them"
                 )

@@ -109,7 +109,7 @@ def test_what_cannot_be_is_said_in_one_line(sources, tmp_path, capsys, study, so
 
 
 @pytest.mark.slow
-def test_difficulty_and_human_run_through_here_and_by_beam(sources, tmp_path, capsys):
+def test_difficulty_runs_through_here_and_by_beam(sources, tmp_path, capsys):
     command = ["study", "difficulty", *sources["two"], *OPTIONS]
     assert main([*command, f"--out={tmp_path / 'here'}"]) == 0
     assert "The accuracy on cats_vs_dogs_noisy falls faster" in capsys.readouterr().out
@@ -120,6 +120,10 @@ def test_difficulty_and_human_run_through_here_and_by_beam(sources, tmp_path, ca
     )
     assert len(here) == 8
     assert here == beam
+
+
+@pytest.mark.slow
+def test_nearness_to_human_labels_runs_through(sources, tmp_path, capsys):
     # Human labels and an imitation of the same rate: here the same labels twice.
     twice = [*sources["binary"], *sources["binary"]]
     options = ["--algorithms", "cross_entropy", "bootstrap", "elr", f"--out={tmp_path / 'human'}"]
