@@ -54,7 +54,11 @@ def python_of(value: Any, level: int = 0, taken: int = 40) -> str:
         raise TypeError(f"{value!r} cannot be written as Python")
     texts = [start + python_of(each, level + 1, len(start) + 1) for start, each in parts]
     line = opening + ", ".join(texts) + ("," if isinstance(value, tuple) and len(texts) == 1 else "") + closing
-    if "\n" not in line and len(_INDENT) * level + taken + len(line) <= _WIDTH and _is_short(value):
+    if (
+        "\n" not in line
+        and len(_INDENT) * level + taken + len(line) <= _WIDTH
+        and (len(parts) <= 2 or not dataclasses.is_dataclass(value))
+    ):
         return line
     return opening + "\n" + "".join(f"{inner}{text},\n" for text in texts) + _INDENT * level + closing
 
@@ -66,8 +70,3 @@ def _has_default(value: Any, field: dataclasses.Field) -> bool:
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
     return default is not dataclasses.MISSING and getattr(value, field.name) == default
-
-
-def _is_short(value: Any) -> bool:
-    """Returns whether a value is laid out on one line where it fits: what has many named parts is not."""
-    return not dataclasses.is_dataclass(value) or len(dataclasses.fields(value)) <= 2
