@@ -39,3 +39,6 @@ def keep_quiet() -> None:
         logging.getLogger().setLevel(logging.WARNING)
         for name in ("apache_beam", "__main__"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        # It prints the traceback of each error besides, for want of a log: the name hides Python's own in its module.
+        if (printing := sys.modules.get("apache_beam.runners.worker.sdk_worker")) is not None:
+            printing.print = lambda *args, **kwargs: None  # type: ignore[attr-defined]

@@ -77,7 +77,9 @@ import logging, sys, types
 sys.modules["__main__"].__spec__ = types.SimpleNamespace(name={name!r})
 logging.basicConfig()
 from noisy_label_datasets.beam_logs import keep_quiet
+worker = sys.modules["apache_beam.runners.worker.sdk_worker"] = types.ModuleType("sdk_worker")
 keep_quiet()
+exec("print('a traceback', file=sys.stderr)", vars(worker) | {{"sys": sys}})
 logging.getLogger("apache_beam.runners.common").error("a traceback")
 logging.getLogger("absl").warning("a warning")
 """
