@@ -46,9 +46,7 @@ def test_one_setting_keeps_the_order_of_the_raters_and_one_each_sets_their_rates
     assert np.argsort(metrics.error_rate_by_rater(noisy, labels)).tolist() == np.argsort(own).tolist()
     wanted = [0.2, 0.3, 0.15, 0.4, 0.1, 0.25]
     setting = dial.solve(rescaling, probabilities, labels, wanted, uniforms)
-    noisy = dial.draw(
-        rescaling, probabilities, labels, dial.solve(rescaling, probabilities, labels, wanted, uniforms), uniforms
-    )
+    noisy = dial.draw(rescaling, probabilities, labels, setting, uniforms)
     np.testing.assert_allclose(metrics.error_rate_by_rater(noisy, labels), wanted, atol=3e-4)
 
 
