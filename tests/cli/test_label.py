@@ -18,7 +18,7 @@ from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.base.bases import decode_image, encode_png
 from noisy_label_datasets.base.own_images import ImagesError, write_images
 from noisy_label_datasets.cli import training_process
-from noisy_label_datasets.cli.targets import find_builder
+from noisy_label_datasets.cli.targets import find_builder, import_datasets
 from noisy_label_datasets.cli.training_process import TrainingError
 from noisy_label_datasets.labels.checksums import write_checksums
 from noisy_label_datasets.labels.predictions import read_predictions
@@ -108,7 +108,7 @@ def package(tmp_path_factory):
     (folder / "shades_noisy").mkdir()
     (folder / f"{MODULE.replace('.', '/')}.py").write_text(BUILDER)
     sys.path.insert(0, str(folder))
-    cli._import_datasets(MODULE)
+    import_datasets(MODULE)
     data_dir = tmp_path_factory.mktemp("trained")
     dataset = builder_class("shades_noisy")(config="low", data_dir=data_dir).clean_dataset(image_size=(4, 4))
     train_pool(dataset, POOL, data_dir / "out", Silent(), save_weights=True)
