@@ -55,6 +55,9 @@ PEOPLE = {"people_random": "random", "people_worst": "worst"}
 _OF_PEOPLE = "cifar10_noisy"
 
 
+IMAGES_TO_FINE_TUNE_ON = 1500  # at most, where neither they nor a preset are named: these networks are slow on a CPU
+
+
 class StudyError(NoisyLabelsError, ValueError):
     """A study that cannot be made of what was asked for."""
 
@@ -75,13 +78,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beam", action="store_true", help=training_options.beam_help("a run is an element"))
     learning_options.add_options(parser, learning_options.STUDY)
     learning_options.add_options(parser, learning_options.LEARN)
-    parser.set_defaults(preset="compact_32")
 
 
 def run(args: argparse.Namespace) -> None:
     """Prepares the arrays of every config and runs the study."""
     training_options.check_beam(args, args.for_beam, not_with_beam=())
     check_installed()
+    if args.preset is None:
+        args.preset = "fine_tuning" if args.study == "pretraining" else "compact_32"
+        if args.study == "pretraining" and args.images is None:
+            args.images = IMAGES_TO_FINE_TUNE_ON
     prepared = [] if args.report else _prepared(args)
     out = args.out or (prepared[0].arrays.parents[2] / "studies" if prepared else None)
     if out is None:

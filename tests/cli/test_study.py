@@ -53,6 +53,13 @@ def test_configs_without_labels_are_left_out_and_named(started, tmp_path, capsys
     assert f"--out={tmp_path / 'learning' / 'studies'}" in arguments
 
 
+def test_pretraining_has_a_preset_and_a_size_of_its_own(started, tmp_path):
+    assert run(tmp_path, "pretraining", "--configs", "cifar10_noisy/high") == 0
+    assert {"--preset=fine_tuning", "--images=1500"} <= set(started.arguments)
+    assert run(tmp_path, "pretraining", "--configs", "cifar10_noisy/high", "--preset", "paper") == 0
+    assert not any(argument.startswith("--images") for argument in started.arguments)
+
+
 def test_records_alone_are_reported(started, tmp_path):
     assert run(tmp_path, "difficulty", "--report", "--out", str(tmp_path / "runs")) == 0
     assert started.configs == []

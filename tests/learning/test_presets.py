@@ -62,7 +62,7 @@ def test_a_preset_says_how_long_once():
     for epochs, steps in ((3, 100), (None, None)):
         with pytest.raises(PresetError, match="it has to have one of them"):
             dataclasses.replace(COMPACT, epochs=epochs, steps=steps)
-    assert set(PRESETS) == {"compact", "compact_32", "paper"}
+    assert set(PRESETS) == {"compact", "compact_32", "fine_tuning", "paper"}
 
 
 def test_the_peak_is_that_since_the_measurement_began():
