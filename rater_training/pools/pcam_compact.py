@@ -18,7 +18,7 @@ Decided otherwise than in the paper:
 *   The raters of high and medium were put together so that the mean error rates are near the paper's, on the patches
     that they label. One compact_inception stayed at chance at 18 and at 28 steps and has 44; five others of high got
     fewer steps than at first, when the pool erred on 0.208.
-*   low is begun: 17 of its raters are trained (`rater_weights/low`, `train --resume-from` takes them), and err on 0.146 to
+*   low is begun: 17 of its raters are here (for `train --resume-from`), and err on 0.146 to
     0.220, so the pool will err far more often than the paper's. Its patches are turned and flipped in training, and its
     labels come from a patch and its mirror image; that brought compact_vgg to 0.150, after 300 steps as after 600, so it
     is not the number of steps that holds it there. Larger pictures may do better, but at 48x48 and 64x64 a step costs
