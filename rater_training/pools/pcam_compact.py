@@ -18,11 +18,11 @@ Decided otherwise than in the paper:
 *   The raters of high and medium were put together so that the mean error rates are near the paper's, on the patches
     that they label. One compact_inception stayed at chance at 18 and at 28 steps and has 44; five others of high got
     fewer steps than at first, when the pool erred on 0.208.
-*   low is begun: 17 of its raters are here (for `train --resume-from`), and err on 0.146 to
-    0.220, so the pool will err far more often than the paper's. Its patches are turned and flipped in training, and its
-    labels come from a patch and its mirror image; that brought compact_vgg to 0.150, after 300 steps as after 600, so it
-    is not the number of steps that holds it there. Larger pictures may do better, but at 48x48 and 64x64 a step costs
-    2.5 and more times as much, and nothing longer than 70 steps has been tried.
+*   low errs far more often than the paper's. Seventeen of its raters are here (for `train --resume-from`), and err on
+    0.146 to 0.220. Its patches are turned and flipped in training, and its labels come from a patch and its mirror
+    image; that brought compact_vgg to 0.150, after 300 steps as after 600, so it is not the number of steps that holds
+    it there. Larger pictures may do better, but at 48x48 and 64x64 a step costs 2.5 and more times as much, and nothing
+    longer than 70 steps has been tried.
 *   The longer pools of Section 3.1 have not been trained, so their error rates are not known; four raters of
     section31_20000, all compact_vgg, were tried, and erred on 0.167 to 0.186.
 *   Pools that the paper trains alike are one here: section31_10000 and section33 are high.
