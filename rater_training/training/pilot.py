@@ -174,11 +174,11 @@ def _run(
 
 
 def growing_steps(most: int) -> tuple[int, ...]:
-    """Returns the steps after which a pilot of at most so many is measured: 1, 2, ..., 8, 10, 12, 14, 17, ..."""
+    """Returns the steps after which a pilot of at most so many is measured: 1, 2, ..., 15, 16, 18, 20, 22, ..."""
     steps, step = [], 1
     while step < most:
         steps.append(step)
-        step = max(step + 1, round(step * 6 / 5))
+        step = max(step + 1, round(step * 11 / 10))
     return (*steps, most)
 
 
