@@ -2,6 +2,7 @@
 
     noisy-labels benchmark digits_noisy --algorithms cross_entropy bootstrap co_teaching mc_softmax mentor_mix \\
         --correctors none lqm --levels low medium high --noise raters independent class_conditional --out runs
+    noisy-labels benchmark digits_noisy --algorithms cross_entropy generalized_cross_entropy elr f_correction rog --out runs
     noisy-labels benchmark digits_noisy --algorithms cross_entropy co_teaching --correctors none majority \\
         dawid_skene dawid_skene:gold=True lqm lqm:cleaner=best_raters lqm:cleaner=aggregate \\
         lqm:cleaner=aggregate,all_labels=True --out runs
@@ -19,22 +20,40 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from documents import report
 
+from noisy_label_learning.algorithms import ALGORITHMS
+from noisy_label_learning.correctors import CORRECTORS
 from noisy_label_learning.reports import figures, tables
-from noisy_label_learning.reports.comparing import BASELINE, settings_text, split_problem
+from noisy_label_learning.reports.comparing import BASELINE, NOISES, settings_text, split_problem
 from noisy_label_learning.runs.record import Record, read_records
 
-ALGORITHMS = ("cross_entropy", "bootstrap", "co_teaching", "mc_softmax", "mentor_mix")
+LEVELS = ("low", "medium", "high")
 Say = Callable[[str], None]
 
 
+def ordered(records: Sequence[Record]) -> list[Record]:
+    """Returns records by level, kind of noise, corrector and algorithm, both in the order in which the package has them."""
+
+    def place(record: Record) -> tuple[object, ...]:
+        dataset, level, noise = split_problem(record.problem)
+        return (
+            dataset,
+            LEVELS.index(level) if level in LEVELS else len(LEVELS),
+            list(NOISES.values()).index(noise),
+            list(CORRECTORS).index(record.corrector) if record.corrector in CORRECTORS else len(CORRECTORS),
+            settings_text({**record.config, "algorithm": {"name": BASELINE}}),
+            list(ALGORITHMS).index(record.algorithm) if record.algorithm in ALGORITHMS else len(ALGORITHMS),
+            record.seed,
+        )
+
+    return sorted(records, key=place)
+
+
 def of_the_benchmark(records: Sequence[Record]) -> list[Record]:
-    """Returns the runs of the first command."""
+    """Returns the runs whose settings are the defaults, without a corrector, and with LQM or its baseline."""
     return [
         record
         for record in records
-        if not settings_text(record.config)
-        and record.corrector in ("none", "clean_subset", "lqm")
-        and record.algorithm in ALGORITHMS
+        if not settings_text(record.config) and record.corrector in ("none", "clean_subset", "lqm")
     ]
 
 
@@ -66,7 +85,7 @@ def main() -> None:
     parser.add_argument("--runs", type=pathlib.Path, required=True, metavar="FOLDER", help="records")
     parser.add_argument("--into", type=pathlib.Path, metavar="FILE", help="this document; figures come beside it")
     args = parser.parse_args()
-    records = read_records(args.runs)
+    records = ordered(read_records(args.runs))
     if not records:
         raise SystemExit(f"{args.runs} holds no record of a run")
     chosen = of_the_benchmark(records)
