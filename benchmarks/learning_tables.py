@@ -2,7 +2,7 @@
 
     noisy-labels benchmark digits_noisy --algorithms cross_entropy bootstrap co_teaching mc_softmax mentor_mix \\
         --correctors none lqm --levels low medium high --noise raters independent class_conditional --out runs
-    noisy-labels benchmark digits_noisy --algorithms cross_entropy generalized_cross_entropy elr f_correction rog --out runs
+    noisy-labels benchmark digits_noisy --algorithms generalized_cross_entropy elr f_correction rog --out runs
     noisy-labels benchmark digits_noisy --algorithms cross_entropy co_teaching --correctors none majority \\
         dawid_skene dawid_skene:gold=True lqm lqm:cleaner=best_raters lqm:cleaner=aggregate \\
         lqm:cleaner=aggregate,all_labels=True --out runs
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 def ordered(records: Sequence[Record]) -> list[Record]:
-    """Returns records by level, kind of noise, corrector and algorithm, both in the order in which the package has them."""
+    """Returns records by level, kind of noise, corrector and algorithm, in the package's order of these."""
 
     def place(record: Record) -> tuple[object, ...]:
         dataset, level, noise = split_problem(record.problem)
