@@ -4,8 +4,7 @@
         --correctors none lqm --levels low medium high --noise raters independent class_conditional --out runs
     noisy-labels benchmark digits_noisy --algorithms generalized_cross_entropy elr f_correction rog --out runs
     noisy-labels benchmark digits_noisy --algorithms cross_entropy co_teaching --correctors none majority \\
-        dawid_skene dawid_skene:gold=True lqm lqm:cleaner=best_raters lqm:cleaner=aggregate \\
-        lqm:cleaner=aggregate,all_labels=True --out runs
+        dawid_skene dawid_skene:gold=True lqm lqm:cleaner=best_raters lqm:cleaner=aggregate --out runs
     PYTHONPATH=benchmarks:. python benchmarks/learning_tables.py --runs runs --into docs/learning.md
 
 Records that are there are not computed again, by either command.

@@ -65,7 +65,7 @@ def example_table(problem: Problem, corrected: Corrected) -> Columns:
     """Returns the columns of the table of examples; labels are the classes' names."""
     data = problem.data
     names = np.array(data.class_names)
-    probability = corrected.probabilities[np.arange(len(data.train)), corrected.labels]
+    probability = corrected.believed[np.arange(len(data.train)), corrected.labels]
     return {
         "id": data.train.ids.tolist(),
         "given_label": names[data.train.noisy_label].tolist(),
@@ -96,7 +96,7 @@ def rater_table(problem: Problem, corrected: Corrected) -> Columns:
     agreement = np.einsum(
         "nrk,nk->r",
         one_hot(np.maximum(data.train.noisy_labels, 0), data.num_classes) * given[..., None],
-        corrected.probabilities,
+        corrected.believed,
     )
     return {
         "id": [str(rater["id"]) for rater in data.raters],

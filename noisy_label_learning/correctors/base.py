@@ -31,6 +31,8 @@ class Corrected:
       expected_error: the share of wrong labels that the corrector expects among labels drawn from the targets; or None.
       error_basis: what that expectation rests on, for the record: "the paired subset" or the like.
       details: JSON: what was chosen, and how well it did.
+      beliefs: [n, K], P(clean label) as the corrector has it, where the targets are something else (LQM mixes it with
+        the given labels); None: the targets.
     """
 
     probabilities: np.ndarray
@@ -39,11 +41,17 @@ class Corrected:
     expected_error: float | None = None
     error_basis: str = ""
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    beliefs: np.ndarray | None = None
+
+    @property
+    def believed(self) -> np.ndarray:
+        """P(clean label) as the corrector has it, [n, K]."""
+        return self.probabilities if self.beliefs is None else self.beliefs
 
     @property
     def labels(self) -> np.ndarray:
-        """The most probable labels, [n] int32."""
-        return self.probabilities.argmax(axis=1).astype(np.int32)
+        """The labels that the corrector takes for the most probable ones, [n] int32."""
+        return self.believed.argmax(axis=1).astype(np.int32)
 
     def sampled(self, ids: np.ndarray, seed: int) -> np.ndarray:
         """Returns one-hot targets [n, K] float32, one drawn from each example's target by a hash of its id.

@@ -35,6 +35,7 @@ CLEANER_LABELS = ("clean", "best_raters", "aggregate")
 CONFUSIONS = ("auto", "matrix", "column", "none")
 _MOST_CLASSES_OF_A_MATRIX = 20
 _ROWS_AT_ONCE = 4096
+_BY_PAIRED_SUBSET = "cross-validation on the paired subset"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,12 +122,14 @@ class LQM(Corrector):
         known = one_hot(cleaner, data.num_classes) if self.keep_clean else None
         gamma, of_gammas = self._gamma(data, corrected, known, wrong, seed, tools)
         paired = len(data.paired) if self.keep_clean else 0
+        trusted = gamma > 0 or of_gammas["gamma_by"] != _BY_PAIRED_SUBSET
         return Corrected(
             _mixed(data, corrected, gamma, known),
+            beliefs=_mixed(data, corrected, 1.0, known) if trusted else None,
             clean_labels_used=len(data.paired) if self.cleaner == "clean" else 0,
             confusions=confusions,
             expected_error=(gamma * wrong["model"] + (1 - gamma) * wrong["given"]) * (1 - paired / len(everything)),
-            error_basis="cross-validation on the paired subset",
+            error_basis=_BY_PAIRED_SUBSET,
             details={
                 **details,
                 **network.chosen,
@@ -173,7 +176,7 @@ class LQM(Corrector):
         if self.gamma is not None:
             return self.gamma, {"gamma_by": "told"}
         if 0 in self.gammas and wrong["model"] - wrong["given"] > wrong["standard_error"]:
-            return 0.0, {"gamma_by": "cross-validation on the paired subset"}
+            return 0.0, {"gamma_by": _BY_PAIRED_SUBSET}
         accuracies = {}
         for gamma in self.gammas if len(self.gammas) > 1 else ():
             mixed = Corrected(_mixed(data, corrected, gamma, known), 0)

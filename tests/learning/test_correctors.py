@@ -261,6 +261,9 @@ def test_gamma_mixes_with_the_given_label():
     np.testing.assert_array_equal(kept[paired.rows].argmax(axis=1), paired.clean_labels)
     others = np.setdiff1d(np.arange(600), paired.rows)
     np.testing.assert_allclose(kept[others], half[others])
+    # The target of a half never leaves the given label; what the model believes is another thing.
+    halved = LQM(gamma=0.5, hidden=(8,)).correct(problem.data, 0, tools)
+    np.testing.assert_array_equal(halved.labels[others], whole[others].argmax(axis=1))
 
 
 def test_lqm_does_no_harm_to_labels_that_it_cannot_better():
