@@ -25,6 +25,7 @@ from noisy_label_learning.reports import figures, tables
 from noisy_label_learning.reports.comparing import BASELINE, NOISES, settings_text, split_problem
 from noisy_label_learning.runs.record import Record, read_records
 
+OF_THE_PAPER = ("cross_entropy", "bootstrap", "co_teaching", "mc_softmax", "mentor_mix")  # what its figures show
 LEVELS = ("low", "medium", "high")
 Say = Callable[[str], None]
 
@@ -93,7 +94,7 @@ def main() -> None:
         say(tables.markdown(under_raters_noise(chosen)))
         say(tables.findings_markdown(chosen))
         if args.into is not None:
-            for path in figures.write_figures(args.into.parent, chosen):
+            for path in figures.write_figures(args.into.parent, [r for r in chosen if r.algorithm in OF_THE_PAPER]):
                 say(f"![{path.stem}]({path.name})")
     with report(args.into, "learning correctors", markdown=True) as say:
         say(tables.markdown([record for record in raters if record.algorithm == BASELINE]))
