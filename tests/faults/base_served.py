@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Callable, Iterable
 from unittest import mock
 
+from noisy_label_datasets.download import Patience
 from tests.core.misbehaving import body, serving
-from tests.faults.served import HASTE, misbehave
+from tests.faults.served import HASTE, TIME, misbehave
 from tests.faults.trials import CLEAR, FAILED, SAME, Tally, judge
 
 os.environ.setdefault("TQDM_DISABLE", "1")
@@ -27,7 +28,7 @@ def try_base(seeds: Iterable[int]) -> Tally:
     tally = Tally(NAME)
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch)
-        outcome, why = _got(root / "right", ARCHIVE, lambda path, times, connection: connection.sendall(body(ARCHIVE)))
+        outcome, why = _got(root / "right", ARCHIVE, _good, TIME)
         assert outcome == SAME, why
         places = {path.name for path in root.iterdir()} | {str(seed) for seed in seeds}
         for seed in seeds:
@@ -39,14 +40,18 @@ def try_base(seeds: Iterable[int]) -> Tally:
             if stray := {path.name for path in root.iterdir()} - places:
                 outcome, why = FAILED, f"wrote outside its folder: {stray}"
             if outcome == CLEAR:
-                again, why = _got(
-                    root / str(seed), ARCHIVE, lambda path, times, connection: connection.sendall(body(ARCHIVE))
-                )
+                again, why = _got(root / str(seed), ARCHIVE, _good, TIME)
                 if again != SAME:
                     outcome, why = FAILED, f"then, from a good server: {again}, {why}"
             tally.add(outcome, f"seed {seed}: {said}: {why}")
             shutil.rmtree(root / str(seed), ignore_errors=True)
     return tally
+
+
+def _good(path: str, times: int, connection: socket.socket) -> None:
+    from tests.base.downloaded import ARCHIVE
+
+    connection.sendall(body(ARCHIVE))
 
 
 def _wrong(rng: random.Random, said: list[str]) -> tuple[bytes, Callable[[str, int, socket.socket], None]]:
@@ -76,7 +81,12 @@ def _wrong(rng: random.Random, said: list[str]) -> tuple[bytes, Callable[[str, i
     return ARCHIVE, answer
 
 
-def _got(folder: pathlib.Path, content: bytes, answer: Callable[[str, int, socket.socket], None]) -> tuple[str, str]:
+def _got(
+    folder: pathlib.Path,
+    content: bytes,
+    answer: Callable[[str, int, socket.socket], None],
+    patience: Patience = HASTE,
+) -> tuple[str, str]:
     """Has TFDS get the base into a folder; returns what came of it."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.utils import file_utils
@@ -88,7 +98,7 @@ def _got(folder: pathlib.Path, content: bytes, answer: Callable[[str, int, socke
     with (
         serving(answer) as (url, _),
         mock.patch.object(file_utils, "list_data_dirs", list),
-        mock.patch.object(tfds_base, "PATIENCE", HASTE),
+        mock.patch.object(tfds_base, "PATIENCE", patience),
         mock.patch.object(Tiny, "url_infos", infos(f"{url}/tiny.tar.gz", content)),
         mock.patch.object(tfds, "builder", lambda name, data_dir: Tiny(data_dir=data_dir)),
     ):

@@ -29,6 +29,7 @@ from tests.faults.mutations import ODD_VALUES, PAGE
 from tests.faults.trials import CLEAR, FAILED, SAME, Tally, judge
 
 HASTE = Patience(silence=0.3, total=0.8, tries=2, pause=0.01)
+TIME = Patience(silence=30, total=60)  # for a good server of a machine that may be busy
 PREFIX = "public/cifar10/low/"
 RELEASE = {
     name: f"{name} of the release".encode() * 20
@@ -195,7 +196,7 @@ def _good_server(folder: pathlib.Path) -> Iterator[None]:
     def answer(path: str, times: int, connection: socket.socket) -> None:
         connection.sendall(body(_right(path)))
 
-    with serving(answer) as (url, _), _directed(url, folder):
+    with serving(answer) as (url, _), _directed(url, folder, TIME):
         yield
 
 
@@ -208,13 +209,13 @@ def _right(path: str) -> bytes:
 
 
 @contextlib.contextmanager
-def _directed(url: str, folder: pathlib.Path) -> Iterator[None]:
-    """Has every download go to a server of this machine, in haste, and be kept in a folder."""
+def _directed(url: str, folder: pathlib.Path, patience: Patience = HASTE) -> Iterator[None]:
+    """Has every download go to a server of this machine and be kept in a folder."""
     file = human_labels.RemoteFile(**{**vars(human_labels.CORRECTIONS), "url": f"{url}/cifar10_mturk.json"})
     with (
         mock.patch.object(release, "HOST", url),
-        mock.patch.object(release, "PATIENCE", HASTE),
-        mock.patch.object(remote_files, "PATIENCE", HASTE),
+        mock.patch.object(release, "PATIENCE", patience),
+        mock.patch.object(remote_files, "PATIENCE", patience),
         mock.patch.object(human_labels, "CORRECTIONS", file),
         mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(folder), "TQDM_DISABLE": "1"}),
     ):
