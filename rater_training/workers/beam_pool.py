@@ -165,6 +165,7 @@ def import_beam() -> Any:
     Raises:
       PipelineError: it is not installed.
     """
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)  # of what it finds not installed and does without
     try:
         import apache_beam
@@ -172,6 +173,8 @@ def import_beam() -> Any:
         raise PipelineError(
             f"a pipeline needs Apache Beam, which is not installed here ({error}): {INSTALL}"
         ) from error
+    finally:
+        logging.disable(before)
     return apache_beam
 
 

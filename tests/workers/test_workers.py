@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 import pathlib
 import signal
@@ -176,3 +177,9 @@ def test_images_of_ones_own_are_labelled_by_kept_raters(arrays, tmp_path, capsys
     changed = dataclasses.replace(dataset, splits=other)
     with pytest.raises(labelling.LabellingError, match="trained on other arrays"):
         labelling.label_dataset(PoolWeights(weights), changed, tmp_path / "no")
+
+
+def test_importing_beam_leaves_the_log_of_the_process_as_it_is(caplog):
+    beam_pool.import_beam()
+    logging.getLogger("a.library").warning("a warning")
+    assert caplog.messages == ["a warning"]
