@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pathlib
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,7 @@ def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], 
     axes: Axes = figure.subplots()
     _draw_bars(axes, rows, levels, methods, noises, value)
     axes.set_ylabel(title)
-    axes.set_title(heading, fontsize="medium")
+    axes.set_title(textwrap.fill(heading, int(inches / 0.09)), fontsize="medium")  # some 0.09 inches per letter
     _add_legend(figure, methods, noises, inches)
     return _svg(figure)
 
