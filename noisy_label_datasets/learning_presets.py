@@ -92,7 +92,8 @@ COMPACT = Preset(
     # Cats vs Dogs has half as many training images as CIFAR, of 2.25 times as many pixels: as much work an epoch.
     largest_side=48,
 )
-"""A cross-entropy run on 20,000 images of 32x32 pixels takes three to four minutes of two idle cores."""
+"""Meant for a cross-entropy run of some four minutes of two idle cores on 20,000 images of 32x32 pixels, and sized for
+that by the time of single steps; no whole run has been timed on an idle machine."""
 
 COMPACT_32 = dataclasses.replace(
     COMPACT, name="compact_32", summary="the same on 32x32 pixels, for many runs", largest_side=32
