@@ -72,11 +72,10 @@ _SEEDS = {"low": 0, "medium": 100, "high": 200, "section33": 300}
 
 _LEVELS: dict[str, tuple[Row, ...]] = {
     "low": (
-        *(Tuned(_LITE0, steps) for steps in (1400, 1200, 1000)),
-        *(Tuned(_LITE1, steps) for steps in (1400, 1200, 1000)),
-        *(Tuned(_LITE2, steps) for steps in (1400, 1200, 1000)),
-        Scratch("compact_resnet", 6000, width=1.0),
-        Scratch("compact_vgg", 6000, width=1.0),
+        *(Tuned(_LITE0, steps) for steps in (1000, 950, 900, 850, 800)),
+        *(Tuned(_LITE1, steps) for steps in (900, 850, 800)),
+        *(Tuned(_LITE2, steps) for steps in (850, 800)),
+        Frozen(_LITE2, 1.0, 1500),  # the worst
     ),
     "medium": (
         *(Frozen(_LITE0, share, 1500) for share in (1.0, 0.9, 0.85, 0.8, 0.75, 0.65)),

@@ -47,6 +47,8 @@ class Frozen:
 class Tuned:
     """A published network that is fine-tuned, all layers, as those of `cifar10_compact` are.
 
+    Its labels come from an image and its mirror image.
+
     Attributes:
       architecture: one that weights are published of.
       steps: of 64 images.
@@ -92,6 +94,7 @@ def _rater(name: str, row: Row, side: int, seed: int) -> RaterConfig:
             weight_decay=0.02,
             warmup_fraction=0.2,
             augmentation=Augmentation(crop_padding=side // 8, flip=True),
+            label_with_flip=True,
             seed=seed,
         )
     return RaterConfig(

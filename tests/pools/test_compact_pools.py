@@ -68,6 +68,7 @@ FEWER_FAMILIES = {
     **{f"cats_vs_dogs/{level}_compact": 3 for level in ("low", *(f"section31_{steps}000" for steps in (25, 50, 100)))},
     "cifar100/high_compact": 3,
     "cifar100/medium_compact": 2,
+    "cifar100/low_compact": 3,
     "cifar100_hard/section33_compact": 3,
     **{
         f"cifar100_{task}/{level}_compact": 3
