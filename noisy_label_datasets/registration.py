@@ -73,6 +73,15 @@ def builder_class(dataset: str) -> Any:
     return _OTHERS.get(dataset) or importlib.import_module(f"{dataset}.{dataset}_dataset_builder").Builder
 
 
+def builder_dir(dataset: str) -> pathlib.Path:
+    """Returns the folder of a dataset's builder, with what is shipped beside it.
+
+    Raises:
+      RegistrationError: there is no such dataset; the message names those there are.
+    """
+    return builders_dir() / dataset if dataset in own_names() else builder_class(dataset).code_path.parent
+
+
 def import_builders() -> None:
     """Imports every builder; the last act of `noisy_label_datasets.build.builder`, on which they build."""
     folder = str(builders_dir())

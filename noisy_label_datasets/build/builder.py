@@ -32,6 +32,7 @@ from noisy_label_datasets.build.features import declared_features, metadata_of, 
 from noisy_label_datasets.build.join import UNLABELLED, Spool, example_features, join_by_id, no_labels
 from noisy_label_datasets.build.metadata import check_metadata
 from noisy_label_datasets.build.outdated import warn_if_outdated
+from noisy_label_datasets.build.own_configs import config_names, own_config
 from noisy_label_datasets.build.tfds_state import is_mocked, manual_dir_of
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.folders import set_aside, sweep
@@ -89,7 +90,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """As every TFDS builder; `tfds.builder` calls it.
 
         Args:
-          config: its name, or one of one's own.
+          config: its name, which may be that of annotations stored in the data folder; or one of one's own.
           beam: whether to build with Apache Beam; None: if a runner or pipeline options are given when it is built, or
             the class says so.
           file_format: in which it is built, or read where it is there in several; None: tfrecord, or the first.
@@ -100,7 +101,10 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         """
         # TFDS itself would name the configs that look alike, which are often none.
         if isinstance(config, str) and self.get_builder_config(config.partition(":")[0]) is None:
-            raise BuildError(f"{self.name} has no config {config!r}; there are {', '.join(self.builder_configs)}")
+            name, data_dir = config, kwargs.get("data_dir")
+            if (config := own_config(self.name, name, data_dir)) is None:
+                names = ", ".join(config_names(self, data_dir))
+                raise BuildError(f"{self.name} has no config {name!r}; there are {names}")
         try:
             super().__init__(config=config, **kwargs)
             if self.is_prepared():

@@ -13,6 +13,7 @@ import dataclasses
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from noisy_label_datasets.build.own_configs import config_names
 from noisy_label_datasets.info import full_name
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def warn_if_outdated(builder: Any) -> None:
 
 
 def _remedy(builder: Any) -> str:
-    if builder.builder_config.name in builder.builder_configs:
+    if builder.builder_config.name in config_names(builder, builder.data_dir_root):
         return f"`noisy-labels build {full_name(builder)}` builds it anew"
     return (
         "builder.download_and_prepare(download_config=tfds.download.DownloadConfig("

@@ -17,6 +17,7 @@ import numpy as np
 
 from noisy_label_datasets import files
 from noisy_label_datasets.build.outdated import why_outdated
+from noisy_label_datasets.build.own_configs import config_names
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.info import full_name, missing_from_base
 from noisy_label_datasets.labels.checksums import CHECKSUMS, verify_shipped_files
@@ -64,7 +65,7 @@ def verify_dataset(dataset: str, data_dir: str | os.PathLike | None = None) -> I
             yield Finding(OK, subject, f"{len(verify_shipped_files(folder))} files as listed in {CHECKSUMS}")
     except (NoisyLabelsError, OSError) as error:
         yield Finding(FAULT, subject, str(error))
-    for config in builder_type.builder_configs:
+    for config in config_names(builder_type, data_dir):
         try:
             builder = builder_type(config=config, data_dir=data_dir)
         except (NoisyLabelsError, OSError) as error:

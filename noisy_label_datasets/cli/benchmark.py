@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> None:
     """Prepares the arrays of every config and runs the benchmark."""
     training_options.check_beam(args, args.for_beam, not_with_beam=())
     check_installed()
-    check_dataset(args.dataset)
-    known = config_names(args.dataset)
+    check_dataset(args.dataset, args.data_dir)
+    known = config_names(args.dataset, args.data_dir)
     configs = [level if noise == "raters" else f"{level}_{noise}" for level in args.levels for noise in args.noise]
     if unknown := [config for config in configs if config not in known]:
         raise UnknownNameError(f"level of {args.dataset} called", unknown[0], known)

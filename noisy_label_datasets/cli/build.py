@@ -6,7 +6,8 @@ built from other labels than those found now, or in another file format than the
   noisy-labels build cifar10_noisy/people --annotations labels.csv
 
 makes a config of your own, called `people`, of labels that human annotators gave: a table with a row per given label,
-and the columns id, annotator and label.
+and the columns id, annotator and label. They are stored in the data folder, where every command finds the config by its
+name from then on, without the table.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from noisy_label_datasets.cli.targets import (
     add_file_format,
     add_target,
     check_dataset,
-    config_names,
     find_builder,
 )
 from noisy_label_datasets.errors import NoisyLabelsError
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--annotations",
         metavar="TABLE",
         type=os.path.abspath,
-        help="CSV or Parquet: the config, whose name is new, has these labels (see labels/annotations.py)",
+        help="CSV or Parquet: the config, which is none of the package's, has these labels (see labels/annotations.py)",
     )
     parser.add_argument(
         "--columns",
@@ -68,37 +68,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Builds a dataset."""
     if args.annotations:
-        builder = annotated_builder(args.target, args.annotations, args.columns, data_dir=args.data_dir)
-    else:
-        builder = find_builder(args.target, data_dir=args.data_dir)
+        store_annotations(args.target, args.annotations, args.columns, data_dir=args.data_dir)
+    builder = find_builder(args.target, data_dir=args.data_dir)
     builder = build(builder, args.file_format, beam=args.beam, beam_options=args.beam_options)
     print_summary(builder)
     print_load_line(builder, args.data_dir)
 
 
-def annotated_builder(target: str, table: str, columns: Sequence[str], *, data_dir: str | None) -> NoisyLabelBuilder:
-    """Returns the builder of 'cifar10_noisy/people', a config of its own with the labels of a table of annotations.
+def store_annotations(target: str, table: str, columns: Sequence[str], *, data_dir: str | None) -> None:
+    """Stores the labels of a table of annotations as those of 'cifar10_noisy/people', a config of its own.
 
     Args:
-      target: a dataset, and a name that none of its configs has.
+      target: a dataset, and a name that none of its declared configs has.
       table: path of CSV or Parquet.
       columns: of the table: with the example's id, with the annotator, with the label.
       data_dir: where TFDS keeps datasets; None: its default.
 
     Raises:
-      NoisyLabelsError: no such dataset; no name, one that is no name, or one that is taken.
+      NoisyLabelsError: no such dataset; no name, one that is no name, or one that is taken; labels that do not fit.
+      OSError: the labels cannot be stored.
     """
-    from noisy_label_datasets.build.configs import NoisyLabelConfig
+    from noisy_label_datasets.build.own_configs import annotated_config
+    from noisy_label_datasets.labels import stored_annotations
     from noisy_label_datasets.labels.annotations import Annotations
 
     dataset, _, name = target.partition("/")
-    check_dataset(dataset)
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    check_dataset(dataset, data_dir)
+    if not re.fullmatch(stored_annotations.NAME, name):
         raise NoisyLabelsError(f"{target}: a config is called by small letters, digits and _, as {dataset}/people")
-    if name in config_names(dataset):
+    if name in builder_class(dataset).builder_configs:
         raise NoisyLabelsError(f"{dataset} has a config {name} already: name another for --annotations")
-    config = NoisyLabelConfig(name=name, source=Annotations(table, *columns))
-    return builder_class(dataset)(config=config, data_dir=data_dir)
+    context = builder_class(dataset)(config=annotated_config(name), data_dir=data_dir).label_context()
+    labels = Annotations(table, *columns).load(context)
+    stored_annotations.store(stored_annotations.path_of(context.data_dir, dataset, name), labels, context, name)
 
 
 def build(
@@ -159,11 +161,7 @@ def print_load_line(builder: NoisyLabelBuilder, data_dir: str | None) -> None:
     call = f"{full_name(builder)!r}, split='noisy_label_train'{where}"
     module = "noisy_label_datasets" if builder.name in own_names() else type(builder).__module__
     print(f"\nNext, in Python:\n\n    import {module}, tensorflow_datasets as tfds")
-    if builder.builder_config.name not in builder.builder_configs:  # TFDS knows it by its folder only
-        read = "as_data_source" if builder.info.file_format.value == "array_record" else "as_dataset"
-        print(f"    built = tfds.builder_from_directory({str(builder.data_dir)!r})")
-        print(f"    built.{read}(split='noisy_label_train')\n")
-    elif builder.info.file_format.value == "array_record":
+    if builder.info.file_format.value == "array_record":
         print(f"    source = tfds.data_source({call})\n")
     else:
         print(f"    dataset = tfds.load({call}, as_supervised=True)\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from noisy_label_datasets.cli.targets import check_dataset, find_builder
+from noisy_label_datasets.cli.targets import check_dataset, config_names, find_builder
 from noisy_label_datasets.info import NotBuiltError, full_name
 
 if TYPE_CHECKING:
@@ -43,11 +43,9 @@ def built(target: str, data_dir: str | None) -> list[NoisyLabelBuilder]:
       UnknownNameError: no such dataset or config.
       NotBuiltError: it is not built, or none of them is.
     """
-    from noisy_label_datasets.registration import builder_class
-
     dataset, _, config = target.partition("/")
-    check_dataset(dataset)
-    configs = [config] if config else list(builder_class(dataset).builder_configs)
+    check_dataset(dataset, data_dir)
+    configs = [config] if config else config_names(dataset, data_dir)
     builders = [find_builder(f"{dataset}/{each}", data_dir=data_dir) for each in configs]
     prepared = [builder for builder in builders if builder.is_prepared()]
     if not prepared:

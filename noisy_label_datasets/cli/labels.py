@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 
-from noisy_label_datasets.cli.targets import add_data_dir
+from noisy_label_datasets.cli.targets import add_data_dir, check_dataset
 from noisy_label_datasets.errors import NoisyLabelsError
 
 FORMATS = (".csv", ".parquet", ".npz")
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.out.suffix not in FORMATS:
         raise NoisyLabelsError(f"--out is {args.out}; it has to end in {', '.join(FORMATS)}")
+    check_dataset(args.target.partition("/")[0], args.data_dir)
     labels = load_labels(args.target, data_dir=args.data_dir)
     if args.splits:
         labels = labels.select(*args.splits)

@@ -1,10 +1,10 @@
 """List datasets and their configs: where labels are from, what is built; and the rater pools.
 
 Labels are "trained" (by `noisy-labels train`, on this machine), "labelled" on it by shipped raters, "shipped" with the
-package, "at hand" (a copy of those that the paper's authors published), or missing; those of the other configs are
-derived from them. The base dataset is where the images are from; one that is not prepared is downloaded by TFDS when it
-is needed. A dataset that is built but outdated was built from other labels than those that the line names; `build`
-builds it anew.
+package, "at hand" (a copy of those that the paper's authors published), "annotated" (of a table that was given to
+`noisy-labels build --annotations`), or missing; those of the other configs are derived from them. The base dataset is
+where the images are from; one that is not prepared is downloaded by TFDS when it is needed. A dataset that is built but
+outdated was built from other labels than those that the line names; `build` builds it anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from noisy_label_datasets.cli.tables import NOTHING, print_table
-from noisy_label_datasets.cli.targets import add_data_dir, find_builder
+from noisy_label_datasets.cli.targets import add_data_dir, config_names, datasets_here, find_builder
 from noisy_label_datasets.cli.training_process import INSTALL, list_pools, training_is_installed
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.info import full_name
@@ -36,11 +36,14 @@ def run(args: argparse.Namespace) -> None:
     """Prints the tables."""
     print_table(
         ("dataset", "labels", "raters", "error rate", "base dataset", "built"),
-        [_row(target, args.data_dir) for target in _targets(derived=False)],
+        [_row(target, args.data_dir) for target in _targets(args.data_dir, derived=False)],
     )
+    if others := [name for name in datasets_here() if name not in dataset_names()]:
+        modules = ",".join(f"{name}.{name}_dataset_builder" for name in others)
+        print(f"\nIn this folder lies also {', '.join(others)}: `noisy-labels --imports {modules} list`")
     print()
     names: dict[str, list[str]] = {dataset: [] for dataset in dataset_names()}
-    for target in _targets(derived=True):
+    for target in _targets(args.data_dir, derived=True):
         dataset, _, config = target.partition("/")
         builder = _opened(target, args.data_dir)
         names[dataset].append(config + (" (damaged)" if builder is None else _mark(builder)))
@@ -68,14 +71,17 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def _targets(*, derived: bool) -> list[str]:
+def _targets(data_dir: str | None, *, derived: bool) -> list[str]:
     """Returns 'digits_noisy/low', ...: configs whose labels are derived from other ones, or the rest."""
-    return [
-        f"{dataset}/{config}"
-        for dataset in dataset_names()
-        for config, declared in builder_class(dataset).builder_configs.items()
-        if bool(declared.source.depends_on()) == derived
-    ]
+    targets = []
+    for dataset in dataset_names():
+        declared = builder_class(dataset).builder_configs
+        for config in config_names(dataset, data_dir):
+            # What is stored under a name of the user's is not derived from anything.
+            made_of = declared[config].source.depends_on() if config in declared else ()
+            if bool(made_of) == derived:
+                targets.append(f"{dataset}/{config}")
+    return targets
 
 
 def _opened(target: str, data_dir: str | None) -> NoisyLabelBuilder | None:

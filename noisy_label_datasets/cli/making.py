@@ -80,7 +80,7 @@ def make_from(args: argparse.Namespace) -> None:
         show_card(builder)
     _print_summary(builders)
     print(f"\nThe builder is in {folder.path}: keep it, edit it. Its commands from here:")
-    print(f"    noisy-labels --imports {_module_of(dataset)} make {dataset}/{made[0]}")
+    print(f"    noisy-labels make {dataset}/{made[0]}")
     if builders:
         print_load_line(builders[0], args.data_dir)
     if report["unreached"]:

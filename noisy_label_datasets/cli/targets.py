@@ -6,6 +6,7 @@ import argparse
 import difflib
 import importlib
 import os
+import pathlib
 import sys
 import threading
 from collections.abc import Iterable
@@ -24,11 +25,12 @@ FILE_FORMATS = ("tfrecord", "array_record")
 class UnknownNameError(NoisyLabelsError):
     """A name that does not exist."""
 
-    def __init__(self, what: str, given: str, allowed: Iterable[str]) -> None:
+    def __init__(self, what: str, given: str, allowed: Iterable[str], hint: str = "") -> None:
+        """Takes what is unknown, the name that was given and those there are, and what else to say at the end."""
         allowed = list(allowed)
         near = difflib.get_close_matches(given, allowed, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"no {what} {given!r}. {hint}There are: {', '.join(allowed) or 'none'}")
+        meant = f"Did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"no {what} {given!r}. {meant}There are: {', '.join(allowed) or 'none'}{hint}")
 
 
 def add_target(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -129,15 +131,40 @@ def add_file_format(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_dataset(dataset: str) -> None:
-    """Raises UnknownNameError if there is no such dataset."""
+def check_dataset(dataset: str, data_dir: str | None = None) -> None:
+    """Raises UnknownNameError if there is no such dataset; one whose folder lies in the working directory is imported.
+
+    Args:
+      dataset: 'digits_noisy'.
+      data_dir: where TFDS keeps datasets; None: its default.
+    """
+    if dataset in dataset_names():
+        return
+    module = f"{dataset}.{dataset}_dataset_builder"
+    if dataset in datasets_here():
+        import_datasets(module)
     if dataset not in dataset_names():
-        raise UnknownNameError("dataset", dataset, dataset_names())
+        folder = pathlib.Path(default_data_dir() if data_dir is None else data_dir, dataset)
+        hint = (
+            f". There is {folder}, but not its builder: give the command where the folder {dataset} with {module}.py "
+            f"lies, or name the builder's module, `noisy-labels --imports {module} ...`"
+            if dataset and folder.is_dir()
+            else ""
+        )
+        raise UnknownNameError("dataset", dataset, dataset_names(), hint)
 
 
-def config_names(dataset: str) -> list[str]:
-    """Returns the names of a dataset's configs."""
-    return list(builder_class(dataset).builder_configs)
+def datasets_here() -> list[str]:
+    """Returns the datasets whose builders lie in the working directory, as `make --from` writes them; imports none."""
+    found = pathlib.Path.cwd().glob("*_noisy/*_noisy_dataset_builder.py")
+    return sorted(path.parent.name for path in found if path.name == f"{path.parent.name}_dataset_builder.py")
+
+
+def config_names(dataset: str, data_dir: str | None) -> list[str]:
+    """Returns the names of a dataset's configs, those of annotations that are stored in the data folder included."""
+    from noisy_label_datasets.build import own_configs
+
+    return own_configs.config_names(builder_class(dataset), data_dir)
 
 
 def find_builder(target: str, *, data_dir: str | None, file_format: str | None = None) -> NoisyLabelBuilder:
@@ -150,12 +177,19 @@ def find_builder(target: str, *, data_dir: str | None, file_format: str | None =
     if data_dir is None:
         check_data_dir(None)
     dataset, _, config = target.partition("/")
-    check_dataset(dataset)
-    allowed = config_names(dataset)
+    check_dataset(dataset, data_dir)
+    allowed = config_names(dataset, data_dir)
     if not config:
         raise NoisyLabelsError(
             f"{dataset} is given without a config, such as {dataset}/{allowed[0]}; its configs are {', '.join(allowed)}"
         )
     if config not in allowed:
-        raise UnknownNameError(f"config of {dataset} called", config, allowed)
+        folder = pathlib.Path(default_data_dir() if data_dir is None else data_dir, dataset, config)
+        hint = (
+            f". What is in {folder} was built from a config of your own, whose labels are not stored there; those of a "
+            f"table are, with `noisy-labels build {target} --annotations TABLE`"
+            if folder.is_dir()
+            else ""
+        )
+        raise UnknownNameError(f"config of {dataset} called", config, allowed, hint)
     return builder_class(dataset)(config=config, data_dir=data_dir, file_format=file_format)

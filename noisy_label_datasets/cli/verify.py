@@ -48,6 +48,6 @@ def _findings(target: str | None, data_dir: str | None) -> Iterator[Finding]:
         yield from verify_config(find_builder(target, data_dir=data_dir))
         return
     if target:
-        check_dataset(target)
+        check_dataset(target, data_dir)
     for dataset in [target] if target else dataset_names():
         yield from verify_dataset(dataset, data_dir)

@@ -24,10 +24,11 @@ from noisy_label_datasets.labels import cifar_n, published  # noqa: F401 (so tha
 from noisy_label_datasets.labels.derived_sources import Dial
 from noisy_label_datasets.labels.sources import LabelSource
 from noisy_label_datasets.noise.dial import RESCALINGS
+from noisy_label_datasets.registration import builder_class, dataset_names
 
 CATALOG = pathlib.Path(__file__).with_name("catalog.json")
 _DIAL = re.compile(
-    rf"(?:(?P<of>[a-z0-9_]+)_)?rate_(?P<rate>0?\.[0-9]+)(?:_(?P<rescaling>{'|'.join(sorted(RESCALINGS))}))?"
+    rf"(?:(?P<of>[a-z0-9_.]+)_)?rate_(?P<rate>0?\.[0-9]+)(?:_(?P<rescaling>{'|'.join(sorted(RESCALINGS))}))?"
 )
 
 
@@ -75,6 +76,18 @@ class Entry:
             )
         return Dial(float(turned["rate"]), of=pool, rescaling=turned["rescaling"] or "error_odds")
 
+    @classmethod
+    def of(cls, builder: Any) -> Entry:
+        """Returns what a builder class declares."""
+        return cls(
+            dataset=builder.name,
+            version=str(builder.VERSION),
+            base={"name": builder.BASE.name, "version": builder.BASE.version},
+            class_names=tuple(builder.BASE.class_names),
+            split_plan=builder.SPLIT_PLAN,
+            configs={name: config.source for name, config in builder.builder_configs.items()},
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Returns this as JSON values."""
         return {
@@ -113,11 +126,15 @@ def entries() -> Mapping[str, Entry]:
 
 
 def entry_of(dataset: str) -> Entry:
-    """Returns a dataset of this package.
+    """Returns a dataset of this package, or another one whose builder has been imported.
 
     Raises:
       UnknownConfigError: there is no such dataset; the message names those there are.
     """
-    if dataset not in entries():
-        raise UnknownConfigError(f"no dataset {dataset!r}; there are {', '.join(entries())}")
-    return entries()[dataset]
+    if dataset in entries():
+        return entries()[dataset]
+    if dataset not in dataset_names():
+        raise UnknownConfigError(
+            f"no dataset {dataset!r}; there are {', '.join(dataset_names())} (your own once its builder is imported)"
+        )
+    return Entry.of(builder_class(dataset))

@@ -29,8 +29,9 @@ from noisy_label_datasets.labels.catalog import UnknownConfigError, entry_of
 from noisy_label_datasets.labels.imbalance import IMBALANCED_SPLITS, imbalanced
 from noisy_label_datasets.labels.sampling import NO_RATER, sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, LabelSource
+from noisy_label_datasets.labels.stored_annotations import StoredAnnotations, stored_configs
 from noisy_label_datasets.noise.metrics import MISSING
-from noisy_label_datasets.registration import builders_dir
+from noisy_label_datasets.registration import builder_dir
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,8 +222,9 @@ def load_labels(name: str, *, data_dir: str | os.PathLike | None = None) -> Labe
     Examples of `clean_label_train`, which the raters were trained on, are not among them: nobody labelled them.
 
     Args:
-      name: 'cifar10_noisy/medium', any config whose labels can be had without images: those of raters, their flips, and
-        the dial at any error rate ('cifar10_noisy/rate_0.37', 'cifar10_noisy/medium_rate_0.5_skill').
+      name: 'cifar10_noisy/medium', any config whose labels can be had without images: those of raters, their flips, the
+        dial at any error rate ('cifar10_noisy/rate_0.37', 'cifar10_noisy/medium_rate_0.5_skill'), and annotations that
+        `noisy-labels build --annotations` stored; of this package's datasets, and of others once they are imported.
       data_dir: where TFDS keeps datasets; labels trained on this machine are looked for there before the shipped ones.
         None: TFDS_DATA_DIR, or ~/tensorflow_datasets.
 
@@ -235,6 +237,10 @@ def load_labels(name: str, *, data_dir: str | os.PathLike | None = None) -> Labe
     entry = entry_of(dataset)
     if not slash:
         raise UnknownConfigError(f"{name}: a config is wanted, as in {dataset}/{next(iter(entry.configs))}")
+    # Where there is no home folder it is one that is not there either: shipped labels need none.
+    folder = pathlib.Path(os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or DATA_DIR))
+    own = {name: StoredAnnotations(name) for name in stored_configs(folder, dataset)}
+    entry = dataclasses.replace(entry, configs={**entry.configs, **{n: own[n] for n in own if n not in entry.configs}})
     source = entry.source(config)
     if source.reads_base():
         raise LabelsError(
@@ -245,9 +251,8 @@ def load_labels(name: str, *, data_dir: str | os.PathLike | None = None) -> Labe
         base=entry.base,
         class_names=entry.class_names,
         split_plan=entry.split_plan,
-        # Where there is no home folder it is one that is not there either: shipped labels need none.
-        data_dir=pathlib.Path(os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR") or DATA_DIR)),
-        builder_dir=builders_dir() / dataset,
+        data_dir=folder,
+        builder_dir=builder_dir(dataset),
         configs=tuple(entry.configs),
     )
     return labels_of(name, source, context)

@@ -283,7 +283,16 @@ class Raters(LabelSource):
                 f"no rater predictions for {name}: looked in {trained}{unfinished} and {shipped}; "
                 f"{remedy}{instead if published in context.configs else ''}"
             )
-        self._check_fits(predictions, context, folder)
+        check_fits(
+            folder,
+            context,
+            self.pool,
+            dataset=predictions.dataset,
+            level=predictions.level,
+            base=predictions.base,
+            split_plan=predictions.split_plan,
+            class_names=predictions.class_names,
+        )
         return StoredPredictions(predictions, origin)
 
     def _folders(self, context: LabelContext) -> tuple[Any, Any]:
@@ -291,13 +300,32 @@ class Raters(LabelSource):
         trained = context.data_dir / PREDICTIONS_DIR / context.dataset / self.pool
         return trained, context.builder_dir / PREDICTIONS_DIR / self.pool
 
-    def _check_fits(self, predictions: RaterPredictions, context: LabelContext, folder: Any) -> None:
-        for what, given, wanted in (
-            ("dataset", predictions.dataset, context.dataset),
-            ("level", predictions.level, self.pool),
-            ("base dataset", dict(predictions.base), dict(context.base)),
-            ("split plan", predictions.split_plan, context.split_plan),
-            ("class names", predictions.class_names, context.class_names),
-        ):
-            if given != wanted:
-                raise PredictionsError(f"{folder} is of another {what}: {given}; {context.dataset} has {wanted}")
+
+def check_fits(
+    path: Any,
+    context: LabelContext,
+    config: str,
+    *,
+    dataset: str,
+    level: str,
+    base: Mapping[str, str],
+    split_plan: SplitPlan,
+    class_names: Sequence[str],
+) -> None:
+    """Raises PredictionsError where stored labels are not those of a config of a dataset as it is now.
+
+    Args:
+      path: of what is stored.
+      context: of the dataset.
+      config: whose labels they should be.
+      dataset, level, base, split_plan, class_names: what they are of.
+    """
+    for what, given, wanted in (
+        ("dataset", dataset, context.dataset),
+        ("level", level, config),
+        ("base dataset", dict(base), dict(context.base)),
+        ("split plan", split_plan, context.split_plan),
+        ("class names", tuple(class_names), tuple(context.class_names)),
+    ):
+        if given != wanted:
+            raise PredictionsError(f"{path} is of another {what}: {given}; {context.dataset} has {wanted}")

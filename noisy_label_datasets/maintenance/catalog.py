@@ -14,18 +14,7 @@ from noisy_label_datasets.registration import builder_class, own_names
 
 def declared() -> dict[str, Any]:
     """Returns dataset -> its entry as JSON, from the builders."""
-    found = {}
-    for dataset in own_names():
-        builder = builder_class(dataset)
-        found[dataset] = Entry(
-            dataset=dataset,
-            version=str(builder.VERSION),
-            base={"name": builder.BASE.name, "version": builder.BASE.version},
-            class_names=tuple(builder.BASE.class_names),
-            split_plan=builder.SPLIT_PLAN,
-            configs={name: config.source for name, config in builder.builder_configs.items()},
-        ).to_json()
-    return found
+    return {dataset: Entry.of(builder_class(dataset)).to_json() for dataset in own_names()}
 
 
 def main() -> None:

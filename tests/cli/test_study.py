@@ -31,11 +31,11 @@ def run(tmp_path, *arguments):
     return cli.main(["study", *arguments, "--data-dir", str(tmp_path)])
 
 
-def test_the_default_configs_are_there():
+def test_the_default_configs_are_there(tmp_path):
     for targets in study.CONFIGS.values():
         for target in targets:
             dataset, _, config = target.partition("/")
-            assert config in config_names(dataset)
+            assert config in config_names(dataset, str(tmp_path))
 
 
 def test_configs_without_labels_are_left_out_and_named(started, tmp_path, capsys):

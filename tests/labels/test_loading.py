@@ -148,7 +148,7 @@ def test_bad_names():
 
 
 def test_labels_that_are_not_there(tmp_path, monkeypatch):
-    monkeypatch.setattr("noisy_label_datasets.labels.loading.builders_dir", lambda: tmp_path)
+    monkeypatch.setattr("noisy_label_datasets.labels.loading.builder_dir", lambda dataset: tmp_path / dataset)
     with pytest.raises(MissingLabelsError, match="noisy-labels train digits_noisy/medium"):
         load_labels(NAME, data_dir=tmp_path)
 
