@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import http.client
 import io
 import pathlib
 import socket
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from noisy_label_datasets import files
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.output import printable
 from noisy_label_datasets.version import __version__
+
+if TYPE_CHECKING:  # slow to import, and seldom is anything downloaded
+    import http.client
+    import urllib.request
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"noisy-label-datasets/{__version__}"}
 _PIECE = 2**18
@@ -169,6 +170,9 @@ def _copy(
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     """Turns what urllib and http.client raise into _Failed."""
+    import http.client
+    import urllib.error
+
     try:
         yield
     except urllib.error.HTTPError as error:
@@ -181,6 +185,9 @@ def _translated() -> Iterator[None]:
 
 def _open(url: str, patience: Patience) -> http.client.HTTPResponse:
     """Returns the answer to a request, its body unread; one whose head trickles in without end is cut off."""
+    import http.client
+    import urllib.request
+
     connections: list[http.client.HTTPConnection] = []
 
     def remembered(kind: type[http.client.HTTPConnection]) -> Any:

@@ -10,8 +10,20 @@ from noisy_label_datasets.noise.dial import calibration, tempered
 CALIBRATED_ON = "clean_label_valid"  # no rater was trained on it, and no labels of the dial are needed there
 
 
-def calibrated(predictions: RaterPredictions, split: str) -> np.ndarray:
-    """The probabilities [n, R, K] float32 of a pool on a split, each rater's calibrated on `clean_label_valid`."""
-    known = predictions.probabilities(CALIBRATED_ON), predictions.clean_labels[CALIBRATED_ON]
-    turned = tempered(predictions.probabilities(split), predictions.clean_labels[split], calibration(*known))
-    return turned / turned.sum(axis=-1, keepdims=True)
+def temperatures(predictions: RaterPredictions) -> np.ndarray:
+    """The temperature [R] of each rater of a pool, on `clean_label_valid`."""
+    return calibration(predictions.probabilities(CALIBRATED_ON), predictions.clean_labels[CALIBRATED_ON])
+
+
+def calibrated(predictions: RaterPredictions, split: str, at: np.ndarray | None = None) -> np.ndarray:
+    """The probabilities [n, R, K] float32 of a pool on a split, each rater's calibrated on `clean_label_valid`.
+
+    Args:
+      predictions: of the pool.
+      split: whose examples.
+      at: `temperatures` of the pool, where they have been computed.
+    """
+    found = temperatures(predictions) if at is None else at
+    turned = tempered(predictions.probabilities(split), predictions.clean_labels[split], found)
+    turned /= turned.sum(axis=-1, keepdims=True)
+    return turned

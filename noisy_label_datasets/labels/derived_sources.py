@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from noisy_label_datasets.labels.calibration import calibrated
+from noisy_label_datasets.labels.calibration import calibrated, temperatures
 from noisy_label_datasets.labels.sources import LabelContext, LabelSource, NoisyLabels, Raters
 from noisy_label_datasets.noise import dial, metrics, noise_models
 from noisy_label_datasets.noise.dial import DialError
@@ -144,7 +144,8 @@ class Dial(LabelSource):
         stored = Raters(self.of).stored(context)
         pool = stored.labels()
         uniforms = {split: uniforms_of_ids(ids, len(pool.raters), dial.SEED) for split, ids in pool.ids.items()}
-        probabilities = {split: calibrated(stored.predictions, split) for split in pool.ids}
+        at = temperatures(stored.predictions)
+        probabilities = {split: calibrated(stored.predictions, split, at) for split in pool.ids}
         setting = dial.solve(
             self.rescaling,
             probabilities[REFERENCE],

@@ -39,7 +39,7 @@ from typing import NamedTuple
 import numpy as np
 
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.noise import metrics, noise_models
+from noisy_label_datasets.noise import noise_models
 
 SEED = "dial"
 """The seed of the draws (`uniforms_of_ids`). It is no text to be shown: another value would change every label."""
@@ -49,6 +49,8 @@ SEED = "dial"
 SPREAD = 1.1
 _SHARPEST, _FLATTEST = 32.0, 1 / 32  # bounds of 1 / temperature
 _NEXT_TO_NOTHING = 1e-6
+_NEAR = 1e-9  # how near Newton's method comes, where it has come to an end
+_ROUNDING = 1e-6  # more than products in single precision are off
 
 
 class DialError(NoisyLabelsError):
@@ -67,14 +69,64 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float64)
     of_clean = np.take_along_axis(logs, labels[:, None, None], axis=-1)[..., 0].mean(axis=0)
+    expectation = _Expectation(logs)
     low, high = (np.full(logs.shape[1], end) for end in (_FLATTEST, _SHARPEST))
+    # The negative log-likelihood is convex in 1 / temperature; its derivative is what is compared with zero, so what is
+    # seen at one value decides for all on its side. Newton's method finds the place; of the bisection's steps, whose
+    # result this is to the last bit, those alone are computed that come nearer to it.
+    below, above = low, high
+    for guess in _newton(expectation, of_clean, low, high):
+        is_low = expectation.at(guess) < of_clean
+        below, above = np.where(is_low, guess, below), np.where(is_low, above, guess)
     for _ in range(40):
-        # The negative log-likelihood is convex in 1 / temperature; its derivative is what this compares with zero.
         middle = np.sqrt(low * high)
-        weights = np.exp((logs - logs.max(axis=-1, keepdims=True)) * middle[:, None])
-        expected = ((weights * logs).sum(axis=-1) / weights.sum(axis=-1)).mean(axis=0)
-        low, high = np.where(expected < of_clean, middle, low), np.where(expected < of_clean, high, middle)
+        is_low = middle <= below
+        if not (is_low | (middle >= above)).all():
+            is_low = np.where((below < middle) & (middle < above), expectation.at(middle) < of_clean, is_low)
+        low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
     return 1 / np.sqrt(low * high)
+
+
+class _Expectation:
+    """The mean log-probability under probabilities to a power, by rater."""
+
+    def __init__(self, logs: np.ndarray) -> None:
+        """Takes log-probabilities [n, R, K] float64."""
+        self._logs, self._shifted = logs, logs - logs.max(axis=-1, keepdims=True)
+        self._weights = np.empty_like(logs)  # used again and again: new memory costs more than the sums
+
+    def at(self, power: np.ndarray) -> np.ndarray:
+        """Returns it at a power each [R]: [R] float64."""
+        total = self._weigh(power).sum(axis=-1)
+        np.multiply(self._weights, self._logs, out=self._weights)
+        return (self._weights.sum(axis=-1) / total).mean(axis=0)
+
+    def with_slope(self, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns it and its derivative, the mean variance, [R] each."""
+        total = self._weigh(power).sum(axis=-1)
+        np.multiply(self._weights, self._logs, out=self._weights)
+        mean = self._weights.sum(axis=-1) / total
+        np.multiply(self._weights, self._logs, out=self._weights)
+        variance = self._weights.sum(axis=-1) / total - mean**2
+        return mean.mean(axis=0), variance.mean(axis=0)
+
+    def _weigh(self, power: np.ndarray) -> np.ndarray:
+        np.multiply(self._shifted, power[:, None], out=self._weights)
+        return np.exp(self._weights, out=self._weights)
+
+
+def _newton(
+    expectation: _Expectation, wanted: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns powers [R] a little below and a little above those at which an expectation is the wanted one [R]."""
+    power = np.ones_like(wanted)
+    for _ in range(6):
+        found, slope = expectation.with_slope(power)
+        step = np.divide(wanted - found, slope, out=np.zeros_like(slope), where=slope > 0)
+        power = np.clip(power + np.clip(step, -0.5 * power, power), low, high)
+        if (np.abs(step) < 1e-5 * power).all():  # the next step would be the square of it
+            break
+    return power * (1 - _NEAR), power * (1 + _NEAR)
 
 
 def tempered(probabilities: np.ndarray, labels: np.ndarray, temperature: np.ndarray) -> np.ndarray:
@@ -85,8 +137,8 @@ def tempered(probabilities: np.ndarray, labels: np.ndarray, temperature: np.ndar
 
 
 def with_error_odds(probabilities: np.ndarray, labels: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Probabilities [n, R, K] with those of the wrong classes times a factor [R], not normalised."""
-    scaled = probabilities * factor[:, None].astype(probabilities.dtype)
+    """Probabilities [n, R, K] with those of the wrong classes times a factor [R] or [n, R], not normalised."""
+    scaled = probabilities * factor[..., None].astype(probabilities.dtype)
     clean = labels[:, None, None]
     np.put_along_axis(scaled, clean, np.take_along_axis(probabilities, clean, axis=-1), axis=-1)
     return scaled
@@ -98,9 +150,7 @@ def with_skill(probabilities: np.ndarray, labels: np.ndarray, factor: np.ndarray
     It is too hard where the odds of a wrong class in the mean over the raters, times the rater's factor [R], exceed 1.
     """
     clean = labels[:, None, None]
-    pool = probabilities.mean(axis=1, keepdims=True, dtype=np.float64)
-    right = np.take_along_axis(pool, clean, axis=-1)
-    np.put_along_axis(pool, clean, 0.0, axis=-1)
+    pool, right = _pool_and_right(probabilities, labels)
     errs = pool.sum(axis=-1, keepdims=True) * factor[:, None] > right  # [n, R, 1]
     # A rater that is certain of the clean class gives a wrong one to which the pool gives some probability.
     wrong = np.maximum(probabilities, _NEXT_TO_NOTHING * pool)
@@ -108,6 +158,15 @@ def with_skill(probabilities: np.ndarray, labels: np.ndarray, factor: np.ndarray
     rescaled = np.where(errs, wrong, 0).astype(probabilities.dtype)
     np.put_along_axis(rescaled, clean, 1 - errs.astype(rescaled.dtype), axis=-1)
     return rescaled
+
+
+def _pool_and_right(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns means over the raters: wrong classes' probabilities [n, 1, K], and the clean one's [n, 1, 1]."""
+    clean = labels[:, None, None]
+    pool = probabilities.mean(axis=1, keepdims=True, dtype=np.float64)
+    right = np.take_along_axis(pool, clean, axis=-1)
+    np.put_along_axis(pool, clean, 0.0, axis=-1)
+    return pool, right
 
 
 def abilities(probabilities: np.ndarray, labels: np.ndarray, spread: float) -> np.ndarray:
@@ -119,25 +178,86 @@ def abilities(probabilities: np.ndarray, labels: np.ndarray, spread: float) -> n
     return logarithms
 
 
+Counter = Callable[[np.ndarray], np.ndarray]
+"""From settings [R] to how many labels of each rater [R] are wrong that are drawn at them."""
+
+
+def count_drawn(rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
+    """Counts the wrong labels of any rescaling, by drawing all labels at every setting."""
+
+    def count(settings: np.ndarray) -> np.ndarray:
+        return (draw(rescaling, probabilities, labels, settings, uniforms) != labels[:, None]).sum(axis=0)
+
+    return count
+
+
+def count_with_error_odds(
+    rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray
+) -> Counter:
+    """Counts the same numbers, drawing labels only where rounding could decide.
+
+    The more weight wrong classes have, the narrower the share of the clean class: a label that is drawn at a fixed
+    number is right up to one factor, and wrong beyond it.
+    """
+    clean = labels[:, None, None]
+    up_to = np.cumsum(probabilities, axis=-1, dtype=np.float64)
+    of_clean = np.take_along_axis(probabilities, clean, axis=-1)[..., 0].astype(np.float64)
+    before = np.take_along_axis(up_to, clean, axis=-1)[..., 0] - of_clean
+    # At a factor f the label is drawn at the level u * (f * wrong + of_clean), and the clean class has the levels from
+    # f * before to f * before + of_clean: two inequalities, of f times a difference and a multiple of `of_clean`.
+    level = uniforms * (up_to[..., -1] - of_clean)
+    rounding = _ROUNDING * (level + before)
+    right_up_to, wrong_beyond = np.full_like(level, np.inf), np.full_like(level, np.inf)
+    for difference, room in ((before - level, uniforms * of_clean), (level - before, (1 - uniforms) * of_clean)):
+        for limit, sign in ((right_up_to, 1), (wrong_beyond, -1)):
+            slope = difference + sign * rounding
+            at = np.divide(room * (1 - sign * _ROUNDING), slope, out=np.full_like(slope, np.inf), where=slope > 0)
+            np.minimum(limit, at, out=limit)
+    wrong_beyond[of_clean == 0] = 0
+
+    def count(settings: np.ndarray) -> np.ndarray:
+        wrong = settings > wrong_beyond
+        rows, raters = np.nonzero((settings >= right_up_to) & ~wrong)
+        scaled = with_error_odds(probabilities[rows, raters][:, None], labels[rows], settings[raters][:, None])
+        drawn = noise_models.sample_labels(scaled, uniforms[rows, raters][:, None])[:, 0]
+        return wrong.sum(axis=0) + np.bincount(raters[drawn != labels[rows]], minlength=len(settings))
+
+    return count
+
+
+def count_with_skill(rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
+    """Counts the same numbers: a label of `with_skill` is wrong where the image is too hard for the rater."""
+    pool, right = _pool_and_right(probabilities, labels)
+    wrong = pool.sum(axis=-1, keepdims=True)
+
+    def count(settings: np.ndarray) -> np.ndarray:
+        return (wrong * settings[:, None] > right)[..., 0].sum(axis=0)
+
+    return count
+
+
 class Rescaling(NamedTuple):
     """A way to rescale the probabilities of a pool.
 
     Attributes:
       rescale: probabilities [n, R, K], labels [n], settings [R] -> what labels are sampled from, not normalised.
+      counter: returns how many labels are wrong that are drawn at settings; of the rescaling, probabilities, labels and
+        uniforms.
       low, high: binary logarithms of the lowest and the highest setting.
       spread: how far apart the raters' settings are where all have one target rate; 0: the same for all.
     """
 
     rescale: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    counter: Callable[[str, np.ndarray, np.ndarray, np.ndarray], Counter]
     low: float
     high: float
     spread: float = 0.0
 
 
 RESCALINGS: Mapping[str, Rescaling] = {
-    "error_odds": Rescaling(with_error_odds, -40, 40),
-    "temperature": Rescaling(tempered, -7, 9),
-    "skill": Rescaling(with_skill, -40, 40, SPREAD),
+    "error_odds": Rescaling(with_error_odds, count_with_error_odds, -40, 40),
+    "temperature": Rescaling(tempered, count_drawn, -7, 9),
+    "skill": Rescaling(with_skill, count_with_skill, -40, 40, SPREAD),
 }
 
 
@@ -187,11 +307,11 @@ def solve(
     used = _rescaling(rescaling)
     spread = abilities(probabilities, labels, used.spread) if not target.ndim else np.zeros(num_raters)
 
+    count = used.counter(rescaling, probabilities, labels, uniforms)
+
     def realised(log_setting: np.ndarray) -> np.ndarray:
-        noisy_labels = draw(rescaling, probabilities, labels, np.exp2(log_setting + spread), uniforms)
-        if target.ndim:
-            return metrics.error_rate_by_rater(noisy_labels, labels)
-        return np.asarray(metrics.rater_error_rate(noisy_labels, labels))
+        wrong = count(np.exp2(log_setting + spread))
+        return wrong / len(labels) if target.ndim else np.asarray(wrong.sum() / uniforms.size)
 
     low, high = (np.full(target.shape, end, dtype=np.float64) for end in (used.low, used.high))
     lowest, highest = realised(low), realised(high)

@@ -151,3 +151,38 @@ def test_calibration_finds_the_temperature_that_makes_the_probabilities_true():
             turned = dial.tempered(given[:, [rater]], labels, np.array([temperature]))[:, 0].astype(np.float64)
             losses.append(-np.log(turned[np.arange(N), labels] / turned.sum(axis=-1)).mean())
         assert losses[1] < min(losses[0], losses[2])
+
+
+@pytest.mark.parametrize("rescaling", dial.RESCALINGS)
+def test_wrong_labels_are_counted_as_they_would_be_drawn(pool, rescaling):
+    """At settings of all sizes, and at those where a label turns wrong: there rounding decides, as when it is drawn."""
+    probabilities, labels, uniforms = (array[:2000].copy() for array in pool)
+    rng = np.random.default_rng(3)
+    probabilities[rng.random(probabilities.shape) < 0.1] = 0  # raters who rule classes out, the clean one among them
+    probabilities[:500] = rng.integers(0, 3, (500, R, K)) / 4  # simple shares: levels lie on the limits of classes
+    uniforms[:500] = rng.integers(0, 8, (500, R)) / 8
+    count = dial.RESCALINGS[rescaling].counter(rescaling, probabilities, labels, uniforms)
+    limits = [0.125, 0.25, 1 / 3, 0.5, 1.0, 2.0, 3.0, 4.0, 7.0]
+    for setting in [*limits, *np.nextafter(limits, 9), *np.exp2(rng.uniform(-7, 9, 40)), 2.0**-40, 2.0**40]:
+        settings = setting * np.exp2(rng.integers(-1, 2, R))
+        if rescaling == "temperature":
+            settings = np.clip(settings, 2.0**-7, 2.0**9)
+        drawn = dial.draw(rescaling, probabilities, labels, settings, uniforms)
+        np.testing.assert_array_equal(count(settings), (drawn != labels[:, None]).sum(axis=0))
+
+
+def test_calibration_is_a_bisection_to_the_last_bit(pool):
+    probabilities, labels, _ = (array[:3000] for array in pool)
+    probabilities = probabilities.copy()
+    probabilities[:, 0] = np.eye(K, dtype=np.float32)[labels]  # one who is always right and sure of it
+    probabilities[:, 1] = np.eye(K, dtype=np.float32)[(labels + 1) % K]  # and one who never is
+    probabilities[:, 2] = 1 / K
+    logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float64)
+    of_clean = np.take_along_axis(logs, labels[:, None, None], axis=-1)[..., 0].mean(axis=0)
+    low, high = np.full(R, 1 / 32), np.full(R, 32.0)
+    for _ in range(40):
+        middle = np.sqrt(low * high)
+        weights = np.exp((logs - logs.max(axis=-1, keepdims=True)) * middle[:, None])
+        expected = ((weights * logs).sum(axis=-1) / weights.sum(axis=-1)).mean(axis=0)
+        low, high = np.where(expected < of_clean, middle, low), np.where(expected < of_clean, high, middle)
+    np.testing.assert_array_equal(dial.calibration(probabilities, labels), 1 / np.sqrt(low * high))
