@@ -10,17 +10,19 @@ import numpy as np
 
 from noisy_label_datasets.base.bases import decode_image
 from noisy_label_datasets.card.model import NoiseCard
+from noisy_label_datasets.human.same_images import SameImages
 from noisy_label_datasets.human.table1 import Table1
 from noisy_label_datasets.info import NotBuiltError, full_name
 from noisy_label_datasets.noise.figures import MEASURED_SPLIT
 
 
-def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
+def noise_card(builder: Any, table1: Table1 | None = None, people: Sequence[SameImages] = ()) -> NoiseCard:
     """Returns the noise card of a dataset that is built.
 
     Args:
       builder: of one of this package's datasets, prepared.
       table1: the comparison with human labels, where there is one.
+      people: raters beside people on the same images.
 
     Raises:
       NotBuiltError: it is not prepared.
@@ -38,6 +40,7 @@ def noise_card(builder: Any, table1: Table1 | None = None) -> NoiseCard:
         splits={split: info.splits[split].num_examples for split in info.splits},
         images=read_images(builder, MEASURED_SPLIT, shown),
         table1=table1,
+        people=people,
     )
 
 
@@ -49,6 +52,7 @@ def card_of(
     splits: Mapping[str, int],
     images: Mapping[str, np.ndarray],
     table1: Table1 | None = None,
+    people: Sequence[SameImages] = (),
 ) -> NoiseCard:
     """Returns the noise card of a config, built or not, from the metadata that it has or would have.
 
@@ -59,6 +63,7 @@ def card_of(
       splits: split -> number of examples.
       images: id -> [h, w, c] uint8.
       table1: the comparison with human labels, where there is one.
+      people: raters beside people on the same images.
     """
     return NoiseCard(
         name=full_name(builder),
@@ -71,6 +76,7 @@ def card_of(
         provenance=_provenance(metadata),
         images=images,
         table1=table1,
+        people=people,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from noisy_label_datasets.human.same_images import SameImages
 from noisy_label_datasets.human.table1 import Table1
 
 
@@ -26,6 +27,7 @@ class NoiseCard:
       provenance: what it came from and how: short texts by name.
       images: id -> [h, w] or [h, w, c] uint8, of examples that the figures name.
       table1: the comparison with human labels, where there are any.
+      people: raters beside people on the same images, by each kind of human labels that is at hand.
     """
 
     name: str
@@ -38,6 +40,7 @@ class NoiseCard:
     provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
     images: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     table1: Table1 | None = None
+    people: Sequence[SameImages] = ()
 
     @property
     def load_line(self) -> str:
@@ -93,6 +96,11 @@ def percent(share: float | None) -> str:
 def decimal(value: float | None, digits: int = 3) -> str:
     """0.12345 -> '0.123'; None -> '–'."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def times(share: float | None, other: float) -> str:
+    """0.03, 0.02 -> '1.5×', how often the one is the other; None, or an other of 0 -> '–'."""
+    return "–" if share is None or not other else f"{share / other:.1f}×"
 
 
 def ratio(table: Table1, reference: str) -> float | None:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from noisy_label_datasets.card import svg
-from noisy_label_datasets.card.model import NoiseCard, decimal, percent, ratio
+from noisy_label_datasets.card.model import NoiseCard, decimal, percent, ratio, times
 from noisy_label_datasets.card.style import CSS
 from noisy_label_datasets.human import table1
+from noisy_label_datasets.human.same_images import SameImages
 from noisy_label_datasets.version import __version__
 
 # Feature -> column of the raters' table; a feature that no rater has is left out.
@@ -36,6 +37,8 @@ KINDS: Mapping[str, str] = {
 def to_html(card: NoiseCard) -> str:
     """Returns the page."""
     parts = [_header(card), _tiles(card), _overview(card), _gallery(card), _confusion(card), _raters(card)]
+    if card.people:
+        parts.append(_people(card.people))
     if card.table1 is not None:
         parts.append(_table1(card.table1, card.name))
     parts.append(_origin(card))
@@ -163,6 +166,45 @@ def _raters(card: NoiseCard) -> str:
         f'<div class="wide"><table><tr>{head}<th class="number">Error rate</th></tr>{rows}</table></div>'
         '<p class="note" style="margin-top:12px">Accuracy, mAP and loss are of clean_label_valid; the error rate is '
         "that of the labels in this dataset.</p></section>"
+    )
+
+
+def _people(people: Sequence[SameImages]) -> str:
+    titles = (
+        "Images",
+        "Raters err",
+        "People err",
+        "Both err",
+        "Times chance",
+        "By the class alone",
+        "Two people",
+        "Correlation",
+        "Confusions",
+    )
+    rows = []
+    for found in people:
+        cells = [
+            f"{found.num_examples:,}",
+            percent(found.raters_err),
+            percent(found.people_err),
+            percent(found.both_err),
+            times(found.both_err, found.by_chance),
+            times(found.by_class, found.by_chance),
+            times(found.two_people_err, found.people_err**2),
+            found.correlation or "–",
+            decimal(found.confusions),
+        ]
+        rows.append(
+            f"<tr><td>{_text(found.name)}</td>" + "".join(f'<td class="number">{cell}</td>' for cell in cells) + "</tr>"
+        )
+    head = "".join(f'<th class="number">{title}</th>' for title in titles)
+    return (
+        "<section><h2>Raters beside people, on the same images</h2>"
+        '<p class="note">How often a rater and a person err on the same image, and how many times as often as if their '
+        "errors had nothing to do with each other; how often if they had to do with the class alone; and how often two "
+        "people do. Then the correlation of the shares of raters and of people who err on an image (95 % interval), "
+        "and of the shares of a class that they take for another.</p>"
+        f'<div class="wide"><table><tr><th>People</th>{head}</tr>{"".join(rows)}</table></div></section>'
     )
 
 

@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from noisy_label_datasets.card.model import NoiseCard, decimal, percent
+from noisy_label_datasets.card.model import NoiseCard, decimal, percent, times
 from noisy_label_datasets.human import table1
+from noisy_label_datasets.human.same_images import SameImages
 
 WRONG, RIGHT = "dark_orange", "dodger_blue2"
 BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -35,9 +36,34 @@ def print_card(card: NoiseCard, console: Console) -> None:
         "",
         *_confusion(card),
     ]
+    if card.people:
+        parts += ["", *people_lines(card.people)]
     if card.table1 is not None:
         parts += ["", *table1_lines(card.table1, card.name)]
     console.print(Group(*parts), width=min(console.width, 80), highlight=False)
+
+
+def people_lines(people: Sequence[SameImages]) -> list[RenderableType]:
+    """Raters beside people, a row per kind of human labels."""
+    shown = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    shown.add_column("people")
+    for title in ("images", "raters err", "people err", "both err", "correlation", "confusions"):
+        shown.add_column(title, justify="right")
+    for found in people:
+        both = f"{percent(found.both_err)} {times(found.both_err, found.by_chance)}"
+        cells = [f"{found.num_examples:,}", percent(found.raters_err), percent(found.people_err), both]
+        correlation = None if found.correlation is None else found.correlation.value
+        shown.add_row(Text(found.name), *cells, decimal(correlation, 2), decimal(found.confusions, 2))
+    lines = [
+        f"[dim]{escape(found.name)}: by the class alone both would err {times(found.by_class, found.by_chance)} "
+        f"as often as by chance; two people do {times(found.two_people_err, found.people_err**2)}[/]"
+        for found in people
+    ]
+    note = (
+        "[dim]Both err: a rater and a person on one image, and how many times as often as by chance. Correlation: of "
+        "the shares of either who err on an image. Confusions: of the shares of a class that they take for another.[/]"
+    )
+    return ["[bold]Raters beside people, on the same images[/]", shown, *lines, note]
 
 
 def table1_lines(table: table1.Table1, name: str) -> list[RenderableType]:

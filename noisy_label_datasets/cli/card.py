@@ -4,8 +4,10 @@
   noisy-labels card cifar10_noisy/medium --html medium.html
   noisy-labels card cifar10_noisy --readme README.md
 
-With the name of a dataset alone, the cards of all its configs that are built. Where human labels are at hand (see
-`noisy-labels evaluate --help`), the card of a CIFAR-10 dataset also compares the raters with human annotators.
+With the name of a dataset alone, the cards of all its configs that are built. Where human labels are at hand, those of
+configs such as human_random or of annotations that `build --annotations` has stored, the card also compares the raters
+with these people on the same images; that of a CIFAR-10 dataset does so with CIFAR-10H, too (see `noisy-labels evaluate
+--help`).
 """
 
 from __future__ import annotations
@@ -70,14 +72,13 @@ def show_card(builder: NoisyLabelBuilder, human_labels: str | None = None) -> No
 
 
 def _card_of(builder: NoisyLabelBuilder, human_labels: str | None) -> NoiseCard:
-    """Returns the noise card of a built dataset, with Table 1 where it applies and human labels are at hand."""
+    """Returns the noise card of a built dataset, beside people where human labels are at hand."""
     from noisy_label_datasets.card.built import noise_card
-    from noisy_label_datasets.cli.built import labels_of_test
-    from noisy_label_datasets.human import human_labels as people
+    from noisy_label_datasets.cli.beside_people import cifar10h_of, people_beside
     from noisy_label_datasets.human.table1 import compare
 
-    if builder.BASE.name != people.CIFAR10H_BASE or not people.at_hand(human_labels):
-        return noise_card(builder)
-    test = labels_of_test(builder)
-    human = people.load_cifar10h(human_labels)
-    return noise_card(builder, compare(test.noisy_labels, test.labels, human.of(test.ids)))
+    if not builder.is_prepared():
+        return noise_card(builder)  # which says so
+    test = cifar10h_of(builder, human_labels)
+    table1 = None if test is None else compare(test.labels.noisy_labels, test.labels.labels, test.counts)
+    return noise_card(builder, table1, people_beside(builder, test))

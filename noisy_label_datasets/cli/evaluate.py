@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     from noisy_label_datasets.human import ciln_bench, human_labels, table1
 
     people = human_labels.load_cifar10h(args.human_labels)
-    pools = [pool for name in args.pools for pool in find_pools(name, args.data_dir)]
+    pools = _with_labels([pool for name in args.pools for pool in find_pools(name, args.data_dir)])
     console = output.console(highlight=False)
     for number, pool in enumerate(pools):
         labels, counts = pool.labels, people.of(pool.ids)
@@ -69,6 +69,20 @@ def run(args: argparse.Namespace) -> None:
         console.print(table_of_figures(pool, labels, counts, args.rates), "")
         if pool.noisy_labels.shape[1] >= ciln_bench.LABELS:
             console.print(table_as_ciln(pool, labels, counts, args.rates), "")
+
+
+def _with_labels(pools: Sequence[PoolLabels]) -> list[PoolLabels]:
+    """Returns those that have labels of the test split, and names the others, as of people who labelled none of it."""
+    from noisy_label_datasets.noise import metrics
+
+    labelled = [pool for pool in pools if metrics.is_labelled(pool.noisy_labels).any()]
+    without = [pool.name for pool in pools if not metrics.is_labelled(pool.noisy_labels).any()]
+    said = f"no labels of the test split, which CIFAR-10H is of: {', '.join(without)}"
+    if not labelled:
+        raise NoisyLabelsError(said)
+    if without:
+        print(f"Left out, with {said}")
+    return labelled
 
 
 def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:

@@ -69,6 +69,10 @@ class Annotations(LabelSource):
         """See `LabelSource`."""
         return pathlib.Path(self.path).is_file()
 
+    def is_by_people(self) -> bool:
+        """See `LabelSource`."""
+        return True
+
     def absence(self, context: LabelContext) -> str:
         """See `LabelSource`."""
         return "no such table"

@@ -104,6 +104,10 @@ class CifarN(LabelSource):
             pathlib.Path(self.path).exists() if self.path else remote_files.is_cached(published.file)
         )
 
+    def is_by_people(self) -> bool:
+        """See `LabelSource`."""
+        return True
+
     def absence(self, context: LabelContext) -> str:
         """See `LabelSource`."""
         return "published, not fetched"

@@ -178,6 +178,10 @@ class LabelSource(abc.ABC):
         """Returns whether `load` reads the base dataset, which takes time and may start a download."""
         return any(source.reads_base() for source in self.depends_on())
 
+    def is_by_people(self) -> bool:
+        """Returns whether people gave these labels, with whom raters can be compared."""
+        return False
+
     def predictions(self, context: LabelContext) -> RaterPredictions | None:
         """Returns class probabilities of the very raters whose labels these are, or None where there are none.
 

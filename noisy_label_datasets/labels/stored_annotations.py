@@ -81,6 +81,10 @@ class StoredAnnotations(LabelSource):
         """See `LabelSource`."""
         return self._path(context).exists()
 
+    def is_by_people(self) -> bool:
+        """See `LabelSource`."""
+        return True
+
     def absence(self, context: LabelContext) -> str:
         """See `LabelSource`."""
         return "no annotations stored"

@@ -168,16 +168,22 @@ def fleiss_kappa(noisy_labels: np.ndarray, num_classes: int) -> float:
 # Distance between datasets (Section 2.3)
 
 
+def vote_counts(noisy_labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """How often each class was given to each example, [n, K] int64."""
+    example, label, count = _votes(noisy_labels, num_classes)
+    counts = np.zeros((len(noisy_labels), num_classes), np.int64)
+    counts[example, label] = count
+    return counts
+
+
 def vote_shares(noisy_labels: np.ndarray, num_classes: int) -> np.ndarray:
     """The soft labels of a dataset: the share of each class among an example's labels, [n, K] float64.
 
     The row of an example without labels is nan.
     """
-    example, label, count = _votes(noisy_labels, num_classes)
-    shares = np.zeros((len(noisy_labels), num_classes))
-    shares[example, label] = count
+    counts = vote_counts(noisy_labels, num_classes)
     with np.errstate(invalid="ignore"):
-        return shares / shares.sum(axis=1, keepdims=True)
+        return counts / counts.sum(axis=1, keepdims=True)
 
 
 def total_variation(soft_labels: np.ndarray, others: np.ndarray) -> np.ndarray:

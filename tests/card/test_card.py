@@ -5,14 +5,18 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from noisy_label_datasets import cli
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.card import markdown
 from noisy_label_datasets.card.model import binomial
+from noisy_label_datasets.cli.build import store_annotations
 from noisy_label_datasets.errors import NoisyLabelsError
+from noisy_label_datasets.human import human_labels
 from noisy_label_datasets.labels.sources import Raters
+from noisy_label_datasets.labels.stored_annotations import path_of
 from noisy_label_datasets.noise.figures import noise_figures
 from noisy_label_datasets.registration import builder_class
 from tests.made_up import declared_by, pool_folder, softmax, write_artifact
@@ -134,6 +138,67 @@ def test_command_writes_a_page_that_needs_nothing_else(data_dir, built, tmp_path
     assert "old" not in table
     row = next(line for line in table.splitlines() if line.startswith("| `digits_noisy/medium`"))
     assert rate in row
+
+
+@pytest.fixture
+def people(data_dir, built, tmp_path):
+    """A config of people: ann, who errs as the first rater on every second image of the noisy splits; bob, never."""
+    labels = Raters("medium").load(built.label_context())
+    tables = []
+    for split in ("noisy_label_train", "noisy_label_valid"):
+        clean, wrong = labels.clean_labels[split], labels.noisy_labels[split][:, 0]
+        said = np.where(np.arange(len(clean)) % 2 == 0, wrong, clean)
+        tables += [
+            pd.DataFrame({"id": labels.ids[split], "annotator": name, "label": given})
+            for name, given in (("ann", said), ("bob", clean))
+        ]
+    table = pd.concat(tables)
+    table.to_csv(tmp_path / "people.csv", index=False)
+    columns = ("id", "annotator", "label")
+    store_annotations("digits_noisy/people", str(tmp_path / "people.csv"), columns, data_dir=str(data_dir))
+    yield table
+    path_of(data_dir, "digits_noisy", "people").unlink()
+
+
+def test_raters_are_compared_with_people_on_the_same_images(data_dir, built, people, tmp_path, capsys, monkeypatch):
+    # And with people who have labelled the test split many times, as CIFAR-10H has that of CIFAR-10.
+    test = list(built.as_dataset(split="test").as_numpy_iterator())
+    ids, clean = np.array([e["id"].decode() for e in test]), np.array([e["label"] for e in test])
+    counts = 40 * np.eye(10, dtype=int)[clean] + 10 * np.eye(10, dtype=int)[(clean + 1) % 10]
+    monkeypatch.setattr(human_labels, "CIFAR10H_BASE", built.BASE.name)
+    monkeypatch.setattr(human_labels, "at_hand", lambda path: True)
+    monkeypatch.setattr(human_labels, "load_cifar10h", lambda path: human_labels.HumanLabels(ids, counts))
+    page = tmp_path / "card.html"
+    assert cli.main(["card", "digits_noisy/medium", "--data-dir", str(data_dir), "--html", str(page)]) == 0
+    printed = capsys.readouterr().out
+    by_id = dict(iter(people[people["annotator"] == "ann"].set_index("id")["label"].items()))
+    pairs = []
+    for example in built.as_dataset(split="noisy_label_train").as_numpy_iterator():
+        label = int(example["label"])
+        raters = [float(vote != label) for vote in example["noisy_labels"]]
+        pairs.append((sum(raters) / 3, float(by_id[example["id"].decode()] != label) / 2))
+    raters_err, people_err = np.mean(pairs, axis=0)
+    both = np.mean([a * b for a, b in pairs])
+    (row,) = (line for line in printed.splitlines() if re.match("people +[0-9]", line))
+    space = "\N{NO-BREAK SPACE}"
+    assert re.split(" +", row)[1:-1] == [
+        f"{len(pairs):,}",
+        *(f"{100 * share:.1f}{space}%" for share in (raters_err, people_err, both)),
+        f"{both / (raters_err * people_err):.1f}×",
+        f"{np.corrcoef(np.transpose(pairs))[0, 1]:.2f}",
+    ]
+    (row,) = (line for line in printed.splitlines() if line.startswith("CIFAR-10H "))
+    assert f" {len(test)} " in row
+    assert f" 20.0{space}% " in row
+    assert max(map(len, printed.partition("Wrote")[0].splitlines())) <= 80
+    parsed = Page(page.read_text())
+    assert "Raters beside people, on the same images" in parsed.texts
+    assert f"{100 * both:.1f}{space}%" in parsed.texts
+
+
+def test_without_people_the_card_says_nothing_of_them(data_dir, capsys):
+    assert cli.main(["card", "digits_noisy/medium", "--data-dir", str(data_dir)]) == 0
+    assert "beside people" not in capsys.readouterr().out
 
 
 def test_what_is_not_built_or_not_there_is_named(data_dir, capsys):

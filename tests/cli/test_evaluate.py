@@ -9,6 +9,7 @@ import pytest
 
 from noisy_label_datasets import cli, files
 from noisy_label_datasets.base.splits import LABELLED_SPLITS, SplitPlan
+from noisy_label_datasets.cli import evaluate
 from noisy_label_datasets.human import ciln_bench, human_labels, table1
 from noisy_label_datasets.labels.predictions import read_predictions
 from noisy_label_datasets.noise import dial, metrics
@@ -98,3 +99,15 @@ def test_what_cannot_be_compared_is_an_error(given, capsys, tmp_path):
     assert "between 0 and 1, not 30" in capsys.readouterr().err
     assert cli.main(["evaluate", str(tmp_path / "nowhere"), "--human-labels", str(people)]) == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_labels_of_people_who_have_left_the_test_split_out(given, capsys, monkeypatch):
+    pool, people, _, _ = given
+    (whole,) = evaluate.find_pools(str(pool), None)
+    empty = dataclasses.replace(whole, name="cifar10_noisy/people", noisy_labels=np.full_like(whole.noisy_labels, -1))
+    for pools, code in (([empty], 2), ([whole, empty], 0)):
+        monkeypatch.setattr(evaluate, "find_pools", lambda name, data_dir, pools=pools: pools)
+        assert cli.main(["evaluate", "cifar10_noisy", "--human-labels", str(people)]) == code
+        captured = capsys.readouterr()
+        said = "no labels of the test split, which CIFAR-10H is of: cifar10_noisy/people"
+        assert said in (captured.err if code else captured.out)
