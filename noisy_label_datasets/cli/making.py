@@ -232,7 +232,7 @@ def _module_of(dataset: str) -> str:
 
 def _advice(
     dataset: str,
-    unreached: Sequence[Mapping[str, float]],
+    unreached: Sequence[Mapping[str, Any]],
     declared: Declared,
     levels: Sequence[str],
     args: argparse.Namespace,
@@ -246,15 +246,15 @@ def _advice(
             if declared.image_size is not None and not args.pretrained:
                 ways.append(f"--rater-image-size {2 * max(declared.image_size)} under another name")
             if declared.base.image_shape[-1] == 3 and not args.pretrained:
-                ways.append("--pretrained")
+                # Such raters see larger images, and a builder that is there has a size.
+                ways.append("--pretrained" + (" under another name" if levels else ""))
         else:
             ways = [f"--max-steps {4 * args.max_steps} (they learn too fast)"]
         if levels:
             ways.append(f"the dial: {dataset}/{levels[0]}_rate_{_level(rate).removeprefix('error_')}")
-        said.append(
-            f"no {_level(rate)}: the raters' nearest error rate is {nearest:.3f} (--rates {nearest:.2f}); try "
-            + ", or ".join(ways)
-        )
+        if entry["instead"] is not None:
+            ways.insert(0, f"--rates {entry['instead']:g}, which they come to")
+        said.append(f"no {_level(rate)}: the raters' nearest error rate is {nearest:.3f}; try " + ", or ".join(ways))
     return "; ".join(said)
 
 

@@ -112,3 +112,18 @@ def choose(rate: float, errors: Sequence[Sequence[float]], *, chance: float = 1.
         places[i] = of_rater[row]
     taken = tuple(float(errors[i][place]) for i, place in enumerate(places) if place is not None)
     return Choice(rate, tuple(places), taken, limits)
+
+
+def nearest_reached(rate: float, errors: Sequence[Sequence[float]], *, chance: float = 1.0) -> float | None:
+    """Returns the rate nearest to one that is not reached, in hundredths, that is; None: none of the raters' rates is.
+
+    Args:
+      rate: the wanted mean.
+      errors, chance: as `choose` takes them.
+    """
+    measured = [error for of_rater in errors for error in of_rater]
+    hundredths = [k / 100 for k in range(1, 100) if 0.5 * min(measured) <= k / 100 < min(chance, 2 * max(measured))]
+    for candidate in sorted(hundredths, key=lambda candidate: abs(candidate - rate)):
+        if choose(candidate, errors, chance=chance).is_reached:
+            return candidate
+    return None

@@ -20,7 +20,7 @@ from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.files import write_atomically
 from noisy_label_datasets.fitting_options import check_rates, level_of
 from rater_training.config import ConfigError, PoolConfig, RaterConfig
-from rater_training.pools.choice import SPREAD, Choice, choose
+from rater_training.pools.choice import SPREAD, Choice, choose, nearest_reached
 from rater_training.pools.source import module_of, pools_of, variable_of
 from rater_training.pools.suited import suited_raters
 from rater_training.training.pilot import MOST_MEASURED, Listener, Pilot, run_pilots
@@ -63,12 +63,14 @@ class Fitted:
       pools: one per level, those that were there before among them.
       choices: of the pools that were chosen now, by level.
       unreached: the nearest there is to rates that are not reached.
+      instead: of each of these the nearest rate, in hundredths, that is reached; None: there is none.
       measured_on: number of images on which the error rates were measured.
     """
 
     pools: tuple[PoolConfig, ...]
     choices: dict[str, Choice]
     unreached: tuple[Choice, ...]
+    instead: tuple[float | None, ...]
     measured_on: int
 
 
@@ -103,7 +105,7 @@ def fit(
     measured_on = min(MOST_MEASURED, len(dataset.splits["clean_label_valid"]))
     missing = [rate for rate in wanted.rates if level_of(rate) not in {pool.level for pool in there}]
     if not missing:
-        return Fitted(there, {}, (), measured_on)
+        return Fitted(there, {}, (), (), measured_on)
     if there and path.read_text(encoding="utf-8") != _module(there, dataset.name):
         raise ConfigError(
             f"{path} has been edited and has no {', '.join(map(level_of, missing))}: add it there, in the form of the "
@@ -126,13 +128,16 @@ def fit(
     if len(pilots) < 2:
         raise ConfigError(f"{len(raters) - len(pilots)} of {len(raters)} raters diverged at their first steps")
     errors = [[error for _, error in pilot.measured] for pilot in pilots]
-    chosen = [choose(rate, errors, chance=1 - 1 / len(dataset.class_names)) for rate in missing]
+    chance = 1 - 1 / len(dataset.class_names)
+    chosen = [choose(rate, errors, chance=chance) for rate in missing]
     reached = {level_of(choice.rate): choice for choice in chosen if choice.is_reached}
     new = [_pool(dataset, level, choice, pilots, measured_on) for level, choice in reached.items()]
     pools = tuple(sorted((*there, *new), key=lambda pool: _rate_in(pool.level)))
     if new:
         write_atomically(path, _module(pools, dataset.name).encode())
-    return Fitted(pools, reached, tuple(choice for choice in chosen if not choice.is_reached), measured_on)
+    unreached = tuple(choice for choice in chosen if not choice.is_reached)
+    instead = tuple(nearest_reached(choice.rate, errors, chance=chance) for choice in unreached)
+    return Fitted(pools, reached, unreached, instead, measured_on)
 
 
 def report(fitted: Fitted) -> dict[str, Any]:
@@ -147,7 +152,10 @@ def report(fitted: Fitted) -> dict[str, Any]:
             }
             for pool in fitted.pools
         ],
-        "unreached": [{"rate": choice.rate, "nearest": choice.mean} for choice in fitted.unreached],
+        "unreached": [
+            {"rate": choice.rate, "nearest": choice.mean, "instead": instead}
+            for choice, instead in zip(fitted.unreached, fitted.instead, strict=True)
+        ],
         "measured_on": fitted.measured_on,
     }
 

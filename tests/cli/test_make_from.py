@@ -65,7 +65,8 @@ def test_a_file_becomes_datasets_of_the_rates_that_can_be_had(digits, in_process
     assert make("quick_noisy", "--from", "digits.npz", *tiny, "--rates", "0.3", "0.001") == 2
     out, err = capfd.readouterr()
     assert "no error_0.001: the raters' nearest error rate is 0." in err
-    assert "try --max-steps 240, or the dial: quick_noisy/error_0.30_rate_0.001" in err
+    assert ", or --max-steps 240, or the dial: quick_noisy/error_0.30_rate_0.001" in err
+    (instead,) = re.findall(r"try --rates (\S+), which they come to", err)
     labels = read_predictions("data/rater_predictions/quick_noisy/error_0.30")
     (pool,) = pools_of(pathlib.Path("quick_noisy/pools.py"))
     errors = [1 - rater["accuracy"] for rater in labels.raters]
@@ -76,6 +77,8 @@ def test_a_file_becomes_datasets_of_the_rates_that_can_be_had(digits, in_process
     assert "quick_noisy.pools:ERROR_0_30" in files[pathlib.Path("quick_noisy/quick_noisy_dataset_builder.py")].decode()
     assert json.loads(files[pathlib.Path("quick_noisy/made_from.json")])["source"] == str(digits / "digits.npz")
     check_it_is_found(digits, labels)
+    again = run(digits, "make", "quick_noisy", "--from", "digits.npz", *tiny, "--rates", instead, "--data-dir", "data")
+    assert again.returncode == 0, again.stderr  # what is said can be had
 
 
 def check_it_is_found(folder, predictions):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from rater_training.pools.choice import SPREAD, choose, tolerance
+from rater_training.pools.choice import SPREAD, choose, nearest_reached, tolerance
 
 
 def curves(seed, raters=10):
@@ -43,16 +43,21 @@ def test_two_raters_are_chosen_as_by_trying_every_pair():
 
 
 @pytest.mark.parametrize(
-    ("rate", "errors", "nearest"),
+    ("rate", "errors", "nearest", "instead"),
     [
-        (0.05, [[0.85, 0.2], [0.86, 0.21], [0.85, 0.19]], 0.2),  # too hard: none of them ever errs so little
-        (0.4, [[0.85, 0.1], [0.86, 0.11], [0.85, 0.09]], 0.1),  # too easy: they learn it in one step
+        (0.05, [[0.85, 0.2], [0.86, 0.21], [0.85, 0.19]], 0.2, 0.19),  # too hard: none of them ever errs so little
+        (0.4, [[0.85, 0.1], [0.86, 0.11], [0.85, 0.09]], 0.1, 0.11),  # too easy: they learn it in one step
+        (0.3, [[0.85, 0.004], [0.86, 0.003], [0.85, 0.006]], 0.0043, 0.78),  # two digits of the mean, 0.00, are no rate
+        (0.4, [[0.9, 0.05], [0.9, 0.3]], 0.175, None),  # no two of a kind
     ],
 )
-def test_a_rate_that_no_rater_has_is_not_reached_by_a_mean_of_good_and_ignorant_ones(rate, errors, nearest):
+def test_a_rate_that_no_rater_has_is_not_reached_by_a_mean_of_good_and_ignorant_ones(rate, errors, nearest, instead):
     choice = choose(rate, errors, chance=0.9)
     assert not choice.is_reached
-    assert choice.mean == pytest.approx(nearest)
+    assert choice.mean == pytest.approx(nearest, abs=1e-4)
+    assert nearest_reached(rate, errors, chance=0.9) == instead
+    if instead is not None:
+        assert choose(instead, errors, chance=0.9).is_reached
 
 
 def test_raters_of_two_classes_stay_away_from_chance():
