@@ -10,7 +10,9 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from noisy_label_datasets import cli, load_labels
 from noisy_label_datasets.cli import making
@@ -93,6 +95,58 @@ def check_it_is_found(folder, predictions):
     elsewhere = run(folder / "data", "card", "quick_noisy/error_0.30", *data)
     assert elsewhere.returncode == 2
     assert "`noisy-labels --imports quick_noisy.quick_noisy_dataset_builder ...`" in elsewhere.stderr
+
+
+class ScannedDigits(tfds.core.GeneratorBasedBuilder):
+    """A dataset of TFDS that this package does not know, with splits and file names of its own."""
+
+    VERSION = tfds.core.Version("1.2.0")
+    pkg_dir_path = None
+
+    def _info(self):
+        features = {
+            "scan": tfds.features.Image(shape=(8, 8, 1)),
+            "image/filename": tfds.features.Text(),
+            "digit": tfds.features.ClassLabel(names=[f"digit {k}" for k in range(10)]),
+            "writer": tfds.features.Text(),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict(features), supervised_keys=("scan", "digit")
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(0, 1500), "test": self._generate_examples(1500, 1797)}
+
+    def _generate_examples(self, begin, end):
+        digits = load_digits()
+        images = np.rint(digits.images * 255 / 16).astype(np.uint8)[..., None]
+        for i in range(begin, end):
+            name = f"{i:04}.png"
+            yield name, {"scan": images[i], "image/filename": name, "digit": digits.target[i], "writer": "?"}
+
+
+def test_a_dataset_of_tfds_becomes_one_with_noisy_labels(folder, in_process, capfd):
+    ScannedDigits(data_dir="data", file_format="array_record").download_and_prepare()
+    options = ("--raters", "2", "--max-steps", "60", "--rates", "0.3", "--file-format", "array_record")
+    assert make("--from", "scanned_digits", *options) == 0
+    assert "10 classes, grey images of 8x8 pixels, which raters see at 8x8" in capfd.readouterr().out
+    builder = pathlib.Path("scanned_digits_noisy/scanned_digits_noisy_dataset_builder.py").read_text()
+    assert "TfdsBase(" in builder
+    source = tfds.data_source("scanned_digits_noisy/error_0.30", data_dir="data")
+    # The plan is the paper's: halves of the training split, and the test split as it is.
+    sizes = {split: len(examples) for split, examples in source.items()}
+    assert sizes["test"] == 297
+    assert sum(sizes.values()) == 1797
+    assert sizes["noisy_label_train"] == pytest.approx(600, abs=75)
+    digits = load_digits()
+    examples = [example for split in ("noisy_label_train", "test") for example in source[split]]
+    for example in examples:
+        row = int(example["id"].decode().removesuffix(".png"))
+        assert example["label"] == digits.target[row]
+        np.testing.assert_array_equal(example["image"][..., 0], np.rint(digits.images[row] * 255 / 16))
+    wrong = [example["noisy_labels"] != example["label"] for example in source["noisy_label_train"]]
+    assert np.mean(wrong) == pytest.approx(0.3, abs=0.1)
+    assert cli.main(["verify", "scanned_digits_noisy/error_0.30", "--data-dir", "data"]) == 0
 
 
 def run(folder, *command):
