@@ -1,5 +1,6 @@
 """The site: its links, its menu, what of images it shows; and, where time and a browser allow, the built one."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -68,6 +69,9 @@ def test_only_images_that_anybody_may_pass_on_are_shown():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> pathlib.Path:
+    """The built site; with BUILT_SITE=folder the one that is there."""
+    if built := os.environ.get("BUILT_SITE"):
+        return pathlib.Path(built)
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "noisy_label_datasets.maintenance.site", "--out", folder / "site"]
     process = subprocess.run([*command, "--data-dir", folder / "data"], capture_output=True, text=True, cwd=REPOSITORY)
