@@ -64,7 +64,7 @@ def test_logits_are_those_of_the_whole_network(trained, images):
 
 def test_only_the_last_layer_has_learned(trained, images):
     _, start = initial_state(CONFIG, Examples((), images[0]), num_classes=2)
-    before, after = (jax.tree.leaves_with_path(params) for params in (start.params, trained.params))
+    before, after = (jax.tree.leaves_with_path(jax.device_get(params)) for params in (start.params, trained.params))
     changed = {jax.tree_util.keystr(path) for (path, a), (_, b) in zip(before, after, strict=True) if (a != b).any()}
     assert len(changed) == 2
     assert all("head" in name for name in changed)
