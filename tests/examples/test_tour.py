@@ -14,9 +14,8 @@ TOUR = pathlib.Path(__file__).parents[2] / "examples" / "tour.py"
 
 
 def test_the_tour_shows_each_level_and_what_was_learnt(tmp_path):
-    # Other tests set Keras to JAX, which users of the tour need not have.
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "COLUMNS": "120"}
-    del environment["TF_USE_LEGACY_KERAS"]  # of all tests; the tour's Keras is the present one
+    del environment["TF_USE_LEGACY_KERAS"]  # of all other tests; the tour's Keras is the present one, on TensorFlow
     command = [sys.executable, str(TOUR), "--dataset", "digits_noisy", "--data-dir", str(tmp_path), "--epochs", "12"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

@@ -21,7 +21,8 @@ from rater_training.pretrained.keras_weights import (
     read_keras_weights,
 )
 
-os.environ.setdefault("KERAS_BACKEND", "jax")  # read when Keras is imported
+# Read when Keras is imported. Unlike JAX it compiles nothing, and it is no code that our networks run on.
+os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:keras")
@@ -44,8 +45,7 @@ BLUE_FIRST = {name for name in NAMES if name.startswith(("resnet", "vgg"))}
 def randomised(name: str, *, seed: int = 0, **arguments):
     """Returns the Keras model, its logits without softmax, with every kind of weight drawn at random."""
     keras.utils.set_random_seed(seed)
-    with jax.numpy_rank_promotion("allow"):  # which Keras' JAX backend counts on
-        model = getattr(keras.applications, NAMES[name])(weights=None, classifier_activation=None, **arguments)
+    model = getattr(keras.applications, NAMES[name])(weights=None, classifier_activation=None, **arguments)
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         kind = variable.name
@@ -82,8 +82,7 @@ def logits(module, images):
 
 def keras_logits(model, name: str, images: np.ndarray) -> np.ndarray:
     """Returns the Keras model's logits of images with red first."""
-    with jax.numpy_rank_promotion("allow"):
-        return np.asarray(model(images[..., ::-1] if name in BLUE_FIRST else images, training=False))
+    return np.asarray(model(images[..., ::-1] if name in BLUE_FIRST else images, training=False))
 
 
 @pytest.mark.parametrize(
