@@ -34,7 +34,7 @@ Decided otherwise than in the paper:
     either.
 *   The paper prints raters of the 20-way tasks for Section 3.3 only. low, medium and high are levels for Figure 4,
     which differ by 0.1 and overlap between the tasks.
-*   Pools without a line above have not been trained, and their error rates are not known.
+*   Of cifar100/low two of eleven raters are trained so far, which err on 0.261 and 0.267.
 """
 
 from __future__ import annotations
