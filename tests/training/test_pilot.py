@@ -104,13 +104,17 @@ def test_the_pools_are_configuration_in_a_module(fitted):
         assert f"error rate {np.mean(errors):.3f}" in pool.source
 
 
-def test_what_is_not_reached_is_said(fitted):
-    _, _, result = fitted
+def test_what_is_not_reached_is_said(fitted, tmp_path):
+    folder, wanted, result = fitted
     (choice,) = result.unreached
     assert choice.rate == 0.001
     assert choice.mean > 0.002
     assert any(line.startswith("error_0.001: not reached; the nearest is 0.") for line in report_lines(result))
-    assert report(result)["unreached"] == [{"rate": 0.001, "nearest": choice.mean}]
+    (instead,) = result.instead
+    assert report(result)["unreached"] == [{"rate": 0.001, "nearest": choice.mean, "instead": instead}]
+    # The rate that is offered for it can be had from the same pilots.
+    offered = dataclasses.replace(wanted, rates=(instead,))
+    assert not fit(hard_dataset(), offered, tmp_path / "pools.py", folder / "pilots", Lines()).unreached
     assert [pool["variable"] for pool in report(result)["pools"]] == ["ERROR_0_20", "ERROR_0_40"]
 
 
