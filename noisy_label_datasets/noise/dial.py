@@ -130,10 +130,15 @@ def _newton(
 
 
 def tempered(probabilities: np.ndarray, labels: np.ndarray, temperature: np.ndarray) -> np.ndarray:
-    """Probabilities [n, R, K] to the power 1 / temperature [R], up to a factor that keeps the largest at 1."""
+    """Probabilities [n, R, K] to the power 1 / temperature [R] or [n, R], with a factor that makes the largest 1."""
+    logs = _logs_below_largest(probabilities)
+    return np.exp(logs / temperature[..., None].astype(logs.dtype))
+
+
+def _logs_below_largest(probabilities: np.ndarray) -> np.ndarray:
     logs = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
     logs -= logs.max(axis=-1, keepdims=True)
-    return np.exp(logs / temperature[:, None].astype(logs.dtype))
+    return logs
 
 
 def with_error_odds(probabilities: np.ndarray, labels: np.ndarray, factor: np.ndarray) -> np.ndarray:
@@ -182,11 +187,29 @@ Counter = Callable[[np.ndarray], np.ndarray]
 """From settings [R] to how many labels of each rater [R] are wrong that are drawn at them."""
 
 
-def count_drawn(rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
-    """Counts the wrong labels of any rescaling, by drawing all labels at every setting."""
+def count_tempered(rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
+    """Counts the wrong labels of `tempered`, class by class, drawing labels only where rounding could decide."""
+    by_class = np.ascontiguousarray(np.moveaxis(_logs_below_largest(probabilities), -1, 0))  # [K, n, R]
+    of_class = [np.flatnonzero(labels == label) for label in range(len(by_class))]
+    weights = np.empty_like(by_class[0])
 
     def count(settings: np.ndarray) -> np.ndarray:
-        return (draw(rescaling, probabilities, labels, settings, uniforms) != labels[:, None]).sum(axis=0)
+        temperature = settings.astype(by_class.dtype)
+        up_to, before, through = (np.zeros(uniforms.shape) for _ in range(3))
+        for logs, rows in zip(by_class, of_class, strict=True):
+            before[rows] = up_to[rows]
+            np.exp(np.divide(logs, temperature, out=weights), out=weights)
+            up_to += weights
+            through[rows] = up_to[rows]
+        # The label is right where the level is in the share of the clean class, between what is before and through it.
+        level, rounding = uniforms * up_to, _ROUNDING * up_to
+        wrong = (level < before) | (level >= through)
+        near = np.minimum(np.abs(level - before), np.abs(level - through)) <= rounding
+        rows, raters = np.nonzero(near)
+        rescaled = tempered(probabilities[rows, raters][:, None], labels[rows], settings[raters][:, None])
+        drawn = noise_models.sample_labels(rescaled, uniforms[rows, raters][:, None])[:, 0]
+        of_near = np.bincount(raters[drawn != labels[rows]], minlength=len(settings))
+        return (wrong & ~near).sum(axis=0) + of_near
 
     return count
 
@@ -194,7 +217,7 @@ def count_drawn(rescaling: str, probabilities: np.ndarray, labels: np.ndarray, u
 def count_with_error_odds(
     rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray
 ) -> Counter:
-    """Counts the same numbers, drawing labels only where rounding could decide.
+    """Counts the wrong labels of `with_error_odds`, drawing labels only where rounding could decide.
 
     The more weight wrong classes have, the narrower the share of the clean class: a label that is drawn at a fixed
     number is right up to one factor, and wrong beyond it.
@@ -226,7 +249,7 @@ def count_with_error_odds(
 
 
 def count_with_skill(rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
-    """Counts the same numbers: a label of `with_skill` is wrong where the image is too hard for the rater."""
+    """Counts the wrong labels of `with_skill`: those of the images that are too hard for the rater."""
     pool, right = _pool_and_right(probabilities, labels)
     wrong = pool.sum(axis=-1, keepdims=True)
 
@@ -256,7 +279,7 @@ class Rescaling(NamedTuple):
 
 RESCALINGS: Mapping[str, Rescaling] = {
     "error_odds": Rescaling(with_error_odds, count_with_error_odds, -40, 40),
-    "temperature": Rescaling(tempered, count_drawn, -7, 9),
+    "temperature": Rescaling(tempered, count_tempered, -7, 9),
     "skill": Rescaling(with_skill, count_with_skill, -40, 40, SPREAD),
 }
 
