@@ -187,7 +187,7 @@ Counter = Callable[[np.ndarray], np.ndarray]
 """From settings [R] to how many labels of each rater [R] are wrong that are drawn at them."""
 
 
-def count_tempered(rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
+def count_tempered(probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
     """Counts the wrong labels of `tempered`, class by class, drawing labels only where rounding could decide."""
     by_class = np.ascontiguousarray(np.moveaxis(_logs_below_largest(probabilities), -1, 0))  # [K, n, R]
     of_class = [np.flatnonzero(labels == label) for label in range(len(by_class))]
@@ -214,9 +214,7 @@ def count_tempered(rescaling: str, probabilities: np.ndarray, labels: np.ndarray
     return count
 
 
-def count_with_error_odds(
-    rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray
-) -> Counter:
+def count_with_error_odds(probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
     """Counts the wrong labels of `with_error_odds`, drawing labels only where rounding could decide.
 
     The more weight wrong classes have, the narrower the share of the clean class: a label that is drawn at a fixed
@@ -248,7 +246,7 @@ def count_with_error_odds(
     return count
 
 
-def count_with_skill(rescaling: str, probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
+def count_with_skill(probabilities: np.ndarray, labels: np.ndarray, uniforms: np.ndarray) -> Counter:
     """Counts the wrong labels of `with_skill`: those of the images that are too hard for the rater."""
     pool, right = _pool_and_right(probabilities, labels)
     wrong = pool.sum(axis=-1, keepdims=True)
@@ -264,14 +262,14 @@ class Rescaling(NamedTuple):
 
     Attributes:
       rescale: probabilities [n, R, K], labels [n], settings [R] -> what labels are sampled from, not normalised.
-      counter: returns how many labels are wrong that are drawn at settings; of the rescaling, probabilities, labels and
-        uniforms.
+      counter: probabilities [n, R, K], labels [n], uniforms [n, R] -> how many labels are wrong that are drawn at
+        settings.
       low, high: binary logarithms of the lowest and the highest setting.
       spread: how far apart the raters' settings are where all have one target rate; 0: the same for all.
     """
 
     rescale: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-    counter: Callable[[str, np.ndarray, np.ndarray, np.ndarray], Counter]
+    counter: Callable[[np.ndarray, np.ndarray, np.ndarray], Counter]
     low: float
     high: float
     spread: float = 0.0
@@ -330,7 +328,7 @@ def solve(
     used = _rescaling(rescaling)
     spread = abilities(probabilities, labels, used.spread) if not target.ndim else np.zeros(num_raters)
 
-    count = used.counter(rescaling, probabilities, labels, uniforms)
+    count = used.counter(probabilities, labels, uniforms)
 
     def realised(log_setting: np.ndarray) -> np.ndarray:
         wrong = count(np.exp2(log_setting + spread))

@@ -161,7 +161,7 @@ def test_wrong_labels_are_counted_as_they_would_be_drawn(pool, rescaling):
     probabilities[rng.random(probabilities.shape) < 0.1] = 0  # raters who rule classes out, the clean one among them
     probabilities[:500] = rng.integers(0, 3, (500, R, K)) / 4  # simple shares: levels lie on the limits of classes
     uniforms[:500] = rng.integers(0, 8, (500, R)) / 8
-    count = dial.RESCALINGS[rescaling].counter(rescaling, probabilities, labels, uniforms)
+    count = dial.RESCALINGS[rescaling].counter(probabilities, labels, uniforms)
     limits = [0.125, 0.25, 1 / 3, 0.5, 1.0, 2.0, 3.0, 4.0, 7.0]
     for setting in [*limits, *np.nextafter(limits, 9), *np.exp2(rng.uniform(-7, 9, 40)), 2.0**-40, 2.0**40]:
         settings = setting * np.exp2(rng.integers(-1, 2, R))
