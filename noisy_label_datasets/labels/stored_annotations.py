@@ -212,6 +212,8 @@ def _labels(header: dict[str, Any], arrays: dict[str, np.ndarray], sha256: str) 
         of_split = {name: arrays[f"{split}.{name}"] for name in (*_OF_EXAMPLE, *_OF_LABEL)}
         if of_split["ids"].dtype.kind != "U" or any(of_split[name].dtype != np.int32 for name in list(of_split)[1:]):
             raise ValueError(f"{split} has arrays of other types")
+        if any(len({of_split[name].shape for name in names}) > 1 for names in (_OF_EXAMPLE, _OF_LABEL)):
+            raise ValueError(f"{split} has arrays of other lengths than each other")
         check_ids(of_split["ids"])
         for name, fewer in (("clean_labels", num_classes), ("label", num_classes), ("rater", len(raters))):
             if of_split[name].size and not 0 <= of_split[name].min() <= of_split[name].max() < fewer:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import tensorflow_datasets as tfds
 
-from noisy_label_datasets import cli, load_labels
+from noisy_label_datasets import cli, files, load_labels
 from noisy_label_datasets.cli import clean, learn, tune
 from noisy_label_datasets.labels.stored_annotations import path_of
 from noisy_label_learning.__main__ import main as learning_main
@@ -165,7 +165,14 @@ def test_damaged_labels_are_named(table, tmp_path, capsys):
     arguments = ["build", PEOPLE, "--data-dir", str(tmp_path), "--file-format", "array_record"]
     assert cli.main([*arguments, "--annotations", str(table)]) == 0
     stored = path_of(tmp_path, *PEOPLE.split("/"))
-    stored.write_bytes(stored.read_bytes()[:-100])
+    whole = stored.read_bytes()
+    stored.write_bytes(whole[:-100])
     capsys.readouterr()
     assert cli.main(["verify", PEOPLE, "--data-dir", str(tmp_path)]) == 2
     assert f"FAULT  digits_noisy/people, labels: the annotations in {stored} cannot be read" in capsys.readouterr().out
+
+    arrays = dict(files.unpack_arrays(whole))
+    name = next(name for name in arrays if name.endswith(".clean_labels"))
+    stored.write_bytes(files.pack_arrays(arrays | {name: arrays[name][:-1]}))
+    assert cli.main(["verify", PEOPLE, "--data-dir", str(tmp_path)]) == 2
+    assert "has arrays of other lengths than each other" in capsys.readouterr().out
