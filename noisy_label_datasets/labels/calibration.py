@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from noisy_label_datasets.labels.predictions import RaterPredictions
-from noisy_label_datasets.noise.dial import calibration, tempered
+from noisy_label_datasets.labels.probability_codes import decode_probabilities
+from noisy_label_datasets.noise.dial import blocks, calibration, tempered
 
 CALIBRATED_ON = "clean_label_valid"  # no rater was trained on it, and no labels of the dial are needed there
 
@@ -24,6 +25,9 @@ def calibrated(predictions: RaterPredictions, split: str, at: np.ndarray | None 
       at: `temperatures` of the pool, where they have been computed.
     """
     found = temperatures(predictions) if at is None else at
-    turned = tempered(predictions.probabilities(split), predictions.clean_labels[split], found)
-    turned /= turned.sum(axis=-1, keepdims=True)
+    codes, labels = predictions.codes[split], predictions.clean_labels[split]
+    turned = np.empty(codes.shape, np.float32)
+    for rows in blocks(codes.shape):
+        part = tempered(decode_probabilities(codes[rows]), labels[rows], found)
+        np.divide(part, part.sum(axis=-1, keepdims=True), out=turned[rows])
     return turned

@@ -33,7 +33,7 @@ than their rates require. docs/measuring.md compares the rescalings with each ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +49,8 @@ SEED = "dial"
 SPREAD = 1.1
 _SHARPEST, _FLATTEST = 32.0, 1 / 32  # bounds of 1 / temperature
 _NEXT_TO_NOTHING = 1e-6
-_NEAR = 1e-9  # how near Newton's method comes, where it has come to an end
+_NEAR = 1e-11  # how near Newton's method comes, where it has come to an end
+_BLOCK = 2**16  # numbers, of 8 bytes at most
 _ROUNDING = 1e-6  # more than products in single precision are off
 
 
@@ -92,27 +93,30 @@ class _Expectation:
 
     def __init__(self, logs: np.ndarray) -> None:
         """Takes log-probabilities [n, R, K] float64."""
-        self._logs, self._shifted = logs, logs - logs.max(axis=-1, keepdims=True)
-        self._weights = np.empty_like(logs)  # used again and again: new memory costs more than the sums
+        self._logs = logs
+        self._largest = logs.max(axis=-1, keepdims=True)
 
     def at(self, power: np.ndarray) -> np.ndarray:
         """Returns it at a power each [R]: [R] float64."""
-        total = self._weigh(power).sum(axis=-1)
-        np.multiply(self._weights, self._logs, out=self._weights)
-        return (self._weights.sum(axis=-1) / total).mean(axis=0)
+        return self._moments(power, 1)[0].mean(axis=0)
 
     def with_slope(self, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns it and its derivative, the mean variance, [R] each."""
-        total = self._weigh(power).sum(axis=-1)
-        np.multiply(self._weights, self._logs, out=self._weights)
-        mean = self._weights.sum(axis=-1) / total
-        np.multiply(self._weights, self._logs, out=self._weights)
-        variance = self._weights.sum(axis=-1) / total - mean**2
-        return mean.mean(axis=0), variance.mean(axis=0)
+        mean, square = self._moments(power, 2)
+        return mean.mean(axis=0), (square - mean**2).mean(axis=0)
 
-    def _weigh(self, power: np.ndarray) -> np.ndarray:
-        np.multiply(self._shifted, power[:, None], out=self._weights)
-        return np.exp(self._weights, out=self._weights)
+    def _moments(self, power: np.ndarray, number: int) -> np.ndarray:
+        """Returns the mean log-probability of each example and rater, and that of its powers: [number, n, R]."""
+        found = np.empty((number, *self._logs.shape[:2]))
+        for rows in blocks(self._logs.shape):
+            logs = self._logs[rows]
+            weights = (logs - self._largest[rows]) * power[:, None]
+            np.exp(weights, out=weights)
+            total = weights.sum(axis=-1)
+            for moment in found[:, rows]:
+                np.multiply(weights, logs, out=weights)
+                np.divide(weights.sum(axis=-1), total, out=moment)
+        return found
 
 
 def _newton(
@@ -120,11 +124,11 @@ def _newton(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns powers [R] a little below and a little above those at which an expectation is the wanted one [R]."""
     power = np.ones_like(wanted)
-    for _ in range(6):
+    for _ in range(7):
         found, slope = expectation.with_slope(power)
         step = np.divide(wanted - found, slope, out=np.zeros_like(slope), where=slope > 0)
         power = np.clip(power + np.clip(step, -0.5 * power, power), low, high)
-        if (np.abs(step) < 1e-5 * power).all():  # the next step would be the square of it
+        if (np.abs(step) < 1e-6 * power).all():  # the next step would be the square of it
             break
     return power * (1 - _NEAR), power * (1 + _NEAR)
 
@@ -298,7 +302,18 @@ def draw(
       [n, R] int32.
     """
     settings = np.broadcast_to(np.asarray(setting, dtype=np.float64), probabilities.shape[1:2])
-    return noise_models.sample_labels(_rescaling(rescaling).rescale(probabilities, labels, settings), uniforms)
+    rescale = _rescaling(rescaling).rescale
+    drawn = np.empty(uniforms.shape, np.int32)
+    for rows in blocks(probabilities.shape):
+        rescaled = rescale(probabilities[rows], labels[rows], settings)
+        drawn[rows] = noise_models.sample_labels(rescaled, uniforms[rows])
+    return drawn
+
+
+def blocks(shape: tuple[int, int, int]) -> Iterator[slice]:
+    """Returns which rows of [n, R, K] to work on at a time: as few as are computed on faster than memory is had."""
+    rows = max(1, _BLOCK // (shape[1] * shape[2]))
+    return (slice(start, start + rows) for start in range(0, shape[0], rows))
 
 
 def solve(

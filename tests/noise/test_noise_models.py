@@ -46,6 +46,17 @@ def test_a_transition_a_rater(labels, uniforms):
     np.testing.assert_allclose(metrics.error_rate_by_rater(noisy, labels), rates, atol=0.015)
 
 
+def test_flips_are_sampled_from_the_row_of_each_labels_class(labels, uniforms):
+    transitions = np.random.default_rng(3).dirichlet(np.ones(10), size=(uniforms.shape[1], 10))
+    transitions[:, :, 4] = 0  # an empty share, on whose bounds a number may lie
+    transitions /= transitions.sum(axis=-1, keepdims=True)
+    uniforms = uniforms.copy()
+    uniforms[0], uniforms[1] = 0.0, 1 - 2**-53
+    flipped = noise_models.class_conditional_flips(labels, transitions, uniforms)
+    whole = transitions[:, labels].transpose(1, 0, 2)
+    np.testing.assert_array_equal(flipped, noise_models.sample_labels(whole, uniforms))
+
+
 def test_sampled_labels_follow_their_probabilities():
     probabilities = np.random.default_rng(4).dirichlet(np.ones(4), size=3)  # three raters
     uniforms = np.random.default_rng(5).random((40_000, 3))
