@@ -9,23 +9,16 @@ Nothing here knows how networks are trained: the command that only passes the op
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from noisy_label_datasets.learning_presets import PRESETS
-from noisy_label_datasets.training_options import positive
+from noisy_label_datasets.training_options import number, positive
 
-
-def share(text: str) -> float:
-    """Returns a number in [0, 1]: a `type` of argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is given; it has to be a number in [0, 1]")
-    return value
-
+share = number(lambda x: 0 <= x <= 1, "in [0, 1]")
+fraction_of_larger_class = number(lambda x: 0.5 <= x < 1, "in [0.5, 1)")
+above_zero = number(lambda x: 0 < x < math.inf, "above 0")
 
 # Name -> what argparse's `add_argument` takes besides. Defaults stand in `noisy_label_learning.runs.config`.
 TRAINING: Mapping[str, Mapping[str, Any]] = {
@@ -37,14 +30,14 @@ TRAINING: Mapping[str, Mapping[str, Any]] = {
         + "; the options below change it",
     },
     "--network": {"metavar": "NAME", "help": "architecture (default: by the size of the images, `mlp` for digits)"},
-    "--width": {"type": float, "metavar": "X", "help": "multiplier of the channels of every layer"},
+    "--width": {"type": above_zero, "metavar": "X", "help": "multiplier of the channels of every layer"},
     "--pretrained": {
         "metavar": "imagenet|FILE",
         "help": "start from ImageNet's weights, where they are known, or from a file of Keras (default: from scratch)",
     },
     "--epochs": {"type": positive, "metavar": "N", "help": "passes over the training images"},
     "--batch-size": {"type": positive, "metavar": "N", "help": "images per step"},
-    "--learning-rate": {"type": float, "metavar": "X", "help": "the highest; a cosine falls from it to zero"},
+    "--learning-rate": {"type": above_zero, "metavar": "X", "help": "the highest; a cosine falls from it to zero"},
     "--set": {
         "nargs": "+",
         "default": [],
@@ -80,11 +73,11 @@ TUNE: Mapping[str, Mapping[str, Any]] = {
 STUDY: Mapping[str, Mapping[str, Any]] = {
     "--seeds": {"type": int, "nargs": "+", "default": [0, 1, 2, 3, 4], "metavar": "N", "help": "(default: 0 to 4)"},
     "--fractions": {
-        "type": float,
+        "type": fraction_of_larger_class,
         "nargs": "+",
         "default": [],
         "metavar": "X",
-        "help": "imbalance: shares of the larger class (default: 0.5 0.65 0.8 0.9 0.95)",
+        "help": "imbalance: shares of the larger class (default: 0.5 0.8 0.95)",
     },
     "--networks": {
         "nargs": "+",

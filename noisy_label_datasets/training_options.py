@@ -12,7 +12,8 @@ Nothing here knows how raters are trained: the command that only passes the opti
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from noisy_label_datasets.errors import NoisyLabelsError
@@ -29,6 +30,21 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is given; it has to be a whole number, 1 or more")
     return int(text)
+
+
+def number(allowed: Callable[[float], bool], what: str) -> Callable[[str], float]:
+    """Returns a `type` of argparse: numbers that are allowed; what: how they are described, such as "above 0"."""
+
+    def number_of(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan  # which no comparison allows
+        if not allowed(value):
+            raise argparse.ArgumentTypeError(f"{text!r} is given; it has to be a number {what}")
+        return value
+
+    return number_of
 
 
 def beam_help(how: str) -> str:

@@ -17,6 +17,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from noisy_label_datasets import training_options
 from noisy_label_datasets.cli.built import PoolLabels, built, labels_of_test
 from noisy_label_datasets.cli.targets import add_data_dir
 from noisy_label_datasets.errors import NoisyLabelsError
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
     from rich.table import Table
+
+
+_RATE = training_options.number(lambda rate: 0 < rate < 1, "between 0 and 1")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="correct mislabelled test images first, by cifar10_mturk.json (default: fetched)",
     )
-    parser.add_argument("--rates", nargs="+", type=float, default=[], metavar="RATE", help="target error rates")
+    parser.add_argument("--rates", nargs="+", type=_RATE, default=[], metavar="RATE", help="target error rates")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -55,8 +59,10 @@ def run(args: argparse.Namespace) -> None:
     from noisy_label_datasets.card.terminal import table1_lines
     from noisy_label_datasets.human import ciln_bench, human_labels, table1
 
-    people = human_labels.load_cifar10h(args.human_labels)
     pools = _with_labels([pool for name in args.pools for pool in find_pools(name, args.data_dir)])
+    for pool in pools:  # before anything is fetched
+        human_labels.check_are_labelled(pool.ids, pool.name)
+    people = human_labels.load_cifar10h(args.human_labels)
     console = output.console(highlight=False)
     for number, pool in enumerate(pools):
         labels, counts = pool.labels, people.of(pool.ids)

@@ -33,6 +33,7 @@ CIFAR10H = RemoteFile(
     sha256="9b36b4550349af56c79083356312eb4af856cc5fd3caf1f669d40b9d0bbb69ff",
 )
 CIFAR10H_BASE = "cifar10"  # the TFDS dataset whose test set human annotators labelled
+NUM_CIFAR10H = 10_000
 _CLASS = Whole(0, 9)
 _CORRECTIONS = ListOf(
     Record(
@@ -81,6 +82,28 @@ class HumanLabels:
         return self.counts[found]
 
 
+def check_are_labelled(ids: np.ndarray, name: str) -> None:
+    """Checks that examples are those that human annotators labelled for CIFAR-10H; reads and fetches nothing.
+
+    Args:
+      ids: [n] <U.
+      name: whose examples they are, for the error.
+
+    Raises:
+      HumanLabelsError: one of another dataset.
+    """
+    others = ids[~np.isin(ids, [_id(i) for i in range(NUM_CIFAR10H)])]
+    if len(others):
+        raise HumanLabelsError(
+            f"CIFAR-10H has labels of the test set of CIFAR-10, {_id(0)} to {_id(NUM_CIFAR10H - 1)}; {len(others)} of "
+            f"the {len(ids)} test images of {name} are others, {str(others[0])!r} first"
+        )
+
+
+def _id(position: int) -> str:
+    return f"test_{position:05d}"
+
+
 def load_cifar10h(path: str | os.PathLike | None = None) -> HumanLabels:
     """Reads CIFAR-10H from its `cifar10h-counts.npy`: the given one, or one that is fetched into the cache folder.
 
@@ -88,7 +111,7 @@ def load_cifar10h(path: str | os.PathLike | None = None) -> HumanLabels:
       RemoteFileError: it cannot be fetched, or its SHA-256 is not the published file's.
     """
     counts = remote_files.read(CIFAR10H, _parse_cifar10h, most_bytes=_MOST_BYTES, path=path)
-    return HumanLabels(ids=np.array([f"test_{i:05d}" for i in range(len(counts))]), counts=counts)
+    return HumanLabels(ids=np.array([_id(i) for i in range(len(counts))]), counts=counts)
 
 
 def load_corrections(ids: np.ndarray, labels: np.ndarray, path: str | os.PathLike | None = None) -> np.ndarray:

@@ -134,16 +134,17 @@ def run_steps(
     def of_active(new: jax.Array, old: jax.Array) -> jax.Array:
         return jnp.where(jnp.reshape(active, (-1, *[1] * (new.ndim - 1))), new, old)
 
-    def body(_: jax.Array, carry: tuple[LoopState, jax.Array, jax.Array]) -> tuple[LoopState, jax.Array, jax.Array]:
+    def body(call: jax.Array, carry: tuple[LoopState, jax.Array, jax.Array]) -> tuple[LoopState, jax.Array, jax.Array]:
         (step, state), order, total = carry
         epoch, number = jnp.divmod(step, batches_per_epoch)
-        order = jax.lax.cond(number == 0, lambda: orders_of(epoch), lambda: order)
+        # Here alone, not before the loop, too: sorting and random numbers take long to compile.
+        order = jax.lax.cond((call == 0) | (number == 0), lambda: orders_of(epoch), lambda: order)
         new, loss = one_step(state, order, step, inputs.key, inputs.hyper)
         if vmapped:
             new = jax.tree.map(of_active, new, state)
         return LoopState(step + 1, new), order, total + loss
 
-    zeros = jnp.zeros(inputs.key.shape, jnp.float32)
-    start = (loop_state, orders_of(loop_state.step // batches_per_epoch), zeros)
+    runs = inputs.key.shape  # () or (M,)
+    start = (loop_state, jnp.zeros((*runs, n), jnp.int32), jnp.zeros(runs, jnp.float32))
     loop_state, _, total = jax.lax.fori_loop(0, count, body, start)
     return loop_state, total / count

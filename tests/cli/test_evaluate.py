@@ -95,10 +95,22 @@ def test_corrections_are_counted(given, capsys):
 
 def test_what_cannot_be_compared_is_an_error(given, capsys, tmp_path):
     pool, people, _, _ = given
-    assert cli.main(["evaluate", str(pool), "--human-labels", str(people), "--rates", "30"]) == 2
-    assert "between 0 and 1, not 30" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["evaluate", str(pool), "--human-labels", str(people), "--rates", "30"])
+    assert "'30' is given; it has to be a number between 0 and 1" in capsys.readouterr().err
     assert cli.main(["evaluate", str(tmp_path / "nowhere"), "--human-labels", str(people)]) == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_another_dataset_is_refused_before_anything_is_fetched(given, capsys, monkeypatch):
+    (whole,) = evaluate.find_pools(str(given[0]), None)
+    other = dataclasses.replace(whole, name="digits_noisy/high", ids=np.char.add("digits_", whole.ids))
+    monkeypatch.setattr(evaluate, "find_pools", lambda name, data_dir: [other])
+    monkeypatch.setattr(human_labels, "load_cifar10h", lambda path: pytest.fail("fetched"))
+    assert cli.main(["evaluate", "digits_noisy"]) == 2
+    error = capsys.readouterr().err
+    assert "CIFAR-10H has labels of the test set of CIFAR-10, test_00000 to test_09999" in error
+    assert "of digits_noisy/high are others, 'digits_test_0" in error
 
 
 def test_labels_of_people_who_have_left_the_test_split_out(given, capsys, monkeypatch):

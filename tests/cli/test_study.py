@@ -89,6 +89,24 @@ def test_what_cannot_be_is_said_in_one_line(started, tmp_path, capsys, arguments
     assert not started.arguments
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [
+        ("--fractions", "1.5", "a number in [0.5, 1)"),
+        ("--fractions", "0.4", "a number in [0.5, 1)"),
+        ("--learning-rate", "0", "a number above 0"),
+        ("--width", "nan", "a number above 0"),
+        ("--paired-share", "ten", "a number in [0, 1]"),
+        ("--epochs", "0", "a whole number, 1 or more"),
+    ],
+)
+def test_numbers_are_checked_before_anything_is_read(started, tmp_path, capsys, option, value, allowed):
+    with pytest.raises(SystemExit, match="2"):
+        run(tmp_path, "imbalance", option, value)
+    assert f"{value!r} is given; it has to be {allowed}" in capsys.readouterr().err
+    assert not started.configs
+
+
 def test_a_config_without_labels_says_how_to_get_them(tmp_path, capsys):
     assert run(tmp_path, "imbalance", "--configs", "pcam_noisy/section31_80000") == 2
     error = capsys.readouterr().err

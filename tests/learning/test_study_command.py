@@ -88,7 +88,6 @@ def test_imbalance_is_run_once_and_written_into_a_document(sources, tmp_path, ca
     ("study", "source", "options", "message"),
     [
         ("imbalance", "three", [], "the study of imbalance needs a binary task; three_noisy/high has 3 classes"),
-        ("imbalance", "binary", ["--fractions", "1.0"], "is 1.0; it has to be in [0.5, 1)"),
         ("imbalance", "binary", ["--fractions", "0.999"], "leaves class 1 empty"),
         ("imbalance", None, [], "a study needs a config with labels; none is given"),
         ("imbalance", "binary", ["--seeds", "1", "1"], "each has to be there once"),
