@@ -33,7 +33,7 @@ from noisy_label_learning.studies.study import (
     where,
 )
 
-FRACTIONS = (0.5, 0.8, 0.95)  # each is as many runs again: with these the compact study takes two hours of two cores
+FRACTIONS = (0.5, 0.8, 0.95)  # each is as many runs again
 MEASURES = {"test_mean_average_precision": "mean average precision", "test_auc_pr": "area under the PR curve"}
 
 

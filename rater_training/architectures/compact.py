@@ -24,6 +24,7 @@ from jax.typing import DTypeLike
 
 from rater_training.architectures.convolution import conv
 from rater_training.architectures.depthwise import depthwise_conv
+from rater_training.architectures.layers import standard_normal
 
 _WHITENING_SIZE = 2
 _STAGE_CHANNELS = (32, 96, 128)
@@ -34,7 +35,8 @@ _BATCH_NORM_MOMENTUM = 0.8  # a few hundred steps in all: slower statistics woul
 
 def _kernel(shape: tuple[int, ...], fan_in: int, rngs: nnx.Rngs) -> nnx.Param:
     # A sixth of He's variance: batch normalization undoes the scale, and small kernels turn faster at a given rate.
-    return nnx.Param(jax.random.normal(rngs.params(), shape) * math.sqrt(1 / (3 * fan_in)))
+    drawn = standard_normal(rngs.params(), math.prod(shape)).reshape(shape)
+    return nnx.Param(jax.device_put(np.float32(math.sqrt(1 / (3 * fan_in))) * drawn))
 
 
 class Whitening(nnx.Module):

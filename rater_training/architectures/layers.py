@@ -17,6 +17,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import lax
 from jax.typing import DTypeLike
@@ -27,13 +28,14 @@ from rater_training.architectures.depthwise import depthwise_conv
 # The share of the old value in the running statistics of batch normalization. The published values (0.99 to 0.9997)
 # suit runs of some hundred thousand steps; a rater may have a few hundred, which must be enough to forget the start.
 BATCH_NORM_MOMENTUM = 0.9
+_SMALLEST_DRAW = 2**16
 
 
 class Kernels:
     """The kernels of a network under construction: made as zeros, and drawn together.
 
     One draw for all is one small program to compile; a draw for each would be a program a shape, which takes most of a
-    minute for the networks with many shapes.
+    minute for the networks with many shapes. Nor is the draw divided on the device, which would be a program a shape.
     """
 
     def __init__(self, dtype: DTypeLike):
@@ -43,23 +45,43 @@ class Kernels:
 
     def zeros(self, shape: tuple[int, ...], *, variance: float) -> nnx.Param:
         """Returns a kernel that `draw` gives values of this variance."""
-        param = nnx.Param(jnp.zeros(shape))
+        param = nnx.Param(constant(shape, 0))
         self._params.append(param)
         self._deviations.append(math.sqrt(variance))
         return param
 
     def draw(self, key: jax.Array) -> None:
         """Draws all kernels from normal distributions."""
-        values = _normal(key, tuple(param.shape for param in self._params), tuple(self._deviations))
-        for param, value in zip(self._params, values, strict=True):
-            param.set_value(value)
+        sizes = [math.prod(param.shape) for param in self._params]
+        values = standard_normal(key, sum(sizes))
+        stops = itertools.accumulate(sizes)
+        for param, deviation, size, stop in zip(self._params, self._deviations, sizes, stops, strict=True):
+            part = values[stop - size : stop].reshape(param.shape)
+            param.set_value(jax.device_put(np.float32(deviation) * part))
 
 
-@functools.partial(jax.jit, static_argnames=("shapes", "deviations"))
-def _normal(key: jax.Array, shapes: tuple[tuple[int, ...], ...], deviations: tuple[float, ...]) -> list[jax.Array]:
-    sizes = [math.prod(shape) for shape in shapes]
-    parts = jnp.split(jax.random.normal(key, (sum(sizes),)), list(itertools.accumulate(sizes))[:-1])
-    return [deviation * part.reshape(shape) for deviation, part, shape in zip(deviations, parts, shapes, strict=True)]
+def constant(shape: tuple[int, ...], value: float) -> jax.Array:
+    """Returns float32 numbers that are all one value."""
+    # From the host: `jnp.full` would compile a program for each shape.
+    return jax.device_put(np.full(shape, value, np.float32))
+
+
+def standard_normal(key: jax.Array, size: int) -> jax.Array | np.ndarray:
+    """Returns `jax.random.normal(key, (size,))`; of a key that is no tracer as an array of NumPy.
+
+    A number depends on the key and on its position alone, so that one program draws for many sizes.
+    """
+    if isinstance(key, jax.core.Tracer):
+        return jax.random.normal(key, (size,))
+    rounded = _SMALLEST_DRAW
+    while rounded < size:
+        rounded *= 4
+    return np.asarray(_drawn(key, rounded))[:size]
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def _drawn(key: jax.Array, size: int) -> jax.Array:
+    return jax.random.normal(key, (size,))
 
 
 class ChainModule(nnx.Module):
@@ -100,7 +122,7 @@ class ConvModule(nnx.Module):
         self.padding = layer.padding if isinstance(layer.padding, str) else ((layer.padding,) * 2,) * 2
         fan_in = math.prod(layer.kernel) * shape[2]
         self.kernel = kernels.zeros((*layer.kernel, shape[2], layer.features), variance=2 / fan_in)
-        self.bias = nnx.Param(jnp.zeros(layer.features)) if layer.bias else None
+        self.bias = nnx.Param(constant((layer.features,), 0)) if layer.bias else None
 
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         y = convolution.conv(x, self.kernel[...].astype(self.dtype), self.strides, self.padding)
@@ -124,7 +146,7 @@ class DenseModule(nnx.Module):
 
     def __init__(self, features: int, units: int, kernels: Kernels, *, gain: float):
         self.kernel = kernels.zeros((features, units), variance=gain / features)
-        self.bias = nnx.Param(jnp.zeros(units))
+        self.bias = nnx.Param(constant((units,), 0))
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return x @ self.kernel[...].astype(x.dtype) + self.bias[None].astype(x.dtype)
@@ -136,10 +158,10 @@ class NormModule(nnx.Module):
 
     def __init__(self, layer: specs.Norm, shape: specs.Shape, kernels: Kernels):
         self.epsilon, self.dtype = layer.epsilon, kernels.dtype
-        self.scale = nnx.Param(jnp.ones(shape[2])) if layer.scale else None
-        self.bias = nnx.Param(jnp.zeros(shape[2]))
-        self.mean = nnx.BatchStat(jnp.zeros(shape[2]))
-        self.variance = nnx.BatchStat(jnp.ones(shape[2]))
+        self.scale = nnx.Param(constant(shape[2:], 1)) if layer.scale else None
+        self.bias = nnx.Param(constant(shape[2:], 0))
+        self.mean = nnx.BatchStat(constant(shape[2:], 0))
+        self.variance = nnx.BatchStat(constant(shape[2:], 1))
 
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         x = x.astype(jnp.float32)

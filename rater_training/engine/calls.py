@@ -152,7 +152,9 @@ class Calls:
     def _own(self, state: Any) -> Any:
         """Returns a state on the devices that the loop may use up: no memory of the caller's, no array twice."""
         place = self._devices.by_members if self._vmapped else self._devices.replicated
-        return jax.tree.map(lambda leaf: jnp.copy(leaf if isinstance(leaf, jax.Array) else place(leaf)), state)
+        return jax.tree.map(
+            lambda leaf: self._devices.copied(leaf if isinstance(leaf, jax.Array) else place(leaf)), state
+        )
 
     def _row(self, tree: Any, row: int) -> Any:
         return jax.tree.map(lambda leaf: leaf[row], tree) if self._vmapped else tree

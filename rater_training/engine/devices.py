@@ -140,7 +140,10 @@ class Devices:
 
     def _placed(self, tree: Any, spec: PartitionSpec) -> Any:
         if self.mesh is None:
-            return jax.tree.map(jnp.asarray, tree)
+            # What `jnp.asarray` does, which compiles a program for each shape.
+            return jax.tree.map(
+                lambda leaf: leaf if isinstance(leaf, jax.Array) else jax.device_put(leaf, may_alias=False), tree
+            )
         sharding = NamedSharding(self.mesh, spec)
 
         def place(array: Any) -> jax.Array:
@@ -150,6 +153,11 @@ class Devices:
             return jax.device_put(np.asarray(array), sharding)
 
         return jax.tree.map(place, tree)
+
+    def copied(self, array: jax.Array) -> jax.Array:
+        """Returns an array of these devices in memory of its own."""
+        # `jnp.copy` compiles a program for each shape.
+        return jax.device_put(array, may_alias=False) if self.mesh is None else jnp.copy(array)
 
     def rows_here(self, batch_size: int) -> slice:
         """Returns which rows of a batch lie on this process's devices."""

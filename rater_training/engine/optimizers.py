@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 
@@ -63,7 +64,8 @@ def _adamw(
 
 
 def _zeros(params: Any) -> Any:
-    return jax.tree.map(jnp.zeros_like, params)
+    # From the host: `jnp.zeros_like` would compile a program for each shape.
+    return jax.tree.map(lambda param: jax.device_put(np.zeros(param.shape, param.dtype)), params)
 
 
 OPTIMIZERS = {

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 
@@ -49,7 +50,7 @@ def hyperparameters(rater: RaterConfig) -> Hyperparameters:
         weight_decay=rater.weight_decay,
         label_smoothing=rater.label_smoothing,
     )
-    return jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), numbers)
+    return jax.tree.map(lambda number: jax.device_put(np.float32(number)), numbers)
 
 
 def learning_rate(step: jax.Array, hyper: Hyperparameters) -> jax.Array:
