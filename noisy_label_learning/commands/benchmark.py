@@ -148,7 +148,11 @@ def _run_here(problems: dict[str, Problem], missing: Sequence[Group], out: pathl
     session: tuple[str, Session] | None = None
     for group in missing:
         if session is None or session[0] != group.labels:
-            session = group.labels, Session(problems[group.labels], out, on_epoch=Progress("  "))
+            progress = Progress("  ")
+            session = (
+                group.labels,
+                Session(problems[group.labels], out, on_epoch=progress, on_prior_epoch=progress.prior),
+            )
         records = session[1].run_seeds(group.configs)
         done += len(records)
         left = (time.monotonic() - started) / done * (total - done)

@@ -21,6 +21,7 @@ from noisy_label_datasets import learning_options
 from noisy_label_datasets.files import write_atomically
 from noisy_label_learning.algorithms import CrossEntropy
 from noisy_label_learning.commands import settings
+from noisy_label_learning.commands.learn import Progress
 from noisy_label_learning.correctors import Corrected
 from noisy_label_learning.correctors.base import one_hot
 from noisy_label_learning.correctors.rater_features import paired_confusions
@@ -51,8 +52,9 @@ def run(args: argparse.Namespace) -> int:
     corrector = settings.corrector(args.corrector, args.set)
     problem = settings.load_problem(args, args.labels)
     network, schedule = settings.training_of(args, problem)
-    corrected = Session(problem).corrected(RunConfig(CrossEntropy(), corrector, network, schedule, seed=args.seed))
     folder = pathlib.Path(args.out)
+    session = Session(problem, folder, on_prior_epoch=Progress().prior)
+    corrected = session.corrected(RunConfig(CrossEntropy(), corrector, network, schedule, seed=args.seed))
     for name, columns in (("examples", example_table(problem, corrected)), ("raters", rater_table(problem, corrected))):
         path = folder / f"{name}.{args.format}"
         write_table(path, columns)

@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
     problem = settings.load_problem(args, args.labels)
     network, schedule = settings.training_of(args, problem)
     config = RunConfig(chosen, corrector, network, schedule, seed=args.seed)
-    session = Session(problem, pathlib.Path(args.out), on_epoch=Progress())
+    progress = Progress()
+    session = Session(problem, pathlib.Path(args.out), on_epoch=progress, on_prior_epoch=progress.prior)
     if session.stored(config) is None:
         print(
             f"{problem.data.name}: {len(problem.data.train)} images, {len(problem.data.paired)} of them with a clean "
@@ -84,13 +85,22 @@ class Progress:
 
     def __call__(self, config: RunConfig, epoch: int, epochs: int, point: Epoch) -> None:
         """Prints a point of a run's curve."""
+        self._print(
+            config,
+            epoch,
+            epochs,
+            f"epoch {epoch}/{epochs}  loss {point.train_loss:.3f}  noisy validation {point.noisy_valid_accuracy:.1%}"
+            f"  test {point.test_accuracy:.1%}",
+        )
+
+    def prior(self, config: RunConfig, what: str, epoch: int, epochs: int) -> None:
+        """Prints how far a network is that is trained beforehand."""
+        self._print(config, epoch, epochs, f"{what}, epoch {epoch}/{epochs}")
+
+    def _print(self, config: RunConfig, epoch: int, epochs: int, line: str) -> None:
         now = time.monotonic()
         if now - self._last < _SECONDS_BETWEEN_LINES and epoch < epochs:
             return
         self._last = now
-        print(
-            f"{self._prefix}{config.corrector.name} + {config.algorithm.name}, seed {config.seed}: "
-            f"epoch {epoch}/{epochs}  loss {point.train_loss:.3f}  noisy validation {point.noisy_valid_accuracy:.1%}"
-            f"  test {point.test_accuracy:.1%}",
-            flush=True,
-        )
+        name = f"{config.corrector.name} + {config.algorithm.name}, seed {config.seed}"
+        print(f"{self._prefix}{name}: {line}", flush=True)

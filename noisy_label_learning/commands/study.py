@@ -127,7 +127,8 @@ def train(args: argparse.Namespace, missing: Sequence[PlannedRun], out: pathlib.
         return
     problems, started, done = Problems(), time.monotonic(), 0
     for (source, derivations), of_problem in itertools.groupby(groups.items(), key=lambda item: item[0][:2]):
-        session = Session(problems.get(source, derivations), out, on_epoch=Progress("  "))
+        progress = Progress("  ")
+        session = Session(problems.get(source, derivations), out, on_epoch=progress, on_prior_epoch=progress.prior)
         for _, group in of_problem:
             session.run_seeds([run.config for run in group])
             done += len(group)

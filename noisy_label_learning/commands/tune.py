@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     problem = settings.load_problem(args, args.labels)
     network, schedule = settings.training_of(args, problem)
     out = pathlib.Path(args.out)
-    session = Session(problem, out, on_epoch=Progress("  "))
+    progress = Progress("  ")
+    session = Session(problem, out, on_epoch=progress, on_prior_epoch=progress.prior)
 
     def accuracy(algorithm: Algorithm, learning_rate: float) -> float | None:
         of_rate = dataclasses.replace(schedule, learning_rate=learning_rate)

@@ -7,6 +7,7 @@
     runs/digits/
       digits_noisy-high-none-co_teaching-0-1f2e3d4c5b6a.json                # written when the run is done
       checkpoints/<key>/                                                    # of a run in training, removed at its end
+      prior_networks/                                                       # what runs share, see `PriorNetworks`
 
 A killed run resumes from its checkpoint and comes to the same record, bit for bit on a CPU.
 """
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import importlib.metadata
 import os
 import pathlib
@@ -34,12 +34,12 @@ from noisy_label_learning import ranking
 from noisy_label_learning.algorithms import noise_rate
 from noisy_label_learning.algorithms.base import Stage
 from noisy_label_learning.correctors import Corrected, Tools
-from noisy_label_learning.correctors.base import one_hot
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import Problem
 from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.cost import PeakMemory
 from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
+from noisy_label_learning.runs.prior_networks import OnPriorEpoch, PriorNetworks
 from noisy_label_learning.runs.reclassified import has_classifier, reclassified
 from noisy_label_learning.runs.record import (
     DIVERGED,
@@ -51,7 +51,7 @@ from noisy_label_learning.runs.record import (
     stored_record,
 )
 from noisy_label_learning.runs.step import LearnerState
-from noisy_label_learning.runs.training import Learner, keep_best, normalization_of, trained_classifier
+from noisy_label_learning.runs.training import Learner, keep_best, normalization_of
 from rater_training.engine import loop
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.examples import Normalization
@@ -76,7 +76,7 @@ class _Prepared:
 
 
 class Session:
-    """Runs on one problem. Corrected targets and first networks are computed once and shared by the runs."""
+    """Runs on one problem. Corrected targets and networks that are trained beforehand are shared by the runs."""
 
     def __init__(
         self,
@@ -84,6 +84,7 @@ class Session:
         folder: str | os.PathLike | None = None,
         *,
         on_epoch: OnEpoch = lambda config, epoch, epochs, point: None,
+        on_prior_epoch: OnPriorEpoch = lambda config, what, epoch, epochs: None,
         checkpoint_seconds: float = 60.0,
     ) -> None:
         """Opens a session.
@@ -92,6 +93,7 @@ class Session:
           problem: what is learned from and measured by.
           folder: where records and checkpoints are; None: nowhere, and nothing is resumed.
           on_epoch: is told of each run's progress.
+          on_prior_epoch: is told of that of networks that are trained for a run beforehand.
           checkpoint_seconds: how long after a checkpoint the next one is due.
         """
         self.problem = problem
@@ -103,7 +105,9 @@ class Session:
         self._valid = LabelledChunks.of(np.asarray(data.valid.images), data.valid.noisy_label)
         self._test = LabelledChunks.of(np.asarray(answers.test_images), answers.test_labels)
         self._corrected: dict[Any, Corrected] = {}
-        self._first_networks: dict[Any, np.ndarray] = {}
+        self._prior_networks = PriorNetworks(
+            problem, folder, on_epoch=on_prior_epoch, checkpoint_seconds=checkpoint_seconds
+        )
 
     def run(self, config: RunConfig) -> Record:
         """Returns the record of a run; trains it unless there is one."""
@@ -144,7 +148,7 @@ class Session:
         """Returns the targets that a run's corrector makes."""
         key = (config.corrector, config.seed, config.network, config.schedule)
         if key not in self._corrected:
-            tools = Tools(lambda rows, labels, seed: self._classifier_logits(config, rows, labels, seed))
+            tools = Tools(partial(self._prior_networks.classifier_logits, config))
             found = config.corrector.correct(self.problem.data, config.seed, tools)
             shape = (len(self.problem.data.train), self.problem.data.num_classes)
             if found.probabilities.shape != shape or not np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5):
@@ -231,7 +235,7 @@ class Session:
             data,
             corrected,
             noise_rate=lambda setting: noise_rate.resolved(setting, data, corrected),
-            first_network=lambda: self._first_network(config, targets),
+            first_network=lambda: self._prior_networks.first_network(config, targets),
         )
         constants, details = config.algorithm.prepare(stage)
         return _Prepared(
@@ -351,43 +355,3 @@ class Session:
             },
             resumed=resumed,
         )
-
-    def _classifier_logits(
-        self, config: RunConfig, rows: np.ndarray, labels: np.ndarray, seed: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Trains an auxiliary classifier for as many steps as a run has; see `Tools`."""
-        data = self.problem.data
-
-        def on_valid(evaluator: Evaluator, params: Any, statistics: Any) -> float:
-            accuracy, loss = evaluator.measure(params, statistics, self._valid)
-            return float(accuracy - 1e-3 * loss)  # of equal accuracies the lower loss, as runs are selected
-
-        evaluator, params, statistics = trained_classifier(
-            np.asarray(data.train.images)[rows],
-            one_hot(labels, data.num_classes),
-            config.network,
-            config.schedule,
-            steps=config.schedule.epochs * config.schedule.steps_per_epoch(len(data.train)),
-            seed=seed,
-            on_epoch=on_valid,
-        )
-        train, valid = (
-            evaluator.log_probabilities(params, statistics, split.images) for split in (data.train, data.valid)
-        )
-        return train, valid
-
-    def _first_network(self, config: RunConfig, targets: np.ndarray) -> np.ndarray:
-        key = (hashlib.sha256(targets.tobytes()).hexdigest(), config.seed, config.network, config.schedule)
-        if key not in self._first_networks:
-            evaluator, params, statistics = trained_classifier(
-                np.asarray(self.problem.data.train.images),
-                targets,
-                config.network,
-                config.schedule,
-                steps=config.schedule.epochs * config.schedule.steps_per_epoch(len(targets)),
-                seed=config.seed,
-                on_epoch=lambda evaluator, p, s: -float(evaluator.measure(p, s, self._valid)[1]),
-            )
-            log_p = evaluator.log_probabilities(params, statistics, self.problem.data.train.images)
-            self._first_networks[key] = np.exp(log_p.astype(np.float64))
-        return self._first_networks[key]

@@ -118,7 +118,8 @@ def trained_classifier(
     *,
     steps: int,
     seed: int,
-    on_epoch: Callable[[Evaluator, Any, Any], float] | None = None,
+    on_epoch: Callable[[int, Evaluator, Any, Any], float] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Evaluator, Any, Any]:
     """Returns an evaluator, parameters and statistics of a network that was trained by cross-entropy.
 
@@ -128,8 +129,9 @@ def trained_classifier(
       network, schedule: what is trained, and how.
       steps: of the training.
       seed: of everything.
-      on_epoch: evaluator, parameters, statistics -> a score after each epoch; the network of the highest is returned.
-        None: the last one is.
+      on_epoch: epochs done, evaluator, parameters, statistics -> a score after each; the network of the highest is
+        returned. None: the last one is.
+      checkpoints: from which the training resumes; None: it does not.
 
     Raises:
       Diverged: the loss is no longer finite.
@@ -143,7 +145,7 @@ def trained_classifier(
         normalization_of(network, Normalization.of(images)),
         keeps_best=on_epoch is not None,
     )
-    graphdef, run = learner.run("a classifier", targets, (), steps=steps, seed=seed, checkpoints=None)
+    graphdef, run = learner.run("a classifier", targets, (), steps=steps, seed=seed, checkpoints=checkpoints)
     evaluator = Evaluator(graphdef, learner.algorithm, learner.normalization)
     evaluation = None
     if on_epoch is not None:
@@ -151,7 +153,8 @@ def trained_classifier(
 
         def evaluate(step: int, state: LearnerState) -> tuple[LearnerState, Any]:
             params, statistics = state.networks.params[0], state.networks.statistics[0]
-            return keep_best(state, score(evaluator, params, statistics), step // steps_per_epoch), None
+            epoch = step // steps_per_epoch
+            return keep_best(state, score(epoch, evaluator, params, statistics), epoch), None
 
         evaluation = loop.Evaluation(steps_per_epoch, evaluate)
     state = loop.train(learner.program(graphdef), learner.examples(), run, evaluation=evaluation).state
