@@ -68,6 +68,12 @@ _ALGORITHMS: Mapping[str, Any] = {
 }
 TUNE: Mapping[str, Mapping[str, Any]] = {
     "--algorithms": {**_ALGORITHMS, "help": "whose settings are chosen (default: those of Section 4 of the paper)"},
+    "--correctors": {
+        "nargs": "+",
+        "default": [],
+        "metavar": "NAME",
+        "help": "whose settings are chosen, too, such as lqm (default: none)",
+    },
     "--seed": {"type": int, "default": 100, "metavar": "N", "help": "of all runs (default: 100)"},
 }
 STUDY: Mapping[str, Mapping[str, Any]] = {

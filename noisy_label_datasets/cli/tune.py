@@ -1,9 +1,9 @@
-"""Choose learning rate and settings of algorithms for `benchmark`, on noisy validation, from a small grid.
+"""Choose learning rate and settings of algorithms and correctors for `benchmark`, on noisy validation.
 
-  noisy-labels tune cifar10_noisy/medium --preset compact --algorithms co_teaching mentor_mix
+  noisy-labels tune cifar10_noisy/medium --preset compact --algorithms co_teaching mentor_mix --correctors lqm
 
 Trains at a seed of its own, 100 unless another is named, which is to be among no reported seeds; test is not looked at.
-Ends with the options to give to `noisy-labels benchmark`. The grid is `noisy_label_learning/commands/tune.py`'s.
+Ends with the options to give to `noisy-labels benchmark`. The small grid is `noisy_label_learning/commands/tune.py`'s.
 """
 
 from __future__ import annotations

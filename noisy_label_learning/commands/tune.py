@@ -1,9 +1,10 @@
-"""Choose learning rate and settings of algorithms on noisy validation, from a small grid, at a seed of its own.
+"""Choose learning rate and settings of algorithms and correctors on noisy validation, at a seed of its own.
 
     python -m noisy_label_learning tune --arrays ARRAYS --labels LABELS --out RUNS --algorithms co_teaching mentor_mix
 
 First the learning rate, by cross-entropy, which all algorithms share so that they can be compared run by run; then each
-algorithm's settings at this rate. Ends with the options that give `benchmark` what was chosen. Test is not looked at,
+algorithm's settings at this rate, and each corrector's, with cross-entropy on its labels. Each is chosen from a small
+grid (`GRID`). Ends with the options that give `benchmark` what was chosen. Test is not looked at,
 and seed 100 is to be among no reported seeds. Records, resumption and cost are those of `benchmark`.
 """
 
@@ -20,9 +21,9 @@ from noisy_label_datasets.files import to_json, write_atomically
 from noisy_label_learning.algorithms import ALGORITHMS, Algorithm
 from noisy_label_learning.commands import settings
 from noisy_label_learning.commands.learn import Progress
-from noisy_label_learning.correctors import CORRECTORS
+from noisy_label_learning.correctors import CORRECTORS, Corrector
 from noisy_label_learning.errors import LearningError
-from noisy_label_learning.runs.config import RunConfig, by_name
+from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.record import DONE, SELECTED, Record
 from noisy_label_learning.runs.session import Session
 
@@ -35,8 +36,10 @@ GRID: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "mentor_mix": ({}, {"alpha": 0.4}, {"burn_in": 0.3}),
     "elr": ({"weight": 1.0}, {}, {"beta": 0.9}),
     "generalized_cross_entropy": ({"q": 0.4}, {}),
+    # Its default chooses gamma anew for every seed, by training four networks for each.
+    "lqm": ({"gamma": 0.5}, {"gamma": 0.75}, {"gamma": 1.0}),
 }
-"""Algorithm -> settings beside its defaults; an algorithm that is not here has nothing to choose."""
+"""Algorithm or corrector -> settings beside its defaults; one that is not here has nothing to choose."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,32 +56,37 @@ def run(args: argparse.Namespace) -> int:
     """Trains the grid and says what was chosen; returns the exit code.
 
     Raises:
-      LearningError: an unknown algorithm, or all runs of a choice diverged.
+      LearningError: an unknown algorithm or corrector, or all runs of a choice diverged.
     """
     settings.register(args.register)
+    cross_entropy, uncorrected = ALGORITHMS["cross_entropy"](), CORRECTORS["none"]()
     algorithms = {name: settings.algorithm(name, args.set) for name in dict.fromkeys(args.algorithms)}
+    correctors = {name: settings.corrector(name, args.set) for name in dict.fromkeys(args.correctors)}
     problem = settings.load_problem(args, args.labels)
     network, schedule = settings.training_of(args, problem)
     out = pathlib.Path(args.out)
     progress = Progress("  ")
     session = Session(problem, out, on_epoch=progress, on_prior_epoch=progress.prior)
 
-    def accuracy(algorithm: Algorithm, learning_rate: float) -> float | None:
+    def accuracy(algorithm: Algorithm, corrector: Corrector, learning_rate: float) -> float | None:
         of_rate = dataclasses.replace(schedule, learning_rate=learning_rate)
-        config = RunConfig(algorithm, CORRECTORS["none"](), network, of_rate, seed=args.seed)
+        config = RunConfig(algorithm, corrector, network, of_rate, seed=args.seed)
         return _noisy_validation(session.run(config))
 
     rates = LEARNING_RATES if args.learning_rate is None else (args.learning_rate,)
-    of_rates = {f"{rate:g}": accuracy(ALGORITHMS["cross_entropy"](), rate) for rate in rates}
+    of_rates = {f"{rate:g}": accuracy(cross_entropy, uncorrected, rate) for rate in rates}
     rate = float(_best("learning rate", of_rates))
     chosen: dict[str, Any] = {"learning_rate": rate, "set": []}
     accuracies: dict[str, Mapping[str, float | None]] = {"learning_rate": of_rates}
-    for name, algorithm in algorithms.items():
+    all_given: dict[str, Algorithm | Corrector] = {**algorithms, **correctors}
+    for name, given in all_given.items():
         of_settings: dict[str, float | None] = {}
         for values in GRID.get(name, ()):
-            candidate = by_name("algorithm", name, ALGORITHMS, {**dataclasses.asdict(algorithm), **values})
-            of_settings[" ".join(f"{name}.{setting}={value}" for setting, value in values.items())] = accuracy(
-                candidate, rate
+            candidate = dataclasses.replace(given, **values)
+            of_settings[" ".join(f"{name}.{setting}={value}" for setting, value in values.items())] = (
+                accuracy(candidate, uncorrected, rate)
+                if isinstance(candidate, Algorithm)
+                else accuracy(cross_entropy, candidate, rate)
             )
         if of_settings:
             accuracies[name] = of_settings

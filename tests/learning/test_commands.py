@@ -150,6 +150,20 @@ def test_tune_chooses_on_noisy_validation(folders, tmp_path, capsys):
     assert len(records) == 5
 
 
+def test_tune_chooses_settings_of_correctors_too(folders, tmp_path, capsys):
+    command = ["tune", f"--arrays={folders / 'arrays'}", f"--labels={folders / 'high'}", f"--out={tmp_path}", *OPTIONS]
+    options = ["--algorithms", "cross_entropy", "--correctors", "lqm", "--learning-rate", "0.1", "--set", "lqm.folds=1"]
+    assert main([*command, *options]) == 0
+    printed = capsys.readouterr().out
+    valid = {
+        record.config["corrector"]["gamma"]: max(point.noisy_valid_accuracy for point in record.curve)
+        for record in read_records_of(tmp_path)
+        if record.corrector == "lqm"
+    }
+    assert set(valid) == {0.5, 0.75, 1.0}
+    assert f"--learning-rate 0.1 --set lqm.gamma={max(valid, key=valid.get)}" in printed
+
+
 def read_records_of(folder):
     return [Record.read(path) for path in sorted(folder.glob("planted*.json"))]
 
