@@ -11,8 +11,8 @@ class MyCorrector(Corrector):
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -64,17 +64,39 @@ class Corrected:
         return np.eye(self.probabilities.shape[1], dtype=np.float32)[drawn]
 
 
+class ClassifierLogits(Protocol):
+    """Trains a network as raters are trained, by cross-entropy."""
+
+    def __call__(
+        self,
+        rows: np.ndarray,
+        labels: np.ndarray,
+        seed: int,
+        tuned_on: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns logits [n, K] of the training images and [v, K] of the validation images.
+
+        They are of the epoch that is best on noisy validation, before labels are learned by heart; where the network is
+        fine-tuned thereafter, of the last epoch of that.
+
+        Args:
+          rows: [m] of the training split, what it is trained on.
+          labels: [m].
+          seed: of everything.
+          tuned_on: rows [p] and cleaner labels [p] that it is fine-tuned on.
+        """
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Tools:
     """What a corrector may need beside the data.
 
     Attributes:
-      classifier_logits: trains a network as raters are trained, by cross-entropy, and returns its logits of
-        the training and the validation images at the epoch that is best on noisy validation, before labels are learned
-        by heart: (rows [m] of the training split, labels [m], seed) -> [n, K], [v, K].
+      classifier_logits: see `ClassifierLogits`.
     """
 
-    classifier_logits: Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+    classifier_logits: ClassifierLogits
 
 
 @dataclasses.dataclass(frozen=True)

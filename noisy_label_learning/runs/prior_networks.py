@@ -18,7 +18,7 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,18 @@ import numpy as np
 from noisy_label_datasets.files import pack_arrays, sha256, to_json, unpack_arrays, write_atomically
 from noisy_label_datasets.lease import taking_turns
 from noisy_label_learning.correctors.base import one_hot
+from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import Problem
 from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
-from noisy_label_learning.runs.training import trained_classifier
+from noisy_label_learning.runs.training import leaves_of, normalization_of, trained_classifier
 from rater_training.engine.checkpoints import Checkpoints
+from rater_training.engine.examples import Normalization
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
+_LOGITS = 2  # arrays of a classifier, before those of the network itself
+# Of a training's length and highest rate. Few labels are soon learned, and what was learned of many is to be kept.
+_TUNING_LENGTH, _TUNING_RATE = 0.25, 0.1
 OnPriorEpoch = Callable[[RunConfig, str, int, int], None]
 """The run that needs the network, what it is for, epochs done, of how many."""
 
@@ -60,11 +65,17 @@ class PriorNetworks:
         self._folder = None if folder is None else pathlib.Path(folder)
         self._on_epoch = on_epoch
         self._checkpoint_seconds = checkpoint_seconds
+        self._of_images = Normalization.of(problem.data.train.images)
         self._valid = LabelledChunks.of(np.asarray(problem.data.valid.images), problem.data.valid.noisy_label)
         self._found: dict[str, tuple[np.ndarray, ...]] = {}
 
     def classifier_logits(
-        self, config: RunConfig, rows: np.ndarray, labels: np.ndarray, seed: int
+        self,
+        config: RunConfig,
+        rows: np.ndarray,
+        labels: np.ndarray,
+        seed: int,
+        tuned_on: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the logits of an auxiliary classifier that is trained for as many steps as a run; see `Tools`.
 
@@ -73,31 +84,50 @@ class PriorNetworks:
           rows: [m] of the training split, what it is trained on.
           labels: [m].
           seed: of everything.
+          tuned_on: rows [p] and cleaner labels [p] that it is fine-tuned on thereafter.
 
         Returns:
           [n, K] and [v, K] float32, of the training and of the validation images.
+
+        Raises:
+          LearningError: a network with random numbers of its own cannot be fine-tuned.
         """
-        data = self._problem.data
-        steps = config.schedule.epochs * config.schedule.steps_per_epoch(len(data.train))
+
+        def score(evaluator: Evaluator, params: Any, statistics: Any) -> float:
+            accuracy, loss = evaluator.measure(params, statistics, self._valid)
+            return float(accuracy - 1e-3 * loss)  # of equal accuracies the lower loss, as runs are selected
 
         def train(checkpoints: Checkpoints | None) -> Iterable[np.ndarray]:
-            def score(evaluator: Evaluator, params: Any, statistics: Any) -> float:
-                accuracy, loss = evaluator.measure(params, statistics, self._valid)
-                return float(accuracy - 1e-3 * loss)  # of equal accuracies the lower loss, as runs are selected
+            found = self._trained(config, "an auxiliary classifier", rows, labels, seed, checkpoints, score=score)
+            return (*self._logits(*found), *((leaves_of(*found[1:]) or ()) if tuned_on else ()))
 
-            evaluator, params, statistics = self._trained(
-                config,
-                "an auxiliary classifier",
-                rows,
-                one_hot(labels, data.num_classes),
-                steps,
-                seed,
-                score,
-                checkpoints,
+        first = self._kept(
+            config, "classifier", (rows, labels), seed, train, least=_LOGITS + 1 if tuned_on else _LOGITS
+        )
+        if tuned_on is None:
+            return first[0], first[1]
+        starts_from = first[_LOGITS:]
+        if not starts_from:
+            raise LearningError(f"{config.network.architecture} has random numbers of its own: it cannot be fine-tuned")
+
+        def tune(checkpoints: Checkpoints | None) -> Iterable[np.ndarray]:
+            of_tuning = dataclasses.replace(
+                config.schedule,
+                epochs=max(1, round(_TUNING_LENGTH * config.schedule.epochs)),
+                learning_rate=_TUNING_RATE * config.schedule.learning_rate,
             )
-            return (evaluator.log_probabilities(params, statistics, split.images) for split in (data.train, data.valid))
+            return self._logits(
+                *self._trained(
+                    dataclasses.replace(config, schedule=of_tuning),
+                    "an auxiliary classifier, fine-tuned",
+                    *tuned_on,
+                    seed,
+                    checkpoints,
+                    starts_from=starts_from,
+                )
+            )
 
-        of_train, of_valid = self._kept(config, "classifier_logits", (rows, labels), seed, train)
+        of_train, of_valid = self._kept(config, "tuned_classifier", (rows, labels, *tuned_on), seed, tune)
         return of_train, of_valid
 
     def first_network(self, config: RunConfig, targets: np.ndarray) -> np.ndarray:
@@ -105,18 +135,14 @@ class PriorNetworks:
 
         It is that of the epoch with the lowest loss on noisy validation (Patrini et al. 2017).
         """
-        data = self._problem.data
-        everything = np.arange(len(targets))
-        steps = config.schedule.epochs * config.schedule.steps_per_epoch(len(targets))
+
+        def score(evaluator: Evaluator, params: Any, statistics: Any) -> float:
+            return -float(evaluator.measure(params, statistics, self._valid)[1])
 
         def train(checkpoints: Checkpoints | None) -> Iterable[np.ndarray]:
-            def score(evaluator: Evaluator, params: Any, statistics: Any) -> float:
-                return -float(evaluator.measure(params, statistics, self._valid)[1])
-
-            evaluator, params, statistics = self._trained(
-                config, "a first network", everything, targets, steps, config.seed, score, checkpoints
-            )
-            yield evaluator.log_probabilities(params, statistics, data.train.images)
+            rows = np.arange(len(targets))
+            found = self._trained(config, "a first network", rows, targets, config.seed, checkpoints, score=score)
+            yield next(self._logits(*found))
 
         (log_p,) = self._kept(config, "first_network", (targets,), config.seed, train)
         return np.exp(log_p.astype(np.float64))
@@ -126,28 +152,37 @@ class PriorNetworks:
         config: RunConfig,
         what: str,
         rows: np.ndarray,
-        targets: np.ndarray,
-        steps: int,
+        labels: np.ndarray,
         seed: int,
-        score: Callable[[Evaluator, Any, Any], float],
         checkpoints: Checkpoints | None,
+        *,
+        score: Callable[[Evaluator, Any, Any], float] | None = None,
+        starts_from: tuple[np.ndarray, ...] | None = None,
     ) -> tuple[Evaluator, Any, Any]:
-        epochs = steps // max(1, len(rows) // config.schedule.batch_size)
+        """Trains a network on labels [m] or targets [m, K]; of the epoch of the highest score, or the last."""
+        data, schedule = self._problem.data, config.schedule
 
         def on_epoch(epoch: int, evaluator: Evaluator, params: Any, statistics: Any) -> float:
-            self._on_epoch(config, what, epoch, epochs)
-            return score(evaluator, params, statistics)
+            self._on_epoch(config, what, epoch, schedule.epochs)
+            return epoch if score is None else score(evaluator, params, statistics)
 
         return trained_classifier(
-            np.asarray(self._problem.data.train.images)[rows],
-            targets,
+            np.asarray(data.train.images)[rows],
+            one_hot(labels, data.num_classes) if labels.ndim == 1 else labels,
             config.network,
-            config.schedule,
-            steps=steps,
+            schedule,
+            normalization=normalization_of(config.network, self._of_images),
+            steps=schedule.epochs * schedule.steps_per_epoch(len(data.train)),
             seed=seed,
+            starts_from=starts_from,
             on_epoch=on_epoch,
             checkpoints=checkpoints,
         )
+
+    def _logits(self, evaluator: Evaluator, params: Any, statistics: Any) -> Iterator[np.ndarray]:
+        """Yields those of the training images [n, K], then of the validation images [v, K]."""
+        for split in (self._problem.data.train, self._problem.data.valid):
+            yield evaluator.log_probabilities(params, statistics, split.images)
 
     def _kept(
         self,
@@ -156,19 +191,21 @@ class PriorNetworks:
         learned_from: tuple[np.ndarray, ...],
         seed: int,
         train: Callable[[Checkpoints | None], Iterable[np.ndarray]],
+        *,
+        least: int = 1,
     ) -> tuple[np.ndarray, ...]:
-        """Returns what `train` returns, or once returned."""
+        """Returns what `train` returns, or once returned, if these are at least so many arrays."""
         key = self._key(config, kind, learned_from, seed)
         with contextlib.ExitStack() as turns:
             if self._folder is None:
-                if key not in self._found:
+                if len(self._found.get(key, ())) < least:
                     self._found[key] = tuple(train(None))
                 return self._found[key]
             path = self._folder / "prior_networks" / f"{key}.npz"
             checkpoints = Checkpoints(self._folder / "checkpoints" / key, key, every_seconds=self._checkpoint_seconds)
-            if (found := _stored(path)) is None:
+            if (found := _stored(path, least)) is None:
                 turns.enter_context(taking_turns(self._folder / "checkpoints" / key))
-                found = _stored(path)  # perhaps by whoever had the lease before
+                found = _stored(path, least)  # perhaps by whoever had the lease before
             if found is None:
                 found = tuple(train(checkpoints))
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,10 +234,10 @@ class PriorNetworks:
         )
 
 
-def _stored(path: pathlib.Path) -> tuple[np.ndarray, ...] | None:
-    """Returns the arrays of a file, or None where there is none or it is not whole."""
+def _stored(path: pathlib.Path, least: int) -> tuple[np.ndarray, ...] | None:
+    """Returns the arrays of a file, or None where there is none, it is not whole, or holds fewer."""
     try:
         arrays = unpack_arrays(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-    return tuple(arrays[str(number)] for number in range(len(arrays)))
+    return tuple(arrays[str(number)] for number in range(len(arrays))) if len(arrays) >= least else None

@@ -7,7 +7,7 @@ result = learner.train(learner.start(seed=0, targets, constants))
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -55,7 +55,15 @@ class Learner:
         return min(self.schedule.batch_size, len(self.images))
 
     def run(
-        self, name: str, targets: np.ndarray, constants: Any, *, steps: int, seed: int, checkpoints: Checkpoints | None
+        self,
+        name: str,
+        targets: np.ndarray,
+        constants: Any,
+        *,
+        steps: int,
+        seed: int,
+        checkpoints: Checkpoints | None,
+        starts_from: Sequence[np.ndarray] | None = None,
     ) -> tuple[Any, loop.Run]:
         """Returns the network's graph definition and the run that the engine's loop takes.
 
@@ -66,6 +74,7 @@ class Learner:
           steps: of the training.
           seed: of everything; the networks of a run start from seeds of their own.
           checkpoints: where the state is kept.
+          starts_from: `leaves_of` the one network that this one starts from; None: its initial weights.
         """
         examples = Examples((), self.images, self.normalization)
         schedule = dataclasses.replace(self.schedule, batch_size=self.batch_size)
@@ -80,6 +89,8 @@ class Learner:
             params.append(of_network.params)
             statistics.append(of_network.statistics)
         networks = Networks(tuple(params), tuple(statistics))
+        if starts_from is not None:
+            networks = jax.tree.unflatten(jax.tree.structure(networks), [jax.device_put(leaf) for leaf in starts_from])
         kept: Any = ()
         if self.keeps_best:
             kept = Kept(jnp.float32(-np.inf), jnp.int32(0), networks.params[0], networks.statistics[0])
@@ -116,8 +127,10 @@ def trained_classifier(
     network: Network,
     schedule: Schedule,
     *,
+    normalization: Normalization,
     steps: int,
     seed: int,
+    starts_from: Sequence[np.ndarray] | None = None,
     on_epoch: Callable[[int, Evaluator, Any, Any], float] | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Evaluator, Any, Any]:
@@ -127,10 +140,12 @@ def trained_classifier(
       images: [n, h, w, c] uint8.
       targets: [n, K].
       network, schedule: what is trained, and how.
+      normalization: of the images.
       steps: of the training.
       seed: of everything.
-      on_epoch: epochs done, evaluator, parameters, statistics -> a score after each; the network of the highest is
-        returned. None: the last one is.
+      starts_from: `leaves_of` the network that it starts from; None: its initial weights.
+      on_epoch: how often before and now, evaluator, parameters, statistics -> a score, as many times as the schedule
+        has epochs; the network of the highest is returned. None: the last one is.
       checkpoints: from which the training resumes; None: it does not.
 
     Raises:
@@ -142,25 +157,36 @@ def trained_classifier(
         network,
         schedule,
         CrossEntropy(),
-        normalization_of(network, Normalization.of(images)),
+        normalization,
         keeps_best=on_epoch is not None,
     )
-    graphdef, run = learner.run("a classifier", targets, (), steps=steps, seed=seed, checkpoints=checkpoints)
+    graphdef, run = learner.run(
+        "a classifier", targets, (), steps=steps, seed=seed, checkpoints=checkpoints, starts_from=starts_from
+    )
     evaluator = Evaluator(graphdef, learner.algorithm, learner.normalization)
     evaluation = None
     if on_epoch is not None:
-        score, steps_per_epoch = on_epoch, max(1, len(images) // learner.batch_size)
+        # As often as in a run, also where the images are few and their epochs many: an evaluation is of all validation.
+        score, every = on_epoch, max(1, steps // schedule.epochs)
 
         def evaluate(step: int, state: LearnerState) -> tuple[LearnerState, Any]:
             params, statistics = state.networks.params[0], state.networks.statistics[0]
-            epoch = step // steps_per_epoch
-            return keep_best(state, score(epoch, evaluator, params, statistics), epoch), None
+            done = step // every
+            return keep_best(state, score(done, evaluator, params, statistics), done), None
 
-        evaluation = loop.Evaluation(steps_per_epoch, evaluate)
+        evaluation = loop.Evaluation(every, evaluate)
     state = loop.train(learner.program(graphdef), learner.examples(), run, evaluation=evaluation).state
     if on_epoch is not None:
         return evaluator, state.kept.params, state.kept.statistics
     return evaluator, state.networks.params[0], state.networks.statistics[0]
+
+
+def leaves_of(params: Any, statistics: Any) -> tuple[np.ndarray, ...] | None:
+    """Returns all arrays of a network, from which another training can start; None where it holds random keys."""
+    leaves = jax.tree.leaves((params, statistics))
+    if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves):
+        return None
+    return tuple(np.asarray(leaf) for leaf in leaves)
 
 
 def keep_best(state: LearnerState, score: Any, epoch: int) -> LearnerState:

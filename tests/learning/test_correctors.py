@@ -107,7 +107,7 @@ def test_the_noise_rate_after_a_corrector():
 def no_tools():
     """Nothing that a corrector without a network should ask for."""
 
-    def fail(rows, labels, seed):
+    def fail(rows, labels, seed, tuned_on=None):
         raise AssertionError("no classifier was to be trained")
 
     return Tools(fail)
@@ -116,7 +116,7 @@ def no_tools():
 def blind_tools(data):
     """An auxiliary classifier that sees nothing: what LQM learns is of labels and raters alone."""
     zeros = np.zeros((len(data.train), data.num_classes)), np.zeros((len(data.valid), data.num_classes))
-    return Tools(lambda rows, labels, seed: zeros)
+    return Tools(lambda rows, labels, seed, tuned_on=None: zeros)
 
 
 def rater_dependent():
@@ -162,7 +162,7 @@ def test_lqm_does_no_harm_to_labels_that_it_cannot_better():
     problem = planted(np.stack([symmetric(0.04)] * 4), n=300, paired_share=0.1)
     data, truth = problem.data, problem.answers.train_labels
     rng = np.random.default_rng(0)
-    noise = Tools(lambda rows, labels, seed: (rng.normal(size=(300, 3)), rng.normal(size=(150, 3))))
+    noise = Tools(lambda rows, labels, seed, tuned_on=None: (rng.normal(size=(300, 3)), rng.normal(size=(150, 3))))
     corrected = LQM(hidden=(8,)).correct(data, 0, noise)
     held_out = corrected.details["held_out_error"]
     assert held_out["model"] > held_out["given"]
@@ -183,23 +183,51 @@ def test_what_lqm_expects_of_its_labels_is_about_right():
     assert abs(corrected.expected_error - np.mean(drawn != problem.answers.train_labels)) < 0.08
 
 
-def test_the_auxiliary_and_gamma_are_chosen_on_noisy_validation():
+def test_auxiliary_and_gamma_are_chosen_on_the_paired_subset():
+    """Noisy validation has the raters' mistakes, which the auxiliary that was trained on noisy labels repeats."""
     problem = rater_dependent()
-    data = problem.data
-    trained = []
+    data, truth = problem.data, problem.answers.train_labels
+    paired, trained = data.paired.rows, []
+    rng = np.random.default_rng(0)
 
-    def classifier(rows, labels, seed):
-        trained.append((len(rows), np.mean(labels == problem.answers.train_labels[rows])))
-        good = len(rows) == len(data.paired)  # the one that was trained on the paired subset
-        of_valid = np.eye(3)[data.valid.noisy_label if good else (data.valid.noisy_label + 1) % 3]
-        return np.zeros((len(data.train), 3)), of_valid
+    def classifier(rows, labels, seed, tuned_on=None):
+        trained.append((len(rows), np.isin(paired, rows).mean(), np.mean(labels == truth[rows])))
+        # It knows by heart what it was trained on; elsewhere it is as good as its labels.
+        guess = np.where(rng.random(len(truth)) < np.mean(labels == truth[rows]), truth, (truth + 1) % 3)
+        guess[rows] = labels
+        return 4 * np.eye(3)[guess], 4 * np.eye(3)[data.valid.noisy_label]
 
-    corrected = LQM(gammas=(0.5, 1.0), hidden=(8,)).correct(data, 0, Tools(classifier))
-    assert corrected.details["auxiliary"] == "paired"
-    assert [rows for rows, _ in trained] == [600, len(data.paired), 600, 600]
-    assert trained[1][1] == 1.0  # on clean labels
-    assert trained[3][1] > trained[2][1]  # gamma 1 trains on LQM's labels, which are right here
-    assert corrected.details["gamma"] == 0.5  # equal on validation: the smaller
+    lqm = LQM(gammas=(0.5, 1.0), hidden=(8,), confusion="none", folds=3)
+    blind = dataclasses.replace(data, raters=[{**rater, "accuracy": 0.5} for rater in data.raters])
+    corrected = lqm.correct(blind, 0, Tools(classifier))
+    details = corrected.details
+    assert details["auxiliary"] == "paired"
+    held_out = details["auxiliary_held_out_error"]
+    assert held_out["paired"] < held_out["all"]
+    rows = [count for count, _, _ in trained]
+    others = 600 - len(paired)
+    assert rows[:2] == [600, len(paired)]
+    assert sum(rows[2:5]) == 2 * len(paired)  # on the other two of three folds
+    assert rows[5:] == [others, others]
+    assert [share for _, share, _ in trained[5:]] == [0, 0]  # what gamma is chosen on was not trained on
+    assert details["gamma"] == 1.0  # the model's labels are right here, half of the given ones are not
+
+
+def test_the_auxiliary_may_be_fine_tuned_on_the_paired_subset():
+    problem = rater_dependent()
+    data, tuned = problem.data, []
+
+    def classifier(rows, labels, seed, tuned_on):
+        tuned.append(tuned_on)
+        assert len(rows) == len(data.train)
+        return np.zeros((len(data.train), 3)), np.zeros((len(data.valid), 3))
+
+    LQM(auxiliary="fine_tuned", gamma=1.0, hidden=(8,), folds=2).correct(data, 0, Tools(classifier))
+    whole, *halves = tuned
+    np.testing.assert_array_equal(whole[0], data.paired.rows)
+    np.testing.assert_array_equal(np.sort(np.concatenate([rows for rows, _ in halves])), data.paired.rows)
+    for rows, labels in tuned:
+        np.testing.assert_array_equal(labels, problem.answers.train_labels[rows])
 
 
 def test_all_labels_of_the_paired_subset_are_learned_from_if_wanted():
