@@ -1,4 +1,4 @@
-"""Choose learning rate and settings of algorithms and correctors for `benchmark`, on noisy validation.
+"""Choose learning rate and settings of algorithms for `benchmark`, on noisy validation, and those of correctors.
 
   noisy-labels tune cifar10_noisy/medium --preset compact --algorithms co_teaching mentor_mix --correctors lqm
 

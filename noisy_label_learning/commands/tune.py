@@ -1,11 +1,11 @@
-"""Choose learning rate and settings of algorithms and correctors on noisy validation, at a seed of its own.
+"""Choose learning rate and settings of algorithms on noisy validation, and those of correctors, at a seed of its own.
 
     python -m noisy_label_learning tune --arrays ARRAYS --labels LABELS --out RUNS --algorithms co_teaching mentor_mix
 
 First the learning rate, by cross-entropy, which all algorithms share so that they can be compared run by run; then each
-algorithm's settings at this rate, and each corrector's, with cross-entropy on its labels. Each is chosen from a small
-grid (`GRID`). Ends with the options that give `benchmark` what was chosen. Test is not looked at,
-and seed 100 is to be among no reported seeds. Records, resumption and cost are those of `benchmark`.
+algorithm's settings at this rate, from a small grid. What a corrector chooses by itself, it chooses here for all seeds.
+Ends with the options that give `benchmark` what was chosen. Test is not looked at, and seed 100 is to be among no
+reported seeds. Records, resumption and cost are those of `benchmark`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,8 @@ GRID: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "mentor_mix": ({}, {"alpha": 0.4}, {"burn_in": 0.3}),
     "elr": ({"weight": 1.0}, {}, {"beta": 0.9}),
     "generalized_cross_entropy": ({"q": 0.4}, {}),
-    # Its default chooses gamma anew for every seed, by training four networks for each.
-    "lqm": ({"gamma": 0.5}, {"gamma": 0.75}, {"gamma": 1.0}),
 }
-"""Algorithm or corrector -> settings beside its defaults; one that is not here has nothing to choose."""
+"""Algorithm -> settings beside its defaults; an algorithm that is not here has nothing to choose."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,39 +66,51 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress("  ")
     session = Session(problem, out, on_epoch=progress, on_prior_epoch=progress.prior)
 
-    def accuracy(algorithm: Algorithm, corrector: Corrector, learning_rate: float) -> float | None:
+    def config_of(algorithm: Algorithm, corrector: Corrector, learning_rate: float) -> RunConfig:
         of_rate = dataclasses.replace(schedule, learning_rate=learning_rate)
-        config = RunConfig(algorithm, corrector, network, of_rate, seed=args.seed)
-        return _noisy_validation(session.run(config))
+        return RunConfig(algorithm, corrector, network, of_rate, seed=args.seed)
+
+    def accuracy(algorithm: Algorithm, learning_rate: float) -> float | None:
+        return _noisy_validation(session.run(config_of(algorithm, uncorrected, learning_rate)))
 
     rates = LEARNING_RATES if args.learning_rate is None else (args.learning_rate,)
-    of_rates = {f"{rate:g}": accuracy(cross_entropy, uncorrected, rate) for rate in rates}
+    of_rates = {f"{rate:g}": accuracy(cross_entropy, rate) for rate in rates}
     rate = float(_best("learning rate", of_rates))
     chosen: dict[str, Any] = {"learning_rate": rate, "set": []}
     accuracies: dict[str, Mapping[str, float | None]] = {"learning_rate": of_rates}
-    all_given: dict[str, Algorithm | Corrector] = {**algorithms, **correctors}
-    for name, given in all_given.items():
+    correcting: dict[str, Mapping[str, Any]] = {}
+    for name, algorithm in algorithms.items():
         of_settings: dict[str, float | None] = {}
         for values in GRID.get(name, ()):
-            candidate = dataclasses.replace(given, **values)
-            of_settings[" ".join(f"{name}.{setting}={value}" for setting, value in values.items())] = (
-                accuracy(candidate, uncorrected, rate)
-                if isinstance(candidate, Algorithm)
-                else accuracy(cross_entropy, candidate, rate)
-            )
+            of_settings[_as_options(name, values)] = accuracy(dataclasses.replace(algorithm, **values), rate)
         if of_settings:
             accuracies[name] = of_settings
             chosen["set"] += _best(name, of_settings).split()
-    for what, found in accuracies.items():
-        for choice, value in found.items():
+    for name, corrector in correctors.items():
+        found = session.corrected(config_of(cross_entropy, corrector, rate))
+        chosen["set"] += _as_options(name, found.chosen).split()
+        correcting[name] = dict(found.details)
+        print(f"{name:28}{_as_options(name, found.chosen) or 'nothing to choose'}")
+    for what, of_choices in accuracies.items():
+        for choice, value in of_choices.items():
             shown = "diverged" if value is None else f"{value:.1%}"
             print(f"{what:28}{choice or 'its defaults':40}noisy validation {shown}")
     path = out / f"tuned-{problem.data.name.replace('/', '-')}.json"
-    made = {"seed": args.seed, "network": network.to_json(), "chosen": chosen, "noisy_valid_accuracy": accuracies}
+    made = {
+        "seed": args.seed,
+        "network": network.to_json(),
+        "chosen": chosen,
+        "noisy_valid_accuracy": accuracies,
+        "correctors": correcting,
+    }
     write_atomically(path, to_json(made))
     options = [f"--learning-rate {rate:g}", *([f"--set {' '.join(chosen['set'])}"] if chosen["set"] else [])]
     print(f"{path}\nfor benchmark: {' '.join(options)}")
     return 0
+
+
+def _as_options(name: str, values: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}.{setting}={value}" for setting, value in values.items())
 
 
 def _noisy_validation(record: Record) -> float | None:

@@ -31,6 +31,7 @@ class Corrected:
       expected_error: the share of wrong labels that the corrector expects among labels drawn from the targets; or None.
       error_basis: what that expectation rests on, for the record: "the paired subset" or the like.
       details: JSON: what was chosen, and how well it did.
+      chosen: settings of the corrector with which it comes to like targets without choosing anew.
       beliefs: [n, K], P(clean label) as the corrector has it, where the targets are something else (LQM mixes it with
         the given labels); None: the targets.
     """
@@ -41,6 +42,7 @@ class Corrected:
     expected_error: float | None = None
     error_basis: str = ""
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    chosen: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     beliefs: np.ndarray | None = None
 
     @property

@@ -140,6 +140,7 @@ class LQM(Corrector):
             confusions=confusions,
             expected_error=(gamma * wrong["model"] + (1 - gamma) * wrong["given"]) * (1 - paired / len(everything)),
             error_basis=_BY_PAIRED_SUBSET,
+            chosen={"auxiliary": auxiliary, "gamma": gamma},
             details={
                 "auxiliary": auxiliary,
                 "auxiliary_held_out_error": {name: round(value, 4) for name, value in wrong_by_auxiliary.items()},

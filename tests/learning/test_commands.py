@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -150,18 +151,16 @@ def test_tune_chooses_on_noisy_validation(folders, tmp_path, capsys):
     assert len(records) == 5
 
 
-def test_tune_chooses_settings_of_correctors_too(folders, tmp_path, capsys):
+def test_tune_has_a_corrector_choose_once_for_all_seeds(folders, tmp_path, capsys):
     command = ["tune", f"--arrays={folders / 'arrays'}", f"--labels={folders / 'high'}", f"--out={tmp_path}", *OPTIONS]
-    options = ["--algorithms", "cross_entropy", "--correctors", "lqm", "--learning-rate", "0.1", "--set", "lqm.folds=1"]
+    options = ["--algorithms", "cross_entropy", "--correctors", "lqm", "majority", "--learning-rate", "0.1"]
     assert main([*command, *options]) == 0
     printed = capsys.readouterr().out
-    valid = {
-        record.config["corrector"]["gamma"]: max(point.noisy_valid_accuracy for point in record.curve)
-        for record in read_records_of(tmp_path)
-        if record.corrector == "lqm"
-    }
-    assert set(valid) == {0.5, 0.75, 1.0}
-    assert f"--learning-rate 0.1 --set lqm.gamma={max(valid, key=valid.get)}" in printed
+    (path,) = tmp_path.glob("tuned-*.json")
+    found = json.loads(path.read_text())["correctors"]["lqm"]
+    told = f"lqm.auxiliary={found['auxiliary']} lqm.gamma={found['gamma']}"
+    assert f"for benchmark: --learning-rate 0.1 --set {told}\n" in printed
+    assert re.search(r"majority +nothing to choose", printed)
 
 
 def read_records_of(folder):
