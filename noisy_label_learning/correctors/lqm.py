@@ -6,15 +6,17 @@
     from the first; the one with which LQM is better on held-out examples of the paired subset gives the logits that
     stand for the image.
 2.  Each label of the paired subset is a row: logits, the label, the rater's features and confusion matrix. A network
-    with one hidden layer of 8, 16 or 32 units learns the cleaner label from it by cross-entropy.
+    with one hidden layer of 8, 16 or 32 units, whose output is added to the logits, learns the cleaner label from it by
+    cross-entropy.
 3.  It is asked about every training example. The target is gamma LQM + (1 - gamma) y.
 
 The paper chooses on validation data. Noisy validation has the raters' own mistakes, which a network learns where they
 depend on the image: what imitates them best is best there (on cifar10_noisy/high a network that is right on 57 % agrees
 with 65 % of the noisy labels, one that is right on 61 % with 52 %). So all is chosen on the paired subset, by
 cross-validation: the auxiliary, the number of units, the weight decay; and gamma by networks that are trained on the
-other examples. Of few paired examples the model may learn less than the given labels say: gamma is 0 where its labels
-would be wrong more often than the given ones, by more than one standard error, and where no other gamma is better.
+other examples. Of few paired examples the model may learn less than the given labels say: gamma is 0 where the class
+that it takes for the most probable one is wrong more often than the given label, by more than one standard error, and
+where no other gamma is better.
 """
 
 from __future__ import annotations
@@ -52,8 +54,9 @@ class LQM(Corrector):
       gammas: what to choose from.
       auxiliary: what the auxiliary classifier is trained on: "all" noisy labels, the "paired" subset, or the "better"
         of these, as in the paper; or "fine_tuned", all noisy labels and thereafter the paired subset.
-      folds: 1: the paired subset's own logits are of a classifier that was trained on it, and look better than those of
-        other images; more: of classifiers that were trained on the other folds.
+      folds: 1: the logits are of one classifier, which was trained on the paired subset: of that they look better than
+        of other images. More: of as many classifiers, each trained on the other folds: of an image of the paired subset
+        those of the one that has not seen it, of any other the mean of all.
       cleaner: where the paired subset's cleaner labels come from: the "clean" ones; the majority of the "best_raters",
         a third of them by accuracy on `clean_label_valid`; or the "aggregate" of all of them by Dawid & Skene's model.
         The last two use no clean label of the training split (Section 5: it is enough that they are less noisy).
@@ -66,7 +69,7 @@ class LQM(Corrector):
     """
 
     name: ClassVar[str] = "lqm"
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
     gamma: float | None = None
     gammas: tuple[float, ...] = (0.0, 0.5, 0.75, 1.0)
     auxiliary: str = "better"
@@ -103,7 +106,8 @@ class LQM(Corrector):
         kind = self.confusion
         if kind == "auto":
             kind = "matrix" if data.num_classes <= _MOST_CLASSES_OF_A_MATRIX else "column"
-        fitted, wrong_by_auxiliary = {}, {}
+        fitted, losses = {}, {}
+        right = np.arange(len(rows)), targets
         for name in ("all", "paired") if self.auxiliary == "better" else (self.auxiliary,):
             logits = self._auxiliary_logits(name, data, cleaner, seed, tools)
             inputs = LabelInputs(log_softmax(logits), describe(data.raters), confusions, kind)
@@ -111,8 +115,8 @@ class LQM(Corrector):
                 inputs.of(rows, labels, raters), targets, rows, self.hidden, data.num_classes, seed
             )
             fitted[name] = inputs, network
-            wrong_by_auxiliary[name] = float(1 - network.held_out[np.arange(len(rows)), targets].mean())
-        auxiliary = min(wrong_by_auxiliary, key=lambda name: wrong_by_auxiliary[name])
+            losses[name] = float(-np.log(network.held_out[right]).mean())
+        auxiliary = min(losses, key=lambda name: losses[name])
         inputs, network = fitted[auxiliary]
         everything = np.arange(len(data.train))
         corrected = np.concatenate(
@@ -121,12 +125,14 @@ class LQM(Corrector):
                 for some in np.array_split(everything, -(-len(everything) // _ROWS_AT_ONCE))
             ]
         )
-        # How often a given label is wrong, and one drawn from the model, of examples that it has not seen.
-        of_rows = 1 - network.held_out[np.arange(len(rows)), targets]
-        worse = of_rows - (labels != targets)
+        # How often the given label is wrong, the model's most probable one, and one drawn from the model, of examples
+        # that it has not seen.
+        of_rows = network.held_out.argmax(axis=1) != targets
+        worse = of_rows.astype(float) - (labels != targets)
         wrong = {
             "given": float(np.mean(labels != targets)),
             "model": float(of_rows.mean()),
+            "drawn": float(1 - network.held_out[right].mean()),
             "standard_error": float(worse.std() / np.sqrt(len(worse))),
         }
         known = one_hot(cleaner, data.num_classes) if self.keep_clean else None
@@ -138,12 +144,12 @@ class LQM(Corrector):
             beliefs=_mixed(data, corrected, 1.0, known) if trusted else None,
             clean_labels_used=len(data.paired) if self.cleaner == "clean" else 0,
             confusions=confusions,
-            expected_error=(gamma * wrong["model"] + (1 - gamma) * wrong["given"]) * (1 - paired / len(everything)),
+            expected_error=(gamma * wrong["drawn"] + (1 - gamma) * wrong["given"]) * (1 - paired / len(everything)),
             error_basis=_BY_PAIRED_SUBSET,
             chosen={"auxiliary": auxiliary, "gamma": gamma},
             details={
                 "auxiliary": auxiliary,
-                "auxiliary_held_out_error": {name: round(value, 4) for name, value in wrong_by_auxiliary.items()},
+                "auxiliary_held_out_loss": {name: round(value, 4) for name, value in losses.items()},
                 **network.chosen,
                 "held_out_error": {name: round(value, 4) for name, value in wrong.items()},
                 **of_gammas,
@@ -168,13 +174,13 @@ class LQM(Corrector):
         if name == "all":
             return tools.classifier_logits(everything, data.train.noisy_label, seed)[0]
         places = np.arange(len(paired))
-        logits = trained(places)
-        if self.folds > 1:
-            logits = logits.copy()
-            fold = np.random.default_rng(seed).permutation(len(places)) % self.folds
-            for k in range(self.folds):
-                held_out = paired[fold == k]
-                logits[held_out] = trained(places[fold != k])[held_out]
+        if self.folds == 1:
+            return trained(places)
+        fold = np.random.default_rng(seed).permutation(len(places)) % self.folds
+        of_folds = [log_softmax(trained(places[fold != k])) for k in range(self.folds)]
+        logits = np.mean(of_folds, axis=0)
+        for k in range(self.folds):
+            logits[paired[fold == k]] = of_folds[k][paired[fold == k]]
         return logits
 
     def _gamma(
