@@ -85,4 +85,4 @@ def test_correctors_that_differ_in_a_setting_share_their_networks(small_problem,
     for gamma in (0.5, 1.0):
         lqm = LQM(gamma=gamma, hidden=(8,))
         Session(small_problem, tmp_path).corrected(dataclasses.replace(CONFIG, corrector=lqm))
-    assert len(counted) == 2  # on all noisy labels, and on the paired subset
+    assert len(counted) == 1 + 3  # on all noisy labels, and on the folds of the paired subset
