@@ -7,6 +7,7 @@ import pytest
 
 from noisy_label_learning.algorithms import CrossEntropy
 from noisy_label_learning.correctors import LQM, NoCorrector
+from noisy_label_learning.errors import LearningError
 from noisy_label_learning.runs import prior_networks
 from noisy_label_learning.runs.config import Network, RunConfig, Schedule
 from noisy_label_learning.runs.prior_networks import PriorNetworks
@@ -86,3 +87,43 @@ def test_correctors_that_differ_in_a_setting_share_their_networks(small_problem,
         lqm = LQM(gamma=gamma, hidden=(8,))
         Session(small_problem, tmp_path).corrected(dataclasses.replace(CONFIG, corrector=lqm))
     assert len(counted) == 1 + 3  # on all noisy labels, and on the folds of the paired subset
+
+
+def test_a_classifier_that_is_fine_tuned_starts_from_the_one_of_all_labels(small_problem, tmp_path, monkeypatch):
+    data, started, train = small_problem.data, [], prior_networks.trained_classifier
+
+    def counted(*args, starts_from, **kwargs):
+        started.append(starts_from is not None)
+        return train(*args, starts_from=starts_from, **kwargs)
+
+    monkeypatch.setattr(prior_networks, "trained_classifier", counted)
+
+    def logits(prior, tuned_on=None):
+        return prior.classifier_logits(CONFIG, np.arange(len(data.train)), data.train.noisy_label, 0, tuned_on)
+
+    rows, clean = data.paired.rows, data.paired.clean_labels
+    some = rows[::2], clean[::2]
+    wanted = {"plain": logits(PriorNetworks(small_problem)), "tuned": logits(PriorNetworks(small_problem), some)}
+    assert not same(wanted["plain"], wanted["tuned"])
+    right = [np.mean(of[rows[::2]].argmax(axis=1) == clean[::2]) for of, _ in wanted.values()]
+    assert right[1] > right[0]
+
+    del started[:]
+    prior = PriorNetworks(small_problem, tmp_path)
+    assert same(logits(prior), wanted["plain"])
+    assert same(logits(prior, some), wanted["tuned"])
+    logits(prior, (rows[1::2], clean[1::2]))
+    # Of the first only its logits were kept; from then on the network is, too, and both are tuned from it.
+    assert started == [False, False, True, True]
+    assert same(logits(PriorNetworks(small_problem, tmp_path), some), wanted["tuned"])
+    assert same(logits(PriorNetworks(small_problem, tmp_path)), wanted["plain"])
+    assert len(started) == 4
+
+
+def test_a_network_with_random_numbers_of_its_own_is_not_fine_tuned(small_problem, monkeypatch):
+    monkeypatch.setattr(prior_networks, "leaves_of", lambda params, statistics: None)
+    data = small_problem.data
+    with pytest.raises(LearningError, match="softmax_regression has random numbers of its own"):
+        PriorNetworks(small_problem).classifier_logits(
+            CONFIG, data.paired.rows, data.paired.clean_labels, 0, (data.paired.rows, data.paired.clean_labels)
+        )
