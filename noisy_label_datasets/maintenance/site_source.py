@@ -91,7 +91,7 @@ class SiteError(NoisyLabelsError, ValueError):
 
 def pages() -> dict[str, str]:
     """Returns which files of the repository are pages or files of the site: path in the one -> path in the other."""
-    found = {f"docs/{path.name}": path.name for path in sorted((REPOSITORY / "docs").iterdir())}
+    found = {f"docs/{path.name}": path.name for path in sorted((REPOSITORY / "docs").iterdir()) if path.is_file()}
     found |= OTHER_PAGES | FILES
     found |= {f"builders/{name}/README.md": f"datasets/{name}.md" for name in own_names()}
     for module in (module for modules in API.values() for module in modules):
