@@ -54,12 +54,18 @@ def run(args: argparse.Namespace) -> int:
     """Trains the grid and says what was chosen; returns the exit code.
 
     Raises:
-      LearningError: an unknown algorithm or corrector, or all runs of a choice diverged.
+      LearningError: an unknown algorithm or corrector, two variants of one, or all runs of a choice diverged.
     """
     settings.register(args.register)
     cross_entropy, uncorrected = ALGORITHMS["cross_entropy"](), CORRECTORS["none"]()
     algorithms = {name: settings.algorithm(name, args.set) for name in dict.fromkeys(args.algorithms)}
     correctors = {name: settings.corrector(name, args.set) for name in dict.fromkeys(args.correctors)}
+    for chosen_of in (algorithms, correctors):
+        names = [each.name for each in chosen_of.values()]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise LearningError(
+                f"{', '.join(chosen_of)}: settings are chosen for one variant of {repeated[0]} at a time"
+            )
     problem = settings.load_problem(args, args.labels)
     network, schedule = settings.training_of(args, problem)
     out = pathlib.Path(args.out)
@@ -81,16 +87,17 @@ def run(args: argparse.Namespace) -> int:
     correcting: dict[str, Mapping[str, Any]] = {}
     for name, algorithm in algorithms.items():
         of_settings: dict[str, float | None] = {}
-        for values in GRID.get(name, ()):
-            of_settings[_as_options(name, values)] = accuracy(dataclasses.replace(algorithm, **values), rate)
+        for values in GRID.get(algorithm.name, ()):
+            of_settings[_as_options(algorithm.name, values)] = accuracy(dataclasses.replace(algorithm, **values), rate)
         if of_settings:
             accuracies[name] = of_settings
             chosen["set"] += _best(name, of_settings).split()
     for name, corrector in correctors.items():
         found = session.corrected(config_of(cross_entropy, corrector, rate))
-        chosen["set"] += _as_options(name, found.chosen).split()
+        options = _as_options(corrector.name, found.chosen)
+        chosen["set"] += options.split()
         correcting[name] = dict(found.details)
-        print(f"{name:28}{_as_options(name, found.chosen) or 'nothing to choose'}")
+        print(f"{name:28}{options or 'nothing to choose'}")
     for what, of_choices in accuracies.items():
         for choice, value in of_choices.items():
             shown = "diverged" if value is None else f"{value:.1%}"
@@ -104,8 +111,8 @@ def run(args: argparse.Namespace) -> int:
         "correctors": correcting,
     }
     write_atomically(path, to_json(made))
-    options = [f"--learning-rate {rate:g}", *([f"--set {' '.join(chosen['set'])}"] if chosen["set"] else [])]
-    print(f"{path}\nfor benchmark: {' '.join(options)}")
+    told = [f"--learning-rate {rate:g}", *([f"--set {' '.join(chosen['set'])}"] if chosen["set"] else [])]
+    print(f"{path}\nfor benchmark: {' '.join(told)}")
     return 0
 
 

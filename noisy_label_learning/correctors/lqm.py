@@ -11,12 +11,11 @@
 3.  It is asked about every training example. The target is gamma LQM + (1 - gamma) y.
 
 The paper chooses on validation data. Noisy validation has the raters' own mistakes, which a network learns where they
-depend on the image: what imitates them best is best there (on cifar10_noisy/high a network that is right on 57 % agrees
-with 65 % of the noisy labels, one that is right on 61 % with 52 %). So all is chosen on the paired subset, by
-cross-validation: the auxiliary, the number of units, the weight decay; and gamma by networks that are trained on the
-other examples. Of few paired examples the model may learn less than the given labels say: gamma is 0 where the class
-that it takes for the most probable one is wrong more often than the given label, by more than one standard error, and
-where no other gamma is better.
+depend on the image: what imitates them best is best there. So all is chosen on the paired subset: the auxiliary, the
+number of units and the weight decay by cross-validation, gamma by networks that are trained on the other examples. Of
+few paired examples the model may learn less than the given labels say: gamma is 0 where the class that it takes for the
+most probable one is wrong more often than the given label, by more than one standard error, and where no other gamma is
+better.
 """
 
 from __future__ import annotations

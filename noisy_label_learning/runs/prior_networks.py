@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -36,7 +37,8 @@ from rater_training.engine.examples import Normalization
 
 _FORMAT_VERSION = 2
 _LOGITS = 2  # arrays of a classifier, before those of the network itself
-# Of a training's length and highest rate. Few labels are soon learned, and what was learned of many is to be kept.
+# Of a training's length and highest rate: the first that were tried. Few labels are soon learned, and what was learned
+# of many is to be kept.
 _TUNING_LENGTH, _TUNING_RATE = 0.25, 0.1
 OnPriorEpoch = Callable[[RunConfig, str, int, int], None]
 """The run that needs the network, what it is for, epochs done, of how many."""
@@ -65,9 +67,18 @@ class PriorNetworks:
         self._folder = None if folder is None else pathlib.Path(folder)
         self._on_epoch = on_epoch
         self._checkpoint_seconds = checkpoint_seconds
-        self._of_images = Normalization.of(problem.data.train.images)
-        self._valid = LabelledChunks.of(np.asarray(problem.data.valid.images), problem.data.valid.noisy_label)
         self._found: dict[str, tuple[np.ndarray, ...]] = {}
+
+    # Of most problems no network is trained beforehand.
+
+    @functools.cached_property
+    def _of_images(self) -> Normalization:
+        return Normalization.of(self._problem.data.train.images)
+
+    @functools.cached_property
+    def _valid(self) -> LabelledChunks:
+        valid = self._problem.data.valid
+        return LabelledChunks.of(np.asarray(valid.images), valid.noisy_label)
 
     def classifier_logits(
         self,

@@ -28,7 +28,7 @@ from rater_training.architectures.depthwise import depthwise_conv
 # The share of the old value in the running statistics of batch normalization. The published values (0.99 to 0.9997)
 # suit runs of some hundred thousand steps; a rater may have a few hundred, which must be enough to forget the start.
 BATCH_NORM_MOMENTUM = 0.9
-_SMALLEST_DRAW = 2**16
+_SMALLEST_DRAW, _LARGEST_SHARED_DRAW = 2**16, 2**20
 
 
 class Kernels:
@@ -69,14 +69,17 @@ def constant(shape: tuple[int, ...], value: float) -> jax.Array:
 def standard_normal(key: jax.Array, size: int) -> jax.Array | np.ndarray:
     """Returns `jax.random.normal(key, (size,))`; of a key that is no tracer as an array of NumPy.
 
-    A number depends on the key and on its position alone, so that one program draws for many sizes.
+    A number depends on the key and on its position alone, so that one program draws for many sizes, if these are small:
+    of large networks no more is drawn than is needed.
     """
     if isinstance(key, jax.core.Tracer):
         return jax.random.normal(key, (size,))
-    rounded = _SMALLEST_DRAW
-    while rounded < size:
-        rounded *= 4
-    return np.asarray(_drawn(key, rounded))[:size]
+    drawn = size
+    if size <= _LARGEST_SHARED_DRAW:
+        drawn = _SMALLEST_DRAW
+        while drawn < size:
+            drawn *= 4
+    return np.asarray(_drawn(key, drawn))[:size]
 
 
 @functools.partial(jax.jit, static_argnames="size")

@@ -134,11 +134,11 @@ def run_steps(
     def of_active(new: jax.Array, old: jax.Array) -> jax.Array:
         return jnp.where(jnp.reshape(active, (-1, *[1] * (new.ndim - 1))), new, old)
 
-    def body(call: jax.Array, carry: tuple[LoopState, jax.Array, jax.Array]) -> tuple[LoopState, jax.Array, jax.Array]:
+    def body(taken: jax.Array, carry: tuple[LoopState, jax.Array, jax.Array]) -> tuple[LoopState, jax.Array, jax.Array]:
         (step, state), order, total = carry
         epoch, number = jnp.divmod(step, batches_per_epoch)
         # Here alone, not before the loop, too: sorting and random numbers take long to compile.
-        order = jax.lax.cond((call == 0) | (number == 0), lambda: orders_of(epoch), lambda: order)
+        order = jax.lax.cond((taken == 0) | (number == 0), lambda: orders_of(epoch), lambda: order)
         new, loss = one_step(state, order, step, inputs.key, inputs.hyper)
         if vmapped:
             new = jax.tree.map(of_active, new, state)

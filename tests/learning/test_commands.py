@@ -163,6 +163,16 @@ def test_tune_has_a_corrector_choose_once_for_all_seeds(folders, tmp_path, capsy
     assert re.search(r"majority +nothing to choose", printed)
 
 
+def test_tune_names_the_corrector_of_a_variant_and_refuses_two_of_one(folders, tmp_path, capsys):
+    command = ["tune", f"--arrays={folders / 'arrays'}", f"--labels={folders / 'high'}", f"--out={tmp_path}", *OPTIONS]
+    options = ["--algorithms", "cross_entropy", "--learning-rate", "0.1", "--correctors", "lqm:auxiliary=all,gamma=1.0"]
+    assert main([*command, *options]) == 0
+    assert "for benchmark: --learning-rate 0.1 --set lqm.auxiliary=all lqm.gamma=1.0\n" in capsys.readouterr().out
+    assert main([*command, *options, "lqm"]) == 2
+    error = capsys.readouterr().err
+    assert "lqm:auxiliary=all,gamma=1.0, lqm: settings are chosen for one variant of lqm at a time" in error
+
+
 def read_records_of(folder):
     return [Record.read(path) for path in sorted(folder.glob("planted*.json"))]
 
