@@ -3,9 +3,10 @@
   noisy-labels learn digits_noisy/high --algorithm co_teaching
   noisy-labels learn digits_noisy/high --algorithm mentor_mix --corrector lqm
 
-Prints test accuracy of the last epoch, of the one selected on noisy validation, and the best on test, beside
-cross-entropy's if that has been run. Algorithms: cross_entropy, bootstrap, co_teaching, mc_softmax, mentor_mix,
-generalized_cross_entropy, elr, f_correction, rog. Correctors: none, clean_subset, majority, dawid_skene, lqm.
+Prints test accuracy of the last epoch, of those selected on noisy and on corrected validation labels, and the best on
+test, beside cross-entropy's if that has been run. Algorithms: cross_entropy, bootstrap, co_teaching, mc_softmax,
+mentor_mix, generalized_cross_entropy, elr, f_correction, rog. Correctors: none, clean_subset, majority, dawid_skene,
+lqm.
 """
 
 from __future__ import annotations

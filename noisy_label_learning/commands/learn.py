@@ -69,7 +69,7 @@ def summary_lines(problem: Problem, record: Record, baseline: Record | None) -> 
     lines.append(f"{'test accuracy':34}{record.algorithm:>20}" + (f"{baseline.algorithm:>20}" if baseline else ""))
     for name, point in record.selections.items():
         other = ""
-        if baseline is not None and baseline.status == DONE:
+        if baseline is not None and baseline.status == DONE and name in baseline.selections:
             other = f"{baseline.selections[name].test_accuracy:>20.1%}"
         lines.append(f"  {name.replace('_', ' '):32}{point.test_accuracy:>20.1%}{other}")
     if baseline is None and record.algorithm != CrossEntropy.name:

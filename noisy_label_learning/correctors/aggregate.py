@@ -10,10 +10,10 @@ import numpy as np
 from noisy_label_datasets.noise import metrics
 from noisy_label_datasets.noise.noise_models import uniforms_of_ids
 from noisy_label_learning.correctors.base import Corrected, Corrector, Tools, one_hot
-from noisy_label_learning.correctors.dawid_skene import DawidSkeneFit, dawid_skene
+from noisy_label_learning.correctors.dawid_skene import DawidSkeneFit, dawid_skene, posterior_of
 from noisy_label_learning.correctors.expected_errors import PSEUDO_COUNT, expected_error
 from noisy_label_learning.errors import require
-from noisy_label_learning.problem import PairedSubset, TrainingData
+from noisy_label_learning.problem import NoisyExamples, PairedSubset, TrainingData
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,17 +25,25 @@ class Majority(Corrector):
     """
 
     name: ClassVar[str] = "majority"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     soft: bool = False
 
     def correct(self, data: TrainingData, seed: int, tools: Tools) -> Corrected:
         """Returns the labels; see `Corrector`."""
         data.check_several_raters(self.name)
-        shares = metrics.vote_shares(data.train.noisy_labels, data.num_classes)
-        if not self.soft:
-            shares = one_hot(majority_labels(shares, data.train.ids), data.num_classes)
+        shares = self._shares(data.train, data.num_classes)
         expected, basis = expected_error(shares, data)
-        return Corrected(shares, clean_labels_used=0, expected_error=expected, error_basis=basis)
+        return Corrected(
+            shares,
+            clean_labels_used=0,
+            expected_error=expected,
+            error_basis=basis,
+            valid=self._shares(data.valid, data.num_classes),
+        )
+
+    def _shares(self, examples: NoisyExamples, num_classes: int) -> np.ndarray:
+        shares = metrics.vote_shares(examples.noisy_labels, num_classes)
+        return shares if self.soft else one_hot(majority_labels(shares, examples.ids), num_classes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +56,7 @@ class DawidSkene(Corrector):
     """
 
     name: ClassVar[str] = "dawid_skene"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     gold: bool = False
     iterations: int = 100
     tolerance: float = 1e-5
@@ -76,6 +84,7 @@ class DawidSkene(Corrector):
             expected_error=expected,
             error_basis=basis,
             details={"iterations": len(fit.log_likelihood), "log_likelihood_per_label": fit.log_likelihood[-1]},
+            valid=posterior_of(data.valid.noisy_labels, fit),
         )
 
     def _fit(self, data: TrainingData, gold: PairedSubset | None) -> DawidSkeneFit:

@@ -34,6 +34,8 @@ class Corrected:
       chosen: settings of the corrector with which it comes to like targets without choosing anew.
       beliefs: [n, K], P(clean label) as the corrector has it, where the targets are something else (LQM mixes it with
         the given labels); None: the targets.
+      valid: [v, K] float64, P(clean label) of the validation examples, by which an epoch is selected: noisy validation
+        has the raters' mistakes, which corrected targets no longer teach. None: the corrector knows no better.
     """
 
     probabilities: np.ndarray
@@ -44,6 +46,7 @@ class Corrected:
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     chosen: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     beliefs: np.ndarray | None = None
+    valid: np.ndarray | None = None
 
     @property
     def believed(self) -> np.ndarray:

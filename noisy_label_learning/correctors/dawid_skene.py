@@ -109,6 +109,13 @@ def _confusions(counts: np.ndarray, num_raters: int, num_classes: int, pseudo_co
     return of_raters / of_raters.sum(axis=2, keepdims=True)
 
 
+def posterior_of(noisy_labels: np.ndarray, fit: DawidSkeneFit) -> np.ndarray:
+    """Returns P(class | all labels of the example) [n, K] by a fitted model, of any examples' labels [n, R]."""
+    joint = np.log(np.maximum(fit.prior, _SMALLEST)) + log_likelihoods(noisy_labels, fit.confusions)
+    joint = np.exp(joint - joint.max(axis=1, keepdims=True))
+    return joint / joint.sum(axis=1, keepdims=True)
+
+
 def log_likelihoods(noisy_labels: np.ndarray, confusions: np.ndarray) -> np.ndarray:
     """Returns log P(all labels of the example | class) [n, K] of labels [n, R], -1: none, and confusions [R, K, K]."""
     total = np.zeros((len(noisy_labels), confusions.shape[1]))

@@ -8,7 +8,8 @@
 2.  Each label of the paired subset is a row: logits, the label, the rater's features and confusion matrix. A network
     with one hidden layer of 8, 16 or 32 units, whose output is added to the logits, learns the cleaner label from it by
     cross-entropy.
-3.  It is asked about every training example. The target is gamma LQM + (1 - gamma) y.
+3.  It is asked about every training example. The target is gamma LQM + (1 - gamma) y. What it says of the validation
+    examples selects the epoch.
 
 The paper chooses on validation data. Noisy validation has the raters' own mistakes, which a network learns where they
 depend on the image: what imitates them best is best there. So all is chosen on the paired subset: the auxiliary, the
@@ -29,10 +30,15 @@ import numpy as np
 from noisy_label_learning.correctors.aggregate import majority_labels
 from noisy_label_learning.correctors.base import Corrected, Corrector, Tools, one_hot
 from noisy_label_learning.correctors.dawid_skene import dawid_skene
-from noisy_label_learning.correctors.quality_network import LabelInputs, fit_quality_network, log_softmax
+from noisy_label_learning.correctors.quality_network import (
+    LabelInputs,
+    QualityNetwork,
+    fit_quality_network,
+    log_softmax,
+)
 from noisy_label_learning.correctors.rater_features import describe, paired_confusions
 from noisy_label_learning.errors import LearningError, require
-from noisy_label_learning.problem import TrainingData
+from noisy_label_learning.problem import NoisyExamples, TrainingData
 
 AUXILIARIES = ("better", "all", "paired", "fine_tuned")
 CLEANER_LABELS = ("clean", "best_raters", "aggregate")
@@ -68,7 +74,7 @@ class LQM(Corrector):
     """
 
     name: ClassVar[str] = "lqm"
-    revision: ClassVar[int] = 5
+    revision: ClassVar[int] = 6
     gamma: float | None = None
     gammas: tuple[float, ...] = (0.0, 0.5, 0.75, 1.0)
     auxiliary: str = "better"
@@ -108,22 +114,17 @@ class LQM(Corrector):
         fitted, losses = {}, {}
         right = np.arange(len(rows)), targets
         for name in ("all", "paired") if self.auxiliary == "better" else (self.auxiliary,):
-            logits = self._auxiliary_logits(name, data, cleaner, seed, tools)
-            inputs = LabelInputs(log_softmax(logits), describe(data.raters), confusions, kind)
+            of_splits = self._auxiliary_logits(name, data, cleaner, seed, tools)
+            described = describe(data.raters)
+            inputs, of_valid = (LabelInputs(log_softmax(each), described, confusions, kind) for each in of_splits)
             network = fit_quality_network(
                 inputs.of(rows, labels, raters), targets, rows, self.hidden, data.num_classes, seed
             )
-            fitted[name] = inputs, network
+            fitted[name] = inputs, of_valid, network
             losses[name] = float(-np.log(network.held_out[right]).mean())
         auxiliary = min(losses, key=lambda name: losses[name])
-        inputs, network = fitted[auxiliary]
-        everything = np.arange(len(data.train))
-        corrected = np.concatenate(
-            [
-                network.predict(inputs.of(some, data.train.noisy_label[some], data.train.rater[some]))
-                for some in np.array_split(everything, -(-len(everything) // _ROWS_AT_ONCE))
-            ]
-        )
+        inputs, of_valid, network = fitted[auxiliary]
+        corrected = _asked(network, inputs, data.train)
         # How often the given label is wrong, the model's most probable one, and one drawn from the model, of examples
         # that it has not seen.
         of_rows = network.held_out.argmax(axis=1) != targets
@@ -143,9 +144,10 @@ class LQM(Corrector):
             beliefs=_mixed(data, corrected, 1.0, known) if trusted else None,
             clean_labels_used=len(data.paired) if self.cleaner == "clean" else 0,
             confusions=confusions,
-            expected_error=(gamma * wrong["drawn"] + (1 - gamma) * wrong["given"]) * (1 - paired / len(everything)),
+            expected_error=(gamma * wrong["drawn"] + (1 - gamma) * wrong["given"]) * (1 - paired / len(data.train)),
             error_basis=_BY_PAIRED_SUBSET,
             chosen={"auxiliary": auxiliary, "gamma": gamma},
+            valid=_asked(network, of_valid, data.valid) if trusted else None,
             details={
                 "auxiliary": auxiliary,
                 "auxiliary_held_out_loss": {name: round(value, 4) for name, value in losses.items()},
@@ -159,28 +161,28 @@ class LQM(Corrector):
 
     def _auxiliary_logits(
         self, name: str, data: TrainingData, cleaner: np.ndarray, seed: int, tools: Tools
-    ) -> np.ndarray:
-        """Returns logits [n, K] of the training images by an auxiliary classifier."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns an auxiliary classifier's logits, of the training images [n, K] and the validation images [v, K]."""
         everything, paired = np.arange(len(data.train)), data.paired.rows
 
-        def trained(on: np.ndarray) -> np.ndarray:
+        def trained(on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             """Returns the logits of a classifier that has seen these places [p] of the paired subset."""
             if name == "fine_tuned":
                 tuned_on = (paired[on], cleaner[on])
-                return tools.classifier_logits(everything, data.train.noisy_label, seed, tuned_on)[0]
-            return tools.classifier_logits(paired[on], cleaner[on], seed)[0]
+                return tools.classifier_logits(everything, data.train.noisy_label, seed, tuned_on)
+            return tools.classifier_logits(paired[on], cleaner[on], seed)
 
         if name == "all":
-            return tools.classifier_logits(everything, data.train.noisy_label, seed)[0]
+            return tools.classifier_logits(everything, data.train.noisy_label, seed)
         places = np.arange(len(paired))
         if self.folds == 1:
             return trained(places)
         fold = np.random.default_rng(seed).permutation(len(places)) % self.folds
-        of_folds = [log_softmax(trained(places[fold != k])) for k in range(self.folds)]
-        logits = np.mean(of_folds, axis=0)
-        for k in range(self.folds):
-            logits[paired[fold == k]] = of_folds[k][paired[fold == k]]
-        return logits
+        of_folds = [tuple(map(log_softmax, trained(places[fold != k]))) for k in range(self.folds)]
+        logits, of_valid = (np.mean(each, axis=0) for each in zip(*of_folds, strict=True))
+        for k, (of_train, _) in enumerate(of_folds):
+            logits[paired[fold == k]] = of_train[paired[fold == k]]
+        return logits, of_valid
 
     def _gamma(
         self,
@@ -208,6 +210,14 @@ class LQM(Corrector):
             "gamma_by": "networks that were trained on other examples than the paired subset",
             "gamma_accuracy_on_paired_subset": {f"{gamma:g}": value for gamma, value in accuracies.items()},
         }
+
+
+def _asked(network: QualityNetwork, inputs: LabelInputs, examples: NoisyExamples) -> np.ndarray:
+    """Returns P(clean label) [n, K] of a split's examples, by the drawn label of each."""
+    parts = np.array_split(np.arange(len(examples)), -(-len(examples) // _ROWS_AT_ONCE))
+    return np.concatenate(
+        [network.predict(inputs.of(some, examples.noisy_label[some], examples.rater[some])) for some in parts]
+    )
 
 
 def _mixed(data: TrainingData, corrected: np.ndarray, gamma: float, known: np.ndarray | None) -> np.ndarray:

@@ -28,7 +28,7 @@ class LabelInputs:
     """Makes the model's inputs of labels.
 
     Attributes:
-      log_probabilities: [n, K], the auxiliary's.
+      log_probabilities: [n, K], the auxiliary's, of the images of a split.
       raters: [R, F].
       confusions: [R, K, K].
       kind: how these enter.
@@ -40,7 +40,7 @@ class LabelInputs:
     kind: str
 
     def of(self, rows: np.ndarray, labels: np.ndarray, raters: np.ndarray) -> np.ndarray:
-        """Returns [l, columns] of labels [l] that raters [l] gave to the training examples `rows` [l]."""
+        """Returns [l, columns] of labels [l] that raters [l] gave to the examples `rows` [l] of the split."""
         num_classes = self.confusions.shape[1]
         parts = [self.log_probabilities[rows], one_hot(labels, num_classes), self.raters[raters]]
         if self.kind == "matrix":

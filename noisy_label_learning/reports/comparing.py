@@ -1,6 +1,6 @@
 """Records side by side: mean accuracies over seeds, and differences to a baseline, paired over the seeds they share.
 
-    table = Table.of(records, selection=SELECTED)
+    table = Table.of(records)                   # of the epochs selected on validation
     row = table.row("digits_noisy", "high", "raters", "co_teaching", "none")
     row.accuracy, row.gain, row.adjusted_p      # Summary, Summary of the difference, after Holm's correction
 
@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from noisy_label_learning.errors import LearningError
-from noisy_label_learning.runs.record import DONE, SELECTED, SELECTIONS, Record
+from noisy_label_learning.runs.record import DONE, HEADLINE, SELECTIONS, Record
 from noisy_label_learning.statistics import Summary, holm, paired_difference, summary
 
 BASELINE = "cross_entropy"
@@ -90,7 +90,7 @@ class Table:
     rows: tuple[Row, ...]
 
     @classmethod
-    def of(cls, records: Sequence[Record], selection: str = SELECTED) -> Table:
+    def of(cls, records: Sequence[Record], selection: str = HEADLINE) -> Table:
         """Returns the table of some records.
 
         Raises:
@@ -187,7 +187,7 @@ def _accuracies(group: Sequence[Record], selection: str) -> dict[int, float]:
             continue
         if record.seed in found:
             raise LearningError(f"two records of {record.problem}, {record.algorithm}, seed {record.seed}")
-        found[record.seed] = 100 * record.selections[selection].test_accuracy
+        found[record.seed] = 100 * record.selected(selection).test_accuracy
     return found
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from noisy_label_datasets.files import write_atomically
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.reports.comparing import BASELINE, Row, Table
-from noisy_label_learning.runs.record import SELECTED, Record
+from noisy_label_learning.runs.record import HEADLINE, Record
 from noisy_label_learning.statistics import Summary
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _SHORT = {
 }
 
 
-def write_figures(folder: pathlib.Path, records: Sequence[Record], *, selection: str = SELECTED) -> list[pathlib.Path]:
+def write_figures(folder: pathlib.Path, records: Sequence[Record], *, selection: str = HEADLINE) -> list[pathlib.Path]:
     """Writes the figures that there are runs for; returns the paths.
 
     Raises:
@@ -79,7 +79,7 @@ def _gain(row: Row) -> Summary | None:
     return row.gain
 
 
-def overview(records: Sequence[Record], *, selection: str = SELECTED) -> bytes:
+def overview(records: Sequence[Record], *, selection: str = HEADLINE) -> bytes:
     """Returns Figure 5 in one look as SVG: test accuracy of every algorithm, a panel per dataset.
 
     Of runs without a corrector; within a panel a group per level, the raters' noise darker than flips of the same rate.

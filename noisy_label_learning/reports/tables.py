@@ -14,10 +14,10 @@ from noisy_label_datasets.files import write_atomically
 from noisy_label_learning.paper_tables import reported
 from noisy_label_learning.reports.comparing import Row, Table
 from noisy_label_learning.reports.findings import Verdict, check
-from noisy_label_learning.runs.record import LAST, SELECTED, Record
+from noisy_label_learning.runs.record import HEADLINE, LAST, Record
 from noisy_label_learning.statistics import Summary
 
-SHOWN_SELECTIONS = (SELECTED, LAST)
+SHOWN_SELECTIONS = (HEADLINE, LAST)
 _CSV_COLUMNS = (
     "selection",
     "dataset",
@@ -44,7 +44,7 @@ _CSV_COLUMNS = (
 )
 
 
-def markdown(records: Sequence[Record], *, selection: str = SELECTED) -> str:
+def markdown(records: Sequence[Record], *, selection: str = HEADLINE) -> str:
     """Returns a table for each dataset, level and kind of noise.
 
     Every table says which selection it shows; every row how many seeds there are and how many clean labels it has seen.
@@ -136,7 +136,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def findings_markdown(records: Sequence[Record], *, selection: str = SELECTED) -> str:
+def findings_markdown(records: Sequence[Record], *, selection: str = HEADLINE) -> str:
     """Returns what the records say of the paper's statements, as a table."""
     return verdicts_markdown(check(Table.of(records, selection)))
 

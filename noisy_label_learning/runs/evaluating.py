@@ -48,6 +48,14 @@ class LabelledChunks(NamedTuple):
         )
 
 
+def chunks_of_beliefs(beliefs: np.ndarray, chunks: LabelledChunks) -> np.ndarray:
+    """Returns P(label) [n, K] of the images of these chunks, as [chunks, size, K] float32: 0 where they are filled."""
+    count, size = chunks.labels.shape
+    padded = np.zeros((count * size, beliefs.shape[1]), np.float32)
+    padded[: len(beliefs)] = beliefs
+    return padded.reshape(count, size, -1)
+
+
 @dataclasses.dataclass(frozen=True)
 class Evaluator:
     """Runs a network without changing it.
@@ -66,10 +74,29 @@ class Evaluator:
     def _scale(self) -> tuple[np.ndarray, np.ndarray]:
         return self.normalization.mean, self.normalization.std
 
-    def measure(self, params: Any, statistics: Any, chunks: LabelledChunks, *, vmapped: bool = False) -> np.ndarray:
-        """Returns accuracy and mean cross-entropy, [2] float64, or [runs, 2] of vmapped runs."""
+    def measure(
+        self,
+        params: Any,
+        statistics: Any,
+        chunks: LabelledChunks,
+        beliefs: jax.Array | None = None,
+        *,
+        vmapped: bool = False,
+    ) -> np.ndarray:
+        """Returns accuracy and mean cross-entropy, [2] float64, or [runs, 2] of vmapped runs.
+
+        With beliefs, of `chunks_of_beliefs` (of vmapped runs stacked), both follow once more, as they are expected of
+        labels that these say the probabilities of: [4], or [runs, 4].
+        """
         sums = _measure(
-            params, statistics, self._scale, chunks, graphdef=self.graphdef, algorithm=self.algorithm, vmapped=vmapped
+            params,
+            statistics,
+            self._scale,
+            chunks,
+            beliefs,
+            graphdef=self.graphdef,
+            algorithm=self.algorithm,
+            vmapped=vmapped,
         )
         return np.asarray(sums, np.float64) / int((np.asarray(chunks.labels) >= 0).sum())
 
@@ -115,24 +142,29 @@ def _measure(
     statistics: Any,
     scale: tuple[jax.Array, jax.Array],
     chunks: LabelledChunks,
+    beliefs: jax.Array | None,
     *,
     graphdef: Any,
     algorithm: Algorithm,
     vmapped: bool,
 ) -> jax.Array:
-    """Returns how many labels are predicted and the sum of cross-entropies, [2] or [runs, 2]."""
+    """Returns how many labels are predicted and the sum of cross-entropies, see `Evaluator.measure`."""
 
-    def of_one(params: Any, statistics: Any) -> jax.Array:
-        def of_chunk(chunk: LabelledChunks) -> jax.Array:
+    def of_one(params: Any, statistics: Any, beliefs: jax.Array | None) -> jax.Array:
+        def of_chunk(of_chunk: tuple[LabelledChunks, jax.Array | None]) -> jax.Array:
+            chunk, believed = of_chunk
             log_p = _log_probabilities(params, statistics, scale, chunk.images, graphdef, algorithm)
-            real = chunk.labels >= 0
-            right = (log_p.argmax(axis=-1) == chunk.labels) & real
+            predicted, real = log_p.argmax(axis=-1), chunk.labels >= 0
+            right = (predicted == chunk.labels) & real
             loss = -jnp.take_along_axis(log_p, jnp.maximum(chunk.labels, 0)[:, None], axis=1)[:, 0]
-            return jnp.stack([right.sum().astype(jnp.float32), jnp.where(real, loss, 0).sum()])
+            sums = [right.sum().astype(jnp.float32), jnp.where(real, loss, 0).sum()]
+            if believed is not None:
+                sums += [jnp.take_along_axis(believed, predicted[:, None], axis=1).sum(), -(believed * log_p).sum()]
+            return jnp.stack(sums)
 
-        return jax.lax.map(of_chunk, chunks).sum(axis=0)
+        return jax.lax.map(of_chunk, (chunks, beliefs)).sum(axis=0)
 
-    return (jax.vmap(of_one) if vmapped else of_one)(params, statistics)
+    return (jax.vmap(of_one) if vmapped else of_one)(params, statistics, beliefs)
 
 
 @functools.partial(jax.jit, static_argnames=("graphdef", "algorithm"))

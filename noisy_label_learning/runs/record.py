@@ -1,10 +1,12 @@
 """The record of a run: one JSON file, written when the run is done.
 
     record = Record.read(path)
+    record.selected().test_accuracy                                         # what tables show
     record.selections["selected_on_noisy_validation"].test_accuracy
 
-Three selections of an epoch stand side by side under their own names. `best_on_test` looks at the answers: it is there
-because published figures often are it, and is never a headline.
+Selections of an epoch stand side by side under their own names. Where the corrector corrects the validation labels,
+too, these select an epoch of their own, which is then what tables show. `best_on_test` looks at the answers: it is
+there because published figures often are it, and is never a headline.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from noisy_label_learning.errors import LearningError
 FORMAT = "noisy_label_learning/run"
 FORMAT_VERSION = 1
 LAST, SELECTED, BEST = "last", "selected_on_noisy_validation", "best_on_test"
-SELECTIONS = (LAST, SELECTED, BEST)
+SELECTED_ON_CORRECTED = "selected_on_corrected_validation"  # only of runs whose corrector corrects it
+HEADLINE = "selected_on_validation"  # on the corrected one where there is one, else on the noisy one
+SELECTIONS = (HEADLINE, LAST, SELECTED, SELECTED_ON_CORRECTED, BEST)
 DONE, DIVERGED = "done", "diverged"
 # What is not the same when a run is repeated.
 OF_THE_MACHINE = ("seconds", "software", "resumed", "peak_memory_mib")
@@ -37,7 +41,12 @@ _EPOCH = schema.Record(
         "noisy_valid_loss": schema.Number(),
         "test_accuracy": _SHARE,
     },
-    optional={"test_mean_average_precision": _SHARE, "test_auc_pr": _SHARE},
+    optional={
+        "test_mean_average_precision": _SHARE,
+        "test_auc_pr": _SHARE,
+        "corrected_valid_accuracy": _SHARE,
+        "corrected_valid_loss": schema.Number(),
+    },
     others=None,
 )
 _NAMED = schema.Record({"name": schema.Text()})
@@ -60,7 +69,9 @@ _OF_ANY_STATUS: dict[str, schema.Schema] = {
 _OF_STATUS: dict[str, dict[str, schema.Schema]] = {
     DONE: {
         "curve": schema.ListOf(_EPOCH, least=1),
-        "selections": schema.Record(dict.fromkeys(SELECTIONS, _EPOCH), others=None),
+        "selections": schema.Record(
+            dict.fromkeys((LAST, SELECTED, BEST), _EPOCH), optional={SELECTED_ON_CORRECTED: _EPOCH}, others=None
+        ),
         "details": _ANY,
     },
     DIVERGED: {
@@ -82,6 +93,8 @@ class Epoch:
       test_accuracy: on clean labels.
       test_mean_average_precision, test_auc_pr: of binary tasks, on clean labels: the mean of both classes' average
         precision, and the area under the precision-recall curve of class 1; None of others.
+      corrected_valid_accuracy, corrected_valid_loss: as on noisy validation, but expected of labels that have the
+        corrector's probabilities; None where it gives none.
     """
 
     epoch: int
@@ -91,6 +104,8 @@ class Epoch:
     test_accuracy: float
     test_mean_average_precision: float | None = None
     test_auc_pr: float | None = None
+    corrected_valid_accuracy: float | None = None
+    corrected_valid_loss: float | None = None
 
     def is_finite(self) -> bool:
         """Returns whether all of it are numbers."""
@@ -102,12 +117,20 @@ class Epoch:
 
 
 def select(curve: Sequence[Epoch]) -> dict[str, Epoch]:
-    """Returns each selection's epoch. On noisy validation: the highest accuracy, of equal ones the lowest loss."""
-    return {
+    """Returns each selection's epoch. On validation: the highest accuracy, of equal ones the lowest loss."""
+    found = {
         LAST: curve[-1],
         SELECTED: max(curve, key=lambda point: (point.noisy_valid_accuracy, -point.noisy_valid_loss)),
         BEST: max(curve, key=lambda point: point.test_accuracy),
     }
+    corrected = [
+        (point.corrected_valid_accuracy, -point.corrected_valid_loss, point)
+        for point in curve
+        if point.corrected_valid_accuracy is not None and point.corrected_valid_loss is not None
+    ]
+    if corrected:
+        found[SELECTED_ON_CORRECTED] = max(corrected, key=lambda each: each[:2])[2]
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,6 +171,23 @@ class Record:
     software: Mapping[str, str]
     resumed: int = 0
     peak_memory_mib: float | None = None
+
+    def selected(self, selection: str = HEADLINE) -> Epoch:
+        """Returns the epoch of a selection, which is one of `SELECTIONS`, of a run that is done.
+
+        Raises:
+          LearningError: there is no such selection, or this run has none.
+        """
+        if selection not in SELECTIONS:
+            raise LearningError(f"no selection {selection!r}; there are {', '.join(SELECTIONS)}")
+        if selection == HEADLINE:
+            selection = SELECTED_ON_CORRECTED if SELECTED_ON_CORRECTED in self.selections else SELECTED
+        if selection not in self.selections:
+            raise LearningError(
+                f"{self.problem}, {self.corrector} + {self.algorithm}, seed {self.seed}, has no epoch {selection}; "
+                f"there are {', '.join(self.selections) or 'none, for the run diverged'}"
+            )
+        return self.selections[selection]
 
     @property
     def algorithm(self) -> str:

@@ -34,11 +34,12 @@ from noisy_label_learning import ranking
 from noisy_label_learning.algorithms import noise_rate
 from noisy_label_learning.algorithms.base import Stage
 from noisy_label_learning.correctors import Corrected, Tools
+from noisy_label_learning.correctors.base import one_hot
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import Problem
 from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.cost import PeakMemory
-from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
+from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks, chunks_of_beliefs
 from noisy_label_learning.runs.prior_networks import OnPriorEpoch, PriorNetworks
 from noisy_label_learning.runs.reclassified import has_classifier, reclassified
 from noisy_label_learning.runs.record import (
@@ -196,7 +197,7 @@ class Session:
         vmapped = len(configs) > 1
         evaluation = loop.Evaluation(
             steps_per_epoch,
-            self._evaluation([each.config for each in prepared], missing, evaluator, steps_per_epoch, vmapped),
+            self._evaluation(prepared, missing, evaluator, steps_per_epoch, vmapped),
         )
         started, started_cpu = time.monotonic(), time.process_time()
         program, examples = learner.program(graphdef), learner.examples()
@@ -250,29 +251,39 @@ class Session:
         )
 
     def _evaluation(
-        self, configs: Sequence[RunConfig], missing: Sequence[int], evaluator: Evaluator, every: int, vmapped: bool
+        self, prepared: Sequence[_Prepared], missing: Sequence[int], evaluator: Evaluator, every: int, vmapped: bool
     ) -> Callable[[int, LearnerState], tuple[LearnerState, Any]]:
-        keeps_best = has_classifier(configs[0].algorithm)
+        keeps_best = has_classifier(prepared[0].config.algorithm)
+        beliefs = self._beliefs([each.corrected.valid for each in prepared], vmapped=vmapped)
 
         def evaluate(step: int, state: LearnerState) -> tuple[LearnerState, Any]:
             params, statistics = state.networks.params[0], state.networks.statistics[0]
-            valid = evaluator.measure(params, statistics, self._valid, vmapped=vmapped)
+            valid = evaluator.measure(params, statistics, self._valid, beliefs, vmapped=vmapped)
             test = self._of_test(evaluator, params, statistics, vmapped=vmapped)
             losses = np.atleast_1d(np.asarray(state.loss, np.float64)) / every
             epoch = step // every
             points = [
-                Epoch(epoch, float(loss), float(of_valid[0]), float(of_valid[1]), **of_test)
-                for loss, of_valid, of_test in zip(losses, np.atleast_2d(valid), test, strict=True)
+                Epoch(epoch=epoch, train_loss=float(loss), **_of_valid(each.corrected, of_valid), **of_test)
+                for each, loss, of_valid, of_test in zip(prepared, losses, np.atleast_2d(valid), test, strict=True)
             ]
-            for config, point in zip(configs, points, strict=True):
+            for config, point in zip((each.config for each in prepared), points, strict=True):
                 if config.seed in missing:
                     self._on_epoch(config, epoch, config.schedule.epochs, point)
             if keeps_best:
-                state = keep_best(state, valid[..., 0], epoch)
+                state = keep_best(state, valid[..., 0 if beliefs is None else 2], epoch)
             entries = [point.to_json() for point in points]
             return state._replace(loss=jnp.zeros_like(state.loss)), entries if vmapped else entries[0]
 
         return evaluate
+
+    def _beliefs(self, of_runs: Sequence[np.ndarray | None], *, vmapped: bool) -> jax.Array | None:
+        """Returns what correctors say of validation, of vmapped runs stacked; where one says nothing its labels."""
+        if all(each is None for each in of_runs):
+            return None
+        data = self.problem.data
+        noisy = one_hot(data.valid.noisy_label, data.num_classes)
+        stacked = [chunks_of_beliefs(noisy if each is None else each, self._valid) for each in of_runs]
+        return jnp.asarray(np.stack(stacked) if vmapped else stacked[0])
 
     def _of_test(self, evaluator: Evaluator, params: Any, statistics: Any, *, vmapped: bool) -> list[dict[str, float]]:
         """Returns what the curve says of test, of each of the runs; binary tasks are ranked, too."""
@@ -324,7 +335,7 @@ class Session:
                         curve[-1].epoch: partial(evaluator.features, networks.params[0], networks.statistics[0]),
                         int(kept.epoch): partial(evaluator.features, kept.params, kept.statistics),
                     }
-                    selections = reclassified(problem, config, prepared.targets, features, curve)
+                    selections = reclassified(problem, config, prepared.targets, features, curve, corrected.valid)
             else:
                 details["diverged"] = "the network's predictions are not finite"
                 curve = ()
@@ -355,3 +366,11 @@ class Session:
             },
             resumed=resumed,
         )
+
+
+def _of_valid(corrected: Corrected, measured: np.ndarray) -> dict[str, float]:
+    """Returns what a point of the curve says of validation; of corrected labels where the corrector has any."""
+    names = ["noisy_valid_accuracy", "noisy_valid_loss"]
+    if corrected.valid is not None:
+        names += ["corrected_valid_accuracy", "corrected_valid_loss"]
+    return {name: float(value) for name, value in zip(names, measured, strict=False)}

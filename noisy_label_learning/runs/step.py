@@ -20,7 +20,7 @@ from rater_training.engine.rater_step import Hyperparameters, learning_rate
 
 
 class Kept(NamedTuple):
-    """The first network as it was at its best on noisy validation.
+    """The first network as it was at its best on validation.
 
     Attributes:
       score: [] float32, higher is better; -inf before the first evaluation.

@@ -38,7 +38,7 @@ class Learner:
       num_classes: K.
       network, schedule, algorithm: what is trained, and how.
       normalization: of the images.
-      keeps_best: whether the network that is best on noisy validation is kept beside the last.
+      keeps_best: whether the network that is best on validation is kept beside the last.
     """
 
     images: np.ndarray

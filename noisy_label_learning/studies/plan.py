@@ -20,7 +20,7 @@ from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import PAIRED_SHARE, Problem
 from noisy_label_learning.runs.config import RunConfig
 from noisy_label_learning.runs.cost import training_flops
-from noisy_label_learning.runs.record import DONE, SELECTED, Record, record_path
+from noisy_label_learning.runs.record import DONE, Record, record_path
 from noisy_label_learning.studies.derivations import Derivation, derived
 
 FORMAT = "noisy_label_learning/study"
@@ -127,8 +127,8 @@ class Measured:
     record: Record
 
     def percent(self, measure: str = "test_accuracy") -> float:
-        """Returns a measure of the epoch selected on noisy validation, in per cent."""
-        found = getattr(self.record.selections[SELECTED], measure)
+        """Returns a measure of the epoch selected on validation, in per cent."""
+        found = getattr(self.record.selected(), measure)
         if found is None:
             raise LearningError(f"the record of {self.record.problem} has no {measure}: its task is not binary")
         return 100 * found

@@ -37,7 +37,7 @@ def markdown(study: Study, records: pathlib.Path, figure: str) -> tuple[str, byt
     found = study.report(runs)
     networks = sorted({run.record.config["network"]["architecture"] for run in runs})
     epochs = sorted({run.record.config["schedule"]["epochs"] for run in runs})
-    made = f"Networks: {', '.join(networks)}; epochs: {', '.join(map(str, epochs))}; selected on noisy validation."
+    made = f"Networks: {', '.join(networks)}; epochs: {', '.join(map(str, epochs))}; epoch selected on validation."
     header, rows = found.table
     lines = [
         f"{study.question} {counted} {made}",

@@ -99,12 +99,12 @@ def test_benchmark_runs_resumes_and_reports(folders, tmp_path, capsys):
     assert "30 runs, 0 of them done; 30 to train" in capsys.readouterr().out
     assert main(arguments) == 0
     printed = capsys.readouterr().out
-    assert "epoch: selected on noisy validation" in printed
+    assert "epoch: selected on validation" in printed
     records = read_records(tmp_path)
     assert len(records) == 30
     with open(tmp_path / "report" / "tables.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["selection"] for row in rows} == {"selected_on_noisy_validation", "last"}
+    assert {row["selection"] for row in rows} == {"selected_on_validation", "last"}
     assert len(rows) == 2 * 10
     (row,) = [
         r

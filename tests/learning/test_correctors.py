@@ -29,6 +29,20 @@ def test_majority_by_hand(small_problem):
         assert counts[found[i]] == counts.max()
 
 
+def test_correctors_correct_the_validation_labels_too(small_problem):
+    """The majority by counting; Dawid & Skene's posterior is, of the examples of the fit, that of the fit."""
+    data, everyone = small_problem.data, dataclasses.replace(small_problem.data, valid=small_problem.data.train)
+    voted = Majority().correct(data, 0, no_tools()).valid
+    for row, labels in zip(voted, data.valid.noisy_labels, strict=True):
+        counts = np.bincount(labels, minlength=3)
+        assert row.max() == row.sum() == 1
+        assert counts[row.argmax()] == counts.max()
+    fitted = DawidSkene(tolerance=1e-9, iterations=2000).correct(everyone, 0, no_tools())
+    np.testing.assert_allclose(fitted.valid, fitted.probabilities, atol=1e-3)  # one more iteration
+    assert DawidSkene().correct(data, 0, no_tools()).valid.shape == (len(data.valid), 3)
+    assert CleanSubset().correct(data, 0, no_tools()).valid is None  # it knows no more of validation
+
+
 def test_the_clean_subset_is_clean_and_the_rest_as_it_was(small_problem):
     data = small_problem.data
     found = CleanSubset().correct(data, 0, no_tools())
@@ -134,6 +148,9 @@ def test_lqm_recovers_a_planted_rater_dependent_confusion(confusion):
     before = np.mean(problem.data.train.noisy_label != problem.answers.train_labels)
     assert 0.4 < before < 0.6
     assert np.mean(corrected.labels != problem.answers.train_labels) < 0.02
+    of_valid = corrected.valid.argmax(axis=1)
+    assert np.mean(problem.data.valid.noisy_label != problem.answers.valid_labels) > 0.4
+    assert np.mean(of_valid != problem.answers.valid_labels) < 0.02
     assert corrected.clean_labels_used == len(problem.data.paired)
 
 
@@ -171,6 +188,7 @@ def test_lqm_does_no_harm_to_labels_that_it_cannot_better():
         "cross-validation on the paired subset",
     )
     assert np.mean(corrected.labels != truth) <= np.mean(data.train.noisy_label != truth)
+    assert corrected.valid is None  # nor does it select an epoch
     forced = LQM(hidden=(8,), gamma=1.0).correct(data, 0, noise)
     drawn = forced.sampled(data.train.ids, 0).argmax(axis=1)
     assert np.mean(drawn != truth) > np.mean(data.train.noisy_label != truth)

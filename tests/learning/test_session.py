@@ -4,6 +4,7 @@ import concurrent.futures
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -17,15 +18,17 @@ from noisy_label_learning.algorithms import (
     MentorMix,
     RoG,
 )
-from noisy_label_learning.correctors import LQM, CleanSubset, Corrector, NoCorrector
+from noisy_label_learning.correctors import LQM, CleanSubset, Corrector, Majority, NoCorrector
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.runs.config import Network, RunConfig, Schedule
+from noisy_label_learning.runs.evaluating import LabelledChunks, chunks_of_beliefs
 from noisy_label_learning.runs.record import (
     BEST,
     DIVERGED,
     DONE,
     LAST,
     SELECTED,
+    SELECTED_ON_CORRECTED,
     Epoch,
     Record,
     read_records,
@@ -33,6 +36,8 @@ from noisy_label_learning.runs.record import (
     select,
 )
 from noisy_label_learning.runs.session import Session
+from noisy_label_learning.runs.training import trained_classifier
+from rater_training.engine.examples import Normalization
 from tests.learning.problems import planted, symmetric
 
 SHORT = Schedule(epochs=3, batch_size=40, learning_rate=0.05)
@@ -56,8 +61,9 @@ def with_other_answers(problem):
 
 def learned(record):
     """What a run has learned, without what it was measured by."""
-    curve = [(p.train_loss, p.noisy_valid_accuracy, p.noisy_valid_loss) for p in record.curve]
-    return curve, record.selections[SELECTED].epoch, record.selections[LAST].epoch, record.details
+    curve = [dataclasses.replace(point, test_accuracy=0) for point in record.curve]
+    epochs = {name: point.epoch for name, point in record.selections.items() if name != BEST}
+    return curve, epochs, record.selected().epoch, record.details
 
 
 @pytest.mark.parametrize(
@@ -95,6 +101,74 @@ def test_selections_have_their_names():
     ]
     found = {name: point.epoch for name, point in select(curve).items()}
     assert found == {LAST: 4, SELECTED: 3, BEST: 1}  # of equal accuracies on noisy validation the lower loss
+    on_corrected = zip(curve, (0.5, 0.7, 0.6, 0.7), (0.2, 0.3, 0.1, 0.4), strict=True)
+    corrected = [
+        dataclasses.replace(point, corrected_valid_accuracy=accuracy, corrected_valid_loss=loss)
+        for point, accuracy, loss in on_corrected
+    ]
+    found = {name: point.epoch for name, point in select(corrected).items()}
+    assert found == {LAST: 4, SELECTED: 3, SELECTED_ON_CORRECTED: 2, BEST: 1}
+
+
+def test_tables_show_the_epoch_of_corrected_validation_where_there_is_one(small_problem, tmp_path):
+    session = Session(small_problem, tmp_path)
+    plain, aggregated = session.run(PLAIN), session.run(dataclasses.replace(PLAIN, corrector=Majority()))
+    assert plain.selected() == plain.selections[SELECTED]
+    assert all(point.corrected_valid_accuracy is None for point in plain.curve)
+    with pytest.raises(
+        LearningError, match="has no epoch selected_on_corrected_validation; there are last, selected_on"
+    ):
+        plain.selected(SELECTED_ON_CORRECTED)
+    with pytest.raises(LearningError, match="no selection 'best'; there are selected_on_validation, last"):
+        plain.selected("best")
+    assert aggregated.selected() == aggregated.selections[SELECTED_ON_CORRECTED]
+    best = max(aggregated.curve, key=lambda p: (p.corrected_valid_accuracy, -p.corrected_valid_loss))
+    assert aggregated.selected() == best
+    assert Session(small_problem, tmp_path).stored(dataclasses.replace(PLAIN, corrector=Majority())) == aggregated
+
+
+def test_corrected_validation_of_seeds_that_are_trained_together(small_problem):
+    """Each seed's LQM says something else of validation: in one loop as alone."""
+    configs = [dataclasses.replace(PLAIN, corrector=LQM(hidden=(8,), gamma=1.0), seed=seed) for seed in (0, 1)]
+    together = Session(small_problem).run_seeds(configs)
+    for config, record in zip(configs, together, strict=True):
+        alone = Session(small_problem).run(config)
+        for names in ("corrected_valid_accuracy", "corrected_valid_loss"):
+            one, other = ([getattr(point, names) for point in each.curve] for each in (alone, record))
+            np.testing.assert_allclose(one, other, rtol=1e-4)
+    assert together[0].curve[-1].corrected_valid_loss != together[1].curve[-1].corrected_valid_loss
+
+
+def test_accuracy_and_loss_that_are_expected_of_uncertain_labels(small_problem):
+    """Against NumPy; in chunks of which the last is filled up. Certain labels are counted as labels are."""
+    data = small_problem.data
+    images = np.tile(np.asarray(data.valid.images), (5, 1, 1, 1))
+    labels, n = np.tile(data.valid.noisy_label, 5), 5 * len(data.valid)
+    assert n > 500
+    assert n % 500
+    evaluator, params, statistics = trained_classifier(
+        np.asarray(data.train.images),
+        np.eye(3)[data.train.noisy_label],
+        SOFTMAX,
+        SHORT,
+        normalization=Normalization.of(data.train.images),
+        steps=12,
+        seed=0,
+    )
+    log_p = evaluator.log_probabilities(params, statistics, images).astype(np.float64)
+    chunks = LabelledChunks.of(images, labels)
+    beliefs = np.random.default_rng(0).dirichlet(np.ones(3), n)
+    found = evaluator.measure(params, statistics, chunks, jnp.asarray(chunks_of_beliefs(beliefs, chunks)))
+    expected = (
+        np.mean(log_p.argmax(axis=1) == labels),
+        -log_p[np.arange(n), labels].mean(),
+        beliefs[np.arange(n), log_p.argmax(axis=1)].mean(),
+        -(beliefs * log_p).sum(axis=1).mean(),
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    certain = chunks_of_beliefs(np.eye(3)[labels], chunks)
+    found = evaluator.measure(params, statistics, chunks, jnp.asarray(certain))
+    np.testing.assert_allclose(found[2:], found[:2], rtol=1e-6)
 
 
 def test_a_record_comes_back_and_a_run_that_has_one_is_not_trained_again(tmp_path, small_problem):
@@ -263,6 +337,9 @@ def test_rog_classifies_by_features_and_f_correction_starts_anew(small_problem):
     assert (transition.argmax(axis=1) == np.arange(3)).all()
     with pytest.raises(LearningError, match="no hidden layers"):
         session.run(dataclasses.replace(PLAIN, algorithm=RoG()))
+    aggregated = session.run(dataclasses.replace(mlp, algorithm=RoG(), corrector=Majority()))
+    of_networks = [point for name, point in aggregated.selections.items() if name in (LAST, SELECTED_ON_CORRECTED)]
+    assert aggregated.selected().corrected_valid_accuracy == max(p.corrected_valid_accuracy for p in of_networks)
 
 
 def test_more_images_in_a_batch_than_there_are(small_problem):
