@@ -61,6 +61,14 @@ IMPORTS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 LEARN = {**TRAINING, **DATA, **IMPORTS}
+CORRECTED: Mapping[str, Mapping[str, Any]] = {
+    "--targets": {
+        "choices": ("resampled", "sampled", "soft"),
+        "default": "resampled",
+        "help": "of a corrector's probabilities: a label drawn whenever its image is seen (default), one drawn once, "
+        "or the probabilities themselves",
+    },
+}
 _ALGORITHMS: Mapping[str, Any] = {
     "nargs": "+",
     "default": ["cross_entropy", "bootstrap", "co_teaching", "mc_softmax", "mentor_mix"],

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and end")
     learning_options.add_options(parser, learning_options.LEARN)
+    learning_options.add_options(parser, learning_options.CORRECTED)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -67,5 +68,6 @@ def run(args: argparse.Namespace) -> None:
         *(["--dry-run"] if args.dry_run else []),
         *(["--beam"] if args.beam else []),
         *learning_options.to_arguments(args, learning_options.LEARN),
+        *learning_options.to_arguments(args, learning_options.CORRECTED),
         *(["--", *args.for_beam] if args.for_beam else []),
     )

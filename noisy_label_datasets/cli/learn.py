@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, order and corrector")
     parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="records elsewhere than in the data folder")
     learning_options.add_options(parser, learning_options.LEARN)
+    learning_options.add_options(parser, learning_options.CORRECTED)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -45,4 +46,5 @@ def run(args: argparse.Namespace) -> None:
         f"--corrector={args.corrector}",
         f"--seed={args.seed}",
         *learning_options.to_arguments(args, learning_options.LEARN),
+        *learning_options.to_arguments(args, learning_options.CORRECTED),
     )

@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and end")
     learning_options.add_options(parser, learning_options.LEARN)
+    learning_options.add_options(parser, learning_options.CORRECTED)
     parser.set_defaults(run=run)
 
 
@@ -109,7 +110,10 @@ def planned(args: argparse.Namespace) -> Iterator[Group]:
         network, schedule = settings.training_of(args, settings.load_problem(args, labels))
         together = network.architecture in SMALL_NETWORKS
         for corrector, algorithm in pairs:
-            configs = [RunConfig(algorithm, corrector, network, schedule, seed=seed) for seed in args.seeds]
+            configs = [
+                RunConfig(algorithm, corrector, network, schedule, seed=seed, targets=args.targets)
+                for seed in args.seeds
+            ]
             for some in [configs] if together else [[config] for config in configs]:
                 yield Group(labels, tuple(some))
 

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corrector", default="none", metavar="NAME")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     learning_options.add_options(parser, learning_options.LEARN)
+    learning_options.add_options(parser, learning_options.CORRECTED)
     parser.set_defaults(run=run)
 
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     chosen, corrector = settings.algorithm(args.algorithm, args.set), settings.corrector(args.corrector, args.set)
     problem = settings.load_problem(args, args.labels)
     network, schedule = settings.training_of(args, problem)
-    config = RunConfig(chosen, corrector, network, schedule, seed=args.seed)
+    config = RunConfig(chosen, corrector, network, schedule, seed=args.seed, targets=args.targets)
     progress = Progress()
     session = Session(problem, pathlib.Path(args.out), on_epoch=progress, on_prior_epoch=progress.prior)
     if session.stored(config) is None:

@@ -26,7 +26,7 @@ from noisy_label_learning.problem import Problem
 from rater_training.config import Augmentation, KerasWeights, RaterConfig
 
 FORMAT_VERSION = 1  # of runs: raised when the same configuration comes to another result
-TARGETS = ("sampled", "soft")
+TARGETS = ("resampled", "sampled", "soft")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +99,9 @@ class RunConfig:
     Attributes:
       algorithm, corrector, network, schedule: what is trained, on which labels, and how.
       seed: of initial weights, order, augmentation, and of the corrector; all algorithms share it.
-      targets: whether a corrector's soft labels are drawn from once ("sampled", as in the paper) or trained on
-        ("soft").
+      targets: what is trained on where a corrector says probabilities: a label that is drawn from them whenever its
+        image is seen ("resampled"; the caption of Figure 7 has stochastic sampling), one that is drawn once for the
+        whole training ("sampled"), or the probabilities ("soft").
     """
 
     algorithm: Algorithm
@@ -108,7 +109,7 @@ class RunConfig:
     network: Network = Network()
     schedule: Schedule = Schedule()
     seed: int = 0
-    targets: str = "sampled"
+    targets: str = "resampled"
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, "seed", self.seed, "0 or more")

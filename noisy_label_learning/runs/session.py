@@ -176,6 +176,7 @@ class Session:
             first.algorithm,
             normalization_of(first.network, self._of_images),
             keeps_best=has_classifier(first.algorithm),
+            resamples=first.targets == "resampled" and any((each.targets < 1).all(axis=1).any() for each in prepared),
         )
         runs: dict[str, _Prepared] = {}
         loop_runs, graphdef = [], None
@@ -229,7 +230,7 @@ class Session:
         started, started_cpu = time.monotonic(), time.process_time()
         data = self.problem.data
         corrected = self.corrected(config)
-        targets = corrected.probabilities.astype(np.float32)
+        targets = corrected.probabilities.astype(np.float32)  # labels that are drawn anew are drawn by the step
         if config.targets == "sampled":
             targets = corrected.sampled(data.train.ids, config.seed)
         stage = Stage(

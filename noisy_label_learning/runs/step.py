@@ -18,6 +18,8 @@ from rater_training.engine import batches
 from rater_training.engine.optimizers import OPTIMIZERS
 from rater_training.engine.rater_step import Hyperparameters, learning_rate
 
+_OF_TARGETS = 1  # folded into a step's key, so that algorithms draw what they would without
+
 
 class Kept(NamedTuple):
     """The first network as it was at its best on validation.
@@ -74,11 +76,13 @@ class LearnerStep:
       graphdef: of the Flax NNX module; all networks of a run are of one architecture.
       algorithm: what makes gradients of a batch.
       optimizer: a key of `OPTIMIZERS`.
+      resamples: whether the algorithm is given a label that is drawn from an example's targets, anew in each step.
     """
 
     graphdef: Any
     algorithm: Algorithm
     optimizer: str = "nesterov"
+    resamples: bool = False
 
     def __call__(
         self, state: LearnerState, batch: batches.Batch, numbers: LearnerNumbers
@@ -91,9 +95,13 @@ class LearnerStep:
             return outputs, nnx.split(module, nnx.Param, ...)[2]
 
         step = batch.step.astype(jnp.float32)
+        targets = numbers.targets[batch.indices]
+        if self.resamples:
+            drawn = jax.random.categorical(jax.random.fold_in(batch.key, _OF_TARGETS), jnp.log(targets), axis=-1)
+            targets = jax.nn.one_hot(drawn, targets.shape[-1])
         seen = Batch(
             inputs=batch.images,
-            targets=numbers.targets[batch.indices],
+            targets=targets,
             rows=batch.indices,
             epoch=batch.epoch.astype(jnp.float32),
             progress=step / numbers.training.total_steps,

@@ -39,6 +39,7 @@ class Learner:
       network, schedule, algorithm: what is trained, and how.
       normalization: of the images.
       keeps_best: whether the network that is best on validation is kept beside the last.
+      resamples: whether targets are probabilities of labels, of which one is drawn whenever its image is seen.
     """
 
     images: np.ndarray
@@ -48,6 +49,7 @@ class Learner:
     algorithm: Algorithm
     normalization: Normalization
     keeps_best: bool = False
+    resamples: bool = False
 
     @property
     def batch_size(self) -> int:
@@ -107,7 +109,7 @@ class Learner:
     def program(self, graphdef: Any) -> Program:
         """Returns what the loop is compiled for."""
         config = training_config(self.network, self.schedule, 1, seed=0)
-        step = LearnerStep(graphdef, self.algorithm, self.schedule.optimizer)
+        step = LearnerStep(graphdef, self.algorithm, self.schedule.optimizer, self.resamples)
         return Program(step, self.batch_size, config.augmentation)
 
     def examples(self) -> Examples:

@@ -36,7 +36,8 @@ from noisy_label_learning.runs.record import (
     select,
 )
 from noisy_label_learning.runs.session import Session
-from noisy_label_learning.runs.training import trained_classifier
+from noisy_label_learning.runs.training import Learner, trained_classifier
+from rater_training.engine import loop
 from rater_training.engine.examples import Normalization
 from tests.learning.problems import planted, symmetric
 
@@ -137,6 +138,39 @@ def test_corrected_validation_of_seeds_that_are_trained_together(small_problem):
             one, other = ([getattr(point, names) for point in each.curve] for each in (alone, record))
             np.testing.assert_allclose(one, other, rtol=1e-4)
     assert together[0].curve[-1].corrected_valid_loss != together[1].curve[-1].corrected_valid_loss
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting(CrossEntropy):
+    """Remembers the sum of the targets that each example has come with."""
+
+    name = "counting"
+
+    def memory(self, num_examples, num_classes):
+        return jnp.zeros((num_examples, num_classes))
+
+    def losses(self, outputs, batch, memory, constants):
+        return self.loss(outputs, batch.targets), memory.at[batch.rows].add(batch.targets)
+
+
+@pytest.mark.parametrize("resamples", [True, False])
+def test_labels_that_are_drawn_anew_come_as_often_as_the_corrector_says(resamples, small_problem):
+    images, epochs = np.asarray(small_problem.data.train.images), 60
+    targets = np.random.default_rng(0).dirichlet(np.ones(3), len(images)).astype(np.float32)
+    targets[::2] = np.eye(3)[np.arange(len(targets[::2])) % 3]
+    learner = Learner(images, 3, SOFTMAX, SHORT, Counting(), Normalization.of(images), resamples=resamples)
+    steps = epochs * SHORT.steps_per_epoch(len(images))
+    graphdef, run = learner.run("counted", targets, (), steps=steps, seed=0, checkpoints=None)
+    counts = np.asarray(loop.train(learner.program(graphdef), learner.examples(), run).state.memory)
+    np.testing.assert_allclose(counts.sum(axis=1), epochs, rtol=1e-4)
+    np.testing.assert_array_equal(counts[::2], epochs * targets[::2])  # of certain labels nothing is drawn
+    if not resamples:
+        np.testing.assert_allclose(counts, epochs * targets, rtol=1e-4)
+        return
+    np.testing.assert_array_equal(counts, counts.round())
+    deviation = (counts - epochs * targets)[1::2] / np.sqrt(epochs * targets * (1 - targets))[1::2]
+    assert 0.8 < deviation.std() < 1.2  # as that of independent draws
+    assert abs(deviation.mean()) < 4 / np.sqrt(deviation.size)
 
 
 def test_accuracy_and_loss_that_are_expected_of_uncertain_labels(small_problem):
