@@ -55,7 +55,7 @@ def main() -> None:
 
     import tensorflow_datasets as tfds
 
-    import noisy_label_datasets  # noqa: F401 (makes the datasets known)
+    from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR  # which makes the datasets known, too
 
     builder = tfds.builder(args.target, data_dir=args.data_dir)
     base = tfds.builder(builder.BASE.name, data_dir=args.data_dir)
@@ -66,9 +66,9 @@ def main() -> None:
             data_dir = pathlib.Path(scratch) / str(workers)
             (data_dir / base.name).mkdir(parents=True)
             (data_dir / base.name / str(base.version)).symlink_to(base.data_dir)
-            trained = pathlib.Path(builder.data_dir_root) / "rater_predictions"
+            trained = pathlib.Path(builder.data_dir_root) / PREDICTIONS_DIR
             if trained.exists():
-                (data_dir / "rater_predictions").symlink_to(trained.absolute())
+                (data_dir / PREDICTIONS_DIR).symlink_to(trained.absolute())
             (seconds, examples, folder), megabytes = measured(BUILD, args.target, data_dir, workers)
             print(f"{name:16} {float(seconds):7.1f} s {megabytes:7.0f} MB  {int(examples):,} examples", flush=True)
             folders.append(folder)

@@ -22,7 +22,7 @@ import noisy_label_datasets, tensorflow_datasets as tfds
 from etils import epath
 from tensorflow_datasets.datasets.patch_camelyon import patch_camelyon_dataset_builder as patch_camelyon
 from noisy_label_datasets.base.bases import encode_png
-from noisy_label_datasets.labels.predictions import PredictionsWriter
+from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR, PredictionsWriter
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 
 tfds.disable_progress_bar()
@@ -51,7 +51,7 @@ for split, number in COUNTS.items():
             examples[of][0].append(ids[i])
             examples[of][1].append(i % 2)
 writer = PredictionsWriter(
-    data_dir / "rater_predictions" / "pcam_noisy" / "low", dataset="pcam_noisy", level="low",
+    data_dir / PREDICTIONS_DIR / "pcam_noisy" / "low", dataset="pcam_noisy", level="low",
     base={"name": builder.BASE.name, "version": builder.BASE.version}, split_plan=builder.SPLIT_PLAN,
     class_names=builder.BASE.class_names,
     examples={split: (np.array(ids), np.array(labels)) for split, (ids, labels) in examples.items()},

@@ -45,7 +45,7 @@ def writing_atomically(path: pathlib.Path) -> Iterator[BinaryIO]:
     temporary = path.with_name(f".{path.name}.{owner.this_process()}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
+        _remove_leftovers(path)
         with open(temporary, "wb") as file:
             yield file
             file.flush()
@@ -59,7 +59,7 @@ def writing_atomically(path: pathlib.Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _sweep(path: pathlib.Path) -> None:
+def _remove_leftovers(path: pathlib.Path) -> None:
     """Removes what killed processes of this machine left when they were writing the same file."""
     pattern = re.compile(rf"\.{re.escape(path.name)}\.({owner.PATTERN})\.[0-9a-f]{{32}}\.tmp")
     with contextlib.suppress(OSError):

@@ -42,7 +42,7 @@ def replacing(folder: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
     temporary = _beside(folder, "tmp")
     try:
         with taking_turns(folder) as lease:
-            sweep(folder)
+            remove_leftovers(folder)
             try:
                 temporary.mkdir(parents=True)
                 yield temporary
@@ -60,7 +60,8 @@ def replacing(folder: pathlib.Path, name: str) -> Iterator[pathlib.Path]:
 def set_aside(folder: pathlib.Path, *, instead: pathlib.Path | None = None) -> None:
     """Removes a folder, if there is one, and gives its name to another.
 
-    First it is renamed, to a name under which `sweep` finds it: half removed, it is not to be taken for a whole one.
+    First it is renamed, to a name under which `remove_leftovers` finds it: half removed, it is not to be taken for a
+    whole one.
     """
     old = _beside(folder, "old")
     with contextlib.suppress(FileNotFoundError):
@@ -72,7 +73,7 @@ def set_aside(folder: pathlib.Path, *, instead: pathlib.Path | None = None) -> N
         shutil.rmtree(old, ignore_errors=True)
 
 
-def sweep(folder: pathlib.Path) -> None:
+def remove_leftovers(folder: pathlib.Path) -> None:
     """Removes what killed processes left of a folder beside it; the caller holds its lease.
 
     Such are folders of `replacing` and `set_aside`, and those in which TFDS was preparing it.

@@ -11,10 +11,6 @@ class LearningError(NoisyLabelsError, ValueError):
     """Settings or data that cannot be learned with; the message says what was given and what is allowed."""
 
 
-class Diverged(RuntimeError):
-    """A training whose loss is no longer a finite number."""
-
-
 def require(holds: bool, name: str, value: object, allowed: str) -> None:
     """Raises LearningError that names an argument, its value and what is allowed, unless the condition holds."""
     if not holds:

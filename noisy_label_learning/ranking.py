@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from noisy_label_learning.errors import LearningError
+
 
 def precision_recall(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns precision and recall [t] at each threshold, from the highest score to the lowest.
@@ -20,13 +22,13 @@ def precision_recall(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarr
       positive: [n] bool, at least one of them true.
 
     Raises:
-      ValueError: no example is positive, or a score is not finite.
+      LearningError: no example is positive, or a score is not finite.
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, bool)
     if not positive.any():
-        raise ValueError("precision and recall need a positive example; there is none")
+        raise LearningError("precision and recall need a positive example; there is none")
     if not np.isfinite(scores).all():
-        raise ValueError(f"{np.count_nonzero(~np.isfinite(scores))} scores are not finite")
+        raise LearningError(f"{np.count_nonzero(~np.isfinite(scores))} scores are not finite")
     order = np.argsort(-scores, kind="stable")
     last_of_score = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     found = np.cumsum(positive[order])[last_of_score]

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from noisy_label_learning.errors import LearningError
+
 CONFIDENCE = 0.95
 
 
@@ -55,13 +57,13 @@ def summary(values: Sequence[float] | np.ndarray) -> Summary:
     """Returns mean, spread and interval of one value a seed [S], S >= 1.
 
     Raises:
-      ValueError: no value, or one that is not finite: a diverged run has no place in a mean.
+      LearningError: no value, or one that is not finite: a diverged run has no place in a mean.
     """
     from scipy import stats  # comes with scikit-learn
 
     values = np.asarray(values, np.float64)
     if not len(values) or not np.isfinite(values).all():
-        raise ValueError(f"a mean needs finite values, at least one; given {values.tolist()}")
+        raise LearningError(f"a mean needs finite values, at least one; given {values.tolist()}")
     mean, count = float(values.mean()), len(values)
     if count == 1:
         return Summary(mean, None, None, 1, None)
@@ -81,7 +83,7 @@ def paired_difference(values: Sequence[float] | np.ndarray, baseline: Sequence[f
     """
     values, baseline = np.asarray(values, np.float64), np.asarray(baseline, np.float64)
     if values.shape != baseline.shape:
-        raise ValueError(f"pairs need as many values on both sides, given {values.shape} and {baseline.shape}")
+        raise LearningError(f"pairs need as many values on both sides, given {values.shape} and {baseline.shape}")
     return summary(values - baseline)
 
 
@@ -117,15 +119,15 @@ def linear_fit(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray)
     """Returns the least-squares line of y [n] on x [n].
 
     Raises:
-      ValueError: fewer than two different x, other lengths, or values that are not finite.
+      LearningError: fewer than two different x, other lengths, or values that are not finite.
     """
     from scipy import stats
 
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.shape != y.shape or x.ndim != 1:
-        raise ValueError(f"a line needs as many x as y, given {x.shape} and {y.shape}")
+        raise LearningError(f"a line needs as many x as y, given {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()) or len(np.unique(x)) < 2:
-        raise ValueError(f"a line needs finite points of two x or more, given x {x.tolist()}, y {y.tolist()}")
+        raise LearningError(f"a line needs finite points of two x or more, given x {x.tolist()}, y {y.tolist()}")
     count, centred = len(x), x - x.mean()
     spread = float(centred @ centred)
     slope = float(centred @ (y - y.mean())) / spread
@@ -148,13 +150,13 @@ def rank_correlation(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.nd
     """Returns Spearman's rank correlation of x [n] and y [n], ties by their mean rank; NaN where one side is constant.
 
     Raises:
-      ValueError: fewer than two values, or other lengths.
+      LearningError: fewer than two values, or other lengths.
     """
     from scipy import stats
 
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if x.shape != y.shape or x.ndim != 1 or len(x) < 2:
-        raise ValueError(f"a correlation needs as many x as y, two or more, given {x.shape} and {y.shape}")
+        raise LearningError(f"a correlation needs as many x as y, two or more, given {x.shape} and {y.shape}")
     ranks = [stats.rankdata(values) for values in (x, y)]
     if any(of_side.std() == 0 for of_side in ranks):
         return float("nan")

@@ -18,7 +18,7 @@ from noisy_label_datasets.base.errors import BaseDatasetError
 from noisy_label_datasets.base.tfds_downloads import damaged_downloads, downloaded, with_bounded_downloads
 from noisy_label_datasets.download import PATIENCE, DownloadError
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.folders import sweep
+from noisy_label_datasets.folders import remove_leftovers
 from noisy_label_datasets.lease import taking_turns
 
 CONNECT_SECONDS = 20
@@ -83,7 +83,7 @@ def _prepare(name: str, version: str, data_dir: Any, wanted: str) -> Any:
         raise BaseDatasetError(f"{wanted}. It cannot be downloaded: no answer from {', '.join(unreachable)}; {remedy}")
     try:
         with taking_turns(builder.data_path):  # who comes second finds it prepared
-            sweep(pathlib.Path(builder.data_path))
+            remove_leftovers(pathlib.Path(builder.data_path))
             with_bounded_downloads(builder, PATIENCE).download_and_prepare()
     except (requests.RequestException, DownloadError, *_TFDS_DOWNLOAD_ERRORS) as error:
         raise BaseDatasetError(f"{wanted}. Its download failed ({_first_line(error)}); {remedy}") from error

@@ -35,7 +35,7 @@ from noisy_label_datasets.build.outdated import warn_if_outdated
 from noisy_label_datasets.build.own_configs import config_names, own_config
 from noisy_label_datasets.build.tfds_state import is_mocked, manual_dir_of
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.folders import set_aside, sweep
+from noisy_label_datasets.folders import remove_leftovers, set_aside
 from noisy_label_datasets.labels.sampling import NO_RATER, sample_raters
 from noisy_label_datasets.labels.sources import NOISY_SPLITS, LabelContext, NoisyLabels
 from noisy_label_datasets.lease import taking_turns
@@ -191,7 +191,7 @@ class NoisyLabelBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                 return
             if lease is not None:
                 path = pathlib.Path(self.data_path)
-                sweep(path)
+                remove_leftovers(path)
                 set_aside(path)  # as TFDS does, which takes a half-deleted dataset for a whole one if it is stopped
             super().download_and_prepare(download_config=download_config, **kwargs)
 

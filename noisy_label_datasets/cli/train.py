@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from noisy_label_datasets import training_options
 from noisy_label_datasets.cli.targets import UnknownNameError, add_data_dir, add_target, find_builder
-from noisy_label_datasets.cli.training_process import TrainingError, list_pools, train_pool
+from noisy_label_datasets.cli.training_process import TrainingError, list_pools, run_training
 from noisy_label_datasets.info import full_name
 from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR, is_finished
 
@@ -92,7 +92,7 @@ def train(
     # A pool of the user's own is not known here, and sees the images at the builder's size.
     size = next((tuple(known["image_size"]) for known in pools if known["name"] == chosen), None)
     builder.clean_dataset(arrays, image_size=size)
-    train_pool(arrays=arrays, pool=chosen, out=out, options=options)
+    run_training(arrays=arrays, pool=chosen, out=out, options=options)
     return out
 
 

@@ -1,7 +1,7 @@
 """Rater training as a process of its own, so that TensorFlow and JAX never share one.
 
 pools = list_pools()                                       # python -m rater_training list --json
-train_pool(arrays=folder, pool="digits/medium", out=folder)
+run_training(arrays=folder, pool="digits/medium", out=folder)
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def list_pools(*, cost: bool = False) -> list[Mapping[str, Any]]:
     return json.loads(process.stdout)
 
 
-def train_pool(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, options: Sequence[str] = ()) -> None:
+def run_training(*, arrays: str | os.PathLike, pool: str, out: str | os.PathLike, options: Sequence[str] = ()) -> None:
     """Trains a pool; its progress appears on this process's own standard output and error.
 
     Args:
@@ -85,7 +85,7 @@ def fit_pools(
       report: file to be written: what came of it, as JSON.
       options: further ones of `python -m rater_training fit`.
 
-    Raises: as `train_pool`.
+    Raises: as `run_training`.
     """
     files = ("--arrays", arrays, "--pools", pools, "--pilots", pilots, "--out", out, "--report", report)
     command = _command("fit", *(os.fspath(value) for value in files), *options)
@@ -103,7 +103,7 @@ def label_with_pool(
       options: further ones of `python -m rater_training label`.
       resumes: whether the same command resumes where it was stopped.
 
-    Raises: as `train_pool`.
+    Raises: as `run_training`.
     """
     command = _command("label", "--weights", os.fspath(weights), "--out", os.fspath(out), *options)
     kept = f"what was finished is kept in {out}, and the same command resumes" if resumes else "nothing was written"

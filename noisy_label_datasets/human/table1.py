@@ -30,6 +30,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from noisy_label_datasets.noise import metrics, noise_models
+from noisy_label_datasets.noise.errors import NoiseError
 from noisy_label_datasets.noise.metrics import Estimate
 
 LEVELS = ("low", "medium", "high")
@@ -194,11 +195,11 @@ def ratio_at(
       seed: of the flips.
 
     Raises:
-      ValueError: there are not so many raters.
+      NoiseError: there are not so many raters.
     """
     num_raters, num_classes = noisy_labels.shape[1], human_counts.shape[1]
     if not 1 <= num_labels <= num_raters:
-        raise ValueError(f"{num_labels} labels per image of a pool of {num_raters} raters")
+        raise NoiseError(f"{num_labels} labels per image of a pool of {num_raters} raters")
     rng = np.random.default_rng(seed)
     human = human_counts / human_counts.sum(axis=1, keepdims=True)
     distances, others = np.zeros(len(labels)), np.zeros(len(labels))

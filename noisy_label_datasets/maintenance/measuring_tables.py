@@ -16,14 +16,14 @@ from noisy_label_datasets import files
 from noisy_label_datasets.human import ciln_bench, human_labels, table1
 from noisy_label_datasets.human.sweep import Figures, HumanLabelled, measure, sweep, sweep_four
 from noisy_label_datasets.labels.calibration import calibrated
-from noisy_label_datasets.labels.predictions import RaterPredictions, read_predictions
+from noisy_label_datasets.labels.predictions import PREDICTIONS_DIR, RaterPredictions, read_predictions
 from noisy_label_datasets.noise import dial, metrics
 from noisy_label_datasets.noise.instance_dependence import instance_dependence
 from noisy_label_datasets.noise.noise_models import uniforms_of_ids
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 DOCUMENT = REPOSITORY / "docs" / "measuring.md"
-POOLS = REPOSITORY / "builders" / "cifar10_noisy" / "rater_predictions"
+POOLS = REPOSITORY / "builders" / "cifar10_noisy" / PREDICTIONS_DIR
 BEGIN = "<!-- {name}: written by python -m noisy_label_datasets.maintenance.measuring_tables -->\n"
 END = "<!-- end of {name} -->\n"
 DIAL_RATES = (0.05, 0.13, 0.217, 0.3, 0.4, 0.524, 0.7)

@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from noisy_label_datasets.noise import metrics
+from noisy_label_datasets.noise.errors import NoiseError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,19 +48,19 @@ def instance_dependence(noisy_labels: np.ndarray, labels: np.ndarray, num_classe
       num_classes: K.
 
     Raises:
-      ValueError: fewer than two raters, no example that all have labelled, or a class with a single one.
+      NoiseError: fewer than two raters, no example that all have labelled, or a class with a single one.
     """
     noisy_labels, labels = np.asarray(noisy_labels), np.asarray(labels)
     complete = (noisy_labels != metrics.MISSING).all(axis=1)
     noisy_labels, labels = noisy_labels[complete], labels[complete]
     num_examples, num_raters = noisy_labels.shape
     if num_raters < 2 or not num_examples:
-        raise ValueError(
+        raise NoiseError(
             f"needs at least 2 raters and examples that all have labelled, not {num_raters} and {num_examples}"
         )
     size = np.bincount(labels, minlength=num_classes)
     if (size == 1).any():
-        raise ValueError(f"class {np.argmax(size == 1)} has a single example: a variance needs two")
+        raise NoiseError(f"class {np.argmax(size == 1)} has a single example: a variance needs two")
     pairs = num_raters * (num_raters - 1)
 
     # Two raters on one example, averaged over the examples of a class: how often both are wrong, both say the same.

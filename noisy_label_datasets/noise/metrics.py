@@ -17,6 +17,8 @@ import math
 
 import numpy as np
 
+from noisy_label_datasets.noise.errors import NoiseError
+
 MISSING = -1
 
 
@@ -34,7 +36,7 @@ class Estimate:
     def of_mean(cls, samples: np.ndarray) -> Estimate:
         """The mean of independent samples [n], n >= 2."""
         if len(samples) < 2:
-            raise ValueError(f"an interval needs at least 2 samples, not {len(samples)}")
+            raise NoiseError(f"an interval needs at least 2 samples, not {len(samples)}")
         return cls(float(np.mean(samples)), float(1.96 * np.std(samples, ddof=1) / math.sqrt(len(samples))))
 
     @classmethod
@@ -57,7 +59,7 @@ def _errors(noisy_labels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     """Returns (wrong, given), both [n, R] bool."""
     noisy_labels, labels = np.asarray(noisy_labels), np.asarray(labels)
     if noisy_labels.ndim != 2 or labels.shape != noisy_labels.shape[:1]:
-        raise ValueError(
+        raise NoiseError(
             f"noisy_labels must be [n, R] and labels [n], not {list(noisy_labels.shape)} and {list(labels.shape)}"
         )
     given = noisy_labels != MISSING
@@ -105,7 +107,7 @@ def confusion_matrix(noisy_labels: np.ndarray, labels: np.ndarray, num_classes: 
     labels = _checked(labels, num_classes, "labels")
     noisy_labels = np.asarray(noisy_labels)
     if noisy_labels.shape[:1] != labels.shape:
-        raise ValueError(f"noisy_labels {list(noisy_labels.shape)} and labels {list(labels.shape)} differ in length")
+        raise NoiseError(f"noisy_labels {list(noisy_labels.shape)} and labels {list(labels.shape)} differ in length")
     noisy_labels = _checked(noisy_labels.reshape(len(labels), -1), num_classes, "noisy_labels", lowest=MISSING)
     cells = labels[:, None] * num_classes + noisy_labels
     return np.bincount(cells[noisy_labels != MISSING], minlength=num_classes**2).reshape(num_classes, num_classes)
@@ -151,14 +153,14 @@ def fleiss_kappa(noisy_labels: np.ndarray, num_classes: int) -> float:
     """Fleiss' kappa: agreement beyond chance for a fixed number of ratings per example (Fleiss 1971).
 
     Raises:
-      ValueError: the labelled examples have different numbers of ratings, or there are none; use
+      NoiseError: the labelled examples have different numbers of ratings, or there are none; use
         `krippendorff_alpha`, which is made for that.
     """
     example, label, count = _votes(noisy_labels, num_classes)
     ratings = np.bincount(example, weights=count)
     ratings = ratings[ratings > 0]
     if len(ratings) == 0 or ratings.min() != ratings.max() or ratings[0] < 2:
-        raise ValueError("Fleiss' kappa needs the same number of ratings, at least 2, on every example")
+        raise NoiseError("Fleiss' kappa needs the same number of ratings, at least 2, on every example")
     shares = np.bincount(label, weights=count, minlength=num_classes) / count.sum()
     chance = (shares**2).sum()
     return float((agreement(noisy_labels, num_classes) - chance) / (1 - chance)) if chance < 1 else math.nan
@@ -195,11 +197,11 @@ def total_variation(soft_labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     """
     soft_labels, others = np.asarray(soft_labels), np.asarray(others)
     if soft_labels.shape != others.shape or soft_labels.ndim != 2:
-        raise ValueError(f"soft labels must be two [n, K], not {list(soft_labels.shape)} and {list(others.shape)}")
+        raise NoiseError(f"soft labels must be two [n, K], not {list(soft_labels.shape)} and {list(others.shape)}")
     for rows in (soft_labels, others):
         sums = rows.sum(axis=1)
         if not np.allclose(sums[~np.isnan(sums)], 1, atol=1e-5):
-            raise ValueError("the entries of every soft label must sum to 1")
+            raise NoiseError("the entries of every soft label must sum to 1")
     return np.abs(soft_labels - others).sum(axis=1) / 2
 
 
@@ -209,7 +211,7 @@ def mean_total_variation(soft_labels: np.ndarray, others: np.ndarray) -> Estimat
     Examples without labels in either (rows of nan) are left out.
 
     Raises:
-      ValueError: fewer than 2 examples are left.
+      NoiseError: fewer than 2 examples are left.
     """
     distances = total_variation(soft_labels, others)
     return Estimate.of_mean(distances[~np.isnan(distances)])
@@ -219,7 +221,7 @@ def _votes(noisy_labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.n
     """The non-zero votes as (example [m], label [m], count [m] float64), ordered by example."""
     noisy_labels = np.asarray(noisy_labels)
     if noisy_labels.ndim != 2:
-        raise ValueError(f"noisy_labels must be [n, R], not {list(noisy_labels.shape)}")
+        raise NoiseError(f"noisy_labels must be [n, R], not {list(noisy_labels.shape)}")
     noisy_labels = _checked(noisy_labels, num_classes, "noisy_labels", lowest=MISSING)
     cells = np.arange(len(noisy_labels))[:, None] * num_classes + noisy_labels
     cells, count = np.unique(cells[noisy_labels != MISSING], return_counts=True)
@@ -229,8 +231,8 @@ def _votes(noisy_labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.n
 def _checked(labels: np.ndarray, num_classes: int, name: str, lowest: int = 0) -> np.ndarray:
     labels = np.asarray(labels)
     if not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"{name} must be integers, not {labels.dtype}")
+        raise NoiseError(f"{name} must be integers, not {labels.dtype}")
     labels = labels.astype(np.int64, copy=False)
     if labels.size and not (lowest <= labels.min() and labels.max() < num_classes):
-        raise ValueError(f"{name} must lie in {lowest} .. {num_classes - 1}; found {labels.min()} .. {labels.max()}")
+        raise NoiseError(f"{name} must lie in {lowest} .. {num_classes - 1}; found {labels.min()} .. {labels.max()}")
     return labels

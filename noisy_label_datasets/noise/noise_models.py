@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from noisy_label_datasets.noise import metrics
+from noisy_label_datasets.noise.errors import NoiseError
 
 
 def uniforms_of_ids(ids: Sequence[str] | np.ndarray, num_raters: int, seed: str) -> np.ndarray:
@@ -47,7 +48,7 @@ def sample_labels(probabilities: np.ndarray, uniforms: np.ndarray) -> np.ndarray
         (*probabilities.shape[:2],),
         (len(probabilities), uniforms.shape[-1]),
     ):
-        raise ValueError(f"probabilities {list(probabilities.shape)} and uniforms {list(uniforms.shape)} do not fit")
+        raise NoiseError(f"probabilities {list(probabilities.shape)} and uniforms {list(uniforms.shape)} do not fit")
     cumulative = np.cumsum(probabilities, axis=-1, dtype=np.float64)
     # Strictly below the total, so that rounding can never draw the class after the last one.
     level = uniforms[..., None] * cumulative[..., -1:]
@@ -61,9 +62,9 @@ def independent_transition(rate: float, num_classes: int) -> np.ndarray:
     that half of the labels are wrong.
     """
     if not 0 <= rate <= 1:
-        raise ValueError(f"a rate of wrong labels lies in 0 .. 1, not {rate}")
+        raise NoiseError(f"a rate of wrong labels lies in 0 .. 1, not {rate}")
     if num_classes < 2:
-        raise ValueError(f"flipping needs at least 2 classes, not {num_classes}")
+        raise NoiseError(f"flipping needs at least 2 classes, not {num_classes}")
     transition = np.full((num_classes, num_classes), rate / (num_classes - 1))
     np.fill_diagonal(transition, 1 - rate)
     return transition
@@ -83,7 +84,7 @@ def class_conditional_flips(labels: np.ndarray, transition: np.ndarray, uniforms
       uniforms: [n, R] in [0, 1).
     """
     if (transition < 0).any() or not np.allclose(transition.sum(axis=-1), 1, atol=1e-6):
-        raise ValueError("every row of a transition matrix must be non-negative and sum to 1")
+        raise NoiseError("every row of a transition matrix must be non-negative and sum to 1")
     # As `sample_labels` does, but the distributions are few: those of a rater and a class are added up once.
     cumulative = np.cumsum(np.broadcast_to(transition, (uniforms.shape[1], *transition.shape[-2:])), axis=-1)
     noisy_labels = np.empty(uniforms.shape, np.int32)
@@ -106,7 +107,7 @@ def estimate_transition(noisy_labels: np.ndarray, labels: np.ndarray, num_classe
     confusion = metrics.confusion_matrix(noisy_labels, labels, num_classes)
     total = confusion.sum(axis=1, keepdims=True)
     if (total == 0).any():
-        raise ValueError(f"no label was given to an example of class {np.argmin(total)}: its row cannot be estimated")
+        raise NoiseError(f"no label was given to an example of class {np.argmin(total)}: its row cannot be estimated")
     return confusion / total
 
 
@@ -128,7 +129,7 @@ def extrapolated_errors(soft_labels: np.ndarray, labels: np.ndarray, rate: float
     clean = np.eye(soft_labels.shape[1])[labels]
     error = 1 - np.take_along_axis(soft_labels, labels[:, None], axis=1).mean()
     if error <= 0:
-        raise ValueError("there is no wrong label to make more of")
+        raise NoiseError("there is no wrong label to make more of")
     return clean + (rate / error) * (soft_labels - clean)
 
 
@@ -139,13 +140,13 @@ def upsampled_errors(soft_labels: np.ndarray, labels: np.ndarray, rate: float) -
     than it was), and each example is normalised again. Examples without a wrong vote keep none.
 
     Raises:
-      ValueError: the rate is above the share of examples with a wrong vote, which no factor can pass.
+      NoiseError: the rate is above the share of examples with a wrong vote, which no factor can pass.
     """
     right = np.take_along_axis(soft_labels, labels[:, None], axis=1)[:, 0]
     wrong = 1 - right
     reachable = float(np.mean(wrong > 0))
     if not 0 < rate < reachable:
-        raise ValueError(f"an error rate of {rate} is out of reach; repeating wrong votes gives 0 .. {reachable:.3f}")
+        raise NoiseError(f"an error rate of {rate} is out of reach; repeating wrong votes gives 0 .. {reachable:.3f}")
 
     def mean_error(factor: float) -> float:
         scaled = factor * wrong
@@ -164,7 +165,7 @@ def subsampled_ratings(noisy_labels: np.ndarray, size: int, uniforms: np.ndarray
     """
     num_raters = noisy_labels.shape[1]
     if not 1 <= size <= num_raters:
-        raise ValueError(f"can keep 1 .. {num_raters} labels per example, not {size}")
+        raise NoiseError(f"can keep 1 .. {num_raters} labels per example, not {size}")
     rank = np.argsort(np.argsort(uniforms, axis=1), axis=1)
     return np.where(rank < size, noisy_labels, metrics.MISSING)
 

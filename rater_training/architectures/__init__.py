@@ -17,6 +17,7 @@ from jax.typing import DTypeLike
 
 from rater_training.architectures import compact, efficientnet, inception, mlp, mobilenet, nasnet, resnet, vgg
 from rater_training.architectures.network import Network, feed_forward
+from rater_training.config import ConfigError
 
 # The thirteen networks of the paper's raters (Appendix A), and others of their families, as data.
 NETWORKS: dict[str, Network] = {
@@ -58,8 +59,8 @@ def create(
       A module: `module(images [b, h, w, c], train)` gives logits [b, num_classes] float32.
 
     Raises:
-      ValueError: unknown name.
+      ConfigError: unknown name.
     """
     if name not in ARCHITECTURES:
-        raise ValueError(f"no architecture {name!r}; there are: {', '.join(sorted(ARCHITECTURES))}")
+        raise ConfigError(f"no architecture {name!r}; there are: {', '.join(sorted(ARCHITECTURES))}")
     return ARCHITECTURES[name](num_classes=num_classes, image_shape=image_shape, width=width, dtype=dtype, rngs=rngs)

@@ -25,6 +25,7 @@ from jax.typing import DTypeLike
 from rater_training.architectures.convolution import conv
 from rater_training.architectures.depthwise import depthwise_conv
 from rater_training.architectures.layers import standard_normal
+from rater_training.config import ConfigError
 
 _WHITENING_SIZE = 2
 _STAGE_CHANNELS = (32, 96, 128)
@@ -201,7 +202,7 @@ class CompactNetwork(nnx.Module):
     ):
         height, image_width, in_channels = image_shape
         if min(height, image_width) < 8:
-            raise ValueError(f"image_shape is {image_shape}; compact networks take images of 8x8 pixels or more")
+            raise ConfigError(f"image_shape is {image_shape}; compact networks take images of 8x8 pixels or more")
         unit = functools.partial(Unit, dtype=dtype, rngs=rngs)
         self.whitening = Whitening(in_channels, dtype)
         self.pools: tuple[bool, ...] = ()

@@ -31,6 +31,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from rater_training.architectures import layers, specs
+from rater_training.config import ConfigError
 
 FORMS = ("auto", "imagenet", "small")
 _SMALLEST_LAST_SIDE = 3
@@ -57,18 +58,18 @@ def fit(network: Network, image_shape: specs.Shape, *, width: float = 1.0, form:
     """Returns the network at a width and in the form for such images.
 
     Raises:
-      ValueError: no such form, or images too small for it.
+      ConfigError: no such form, or images too small for it.
     """
     if form not in FORMS:
-        raise ValueError(f"form is {form!r}; it has to be one of {', '.join(FORMS)}")
+        raise ConfigError(f"form is {form!r}; it has to be one of {', '.join(FORMS)}")
     if width <= 0:
-        raise ValueError(f"width is {width}; it has to be above 0")
+        raise ConfigError(f"width is {width}; it has to be above 0")
     if form == "auto":
         form = "imagenet" if _last_side(network.layers, image_shape) >= _SMALLEST_LAST_SIDE else "small"
     fitted = network.layers if form == "imagenet" else _small(network, image_shape)
     hidden = network.hidden if form == "imagenet" else network.small_hidden
     if _last_side(fitted, image_shape) < 1:
-        raise ValueError(
+        raise ConfigError(
             f"images of {image_shape[0]}x{image_shape[1]} are too small for the {form} form of this network"
         )
     return Network(
@@ -93,7 +94,7 @@ def _small(network: Network, image_shape: specs.Shape) -> specs.Layers:
         dropped += 1
         fitted, left = specs.drop_reductions(padded, dropped)
         if left:
-            raise ValueError(f"images of {image_shape[0]}x{image_shape[1]} are too small for this network")
+            raise ConfigError(f"images of {image_shape[0]}x{image_shape[1]} are too small for this network")
     return fitted
 
 

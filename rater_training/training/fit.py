@@ -23,7 +23,7 @@ from rater_training.config import ConfigError, PoolConfig, RaterConfig
 from rater_training.pools.choice import SPREAD, Choice, choose, nearest_reached
 from rater_training.pools.source import module_of, pools_of, variable_of
 from rater_training.pools.suited import suited_raters
-from rater_training.training.pilot import MOST_MEASURED, Listener, Pilot, run_pilots
+from rater_training.training.pilot import MOST_MEASURED, Pilot, PilotListener, run_pilots
 
 _ENOUGH = 0.7  # times the lowest wanted rate: a pilot that comes to it is stopped
 
@@ -79,7 +79,7 @@ def fit(
     wanted: Wanted,
     pools_file: str | os.PathLike,
     pilots_folder: str | os.PathLike,
-    listener: Listener,
+    listener: PilotListener,
     *,
     num_parallel: int = 1,
 ) -> Fitted:

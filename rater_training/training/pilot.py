@@ -47,7 +47,7 @@ _STORED = schema.Record(
 )
 
 
-class Listener(Protocol):
+class PilotListener(Protocol):
     """Is informed of pilots; from several threads."""
 
     def measured(self, rater: RaterConfig, value: float, error: float) -> None:
@@ -85,7 +85,7 @@ def run_pilots(
     dataset: CleanDataset,
     of_raters: Sequence[RaterConfig],
     folder: str | os.PathLike,
-    listener: Listener,
+    listener: PilotListener,
     *,
     enough: float,
     num_parallel: int = 1,
@@ -137,7 +137,7 @@ def _run(
     measured_on: tuple[np.ndarray, np.ndarray],
     normalization: Normalization,
     enough: float,
-    listener: Listener,
+    listener: PilotListener,
 ) -> Pilot:
     clean, num_classes = dataset.splits["clean_label_train"], len(dataset.class_names)
     images = np.asarray(clean.images)

@@ -11,6 +11,7 @@ from flax import nnx
 from rater_training import architectures
 from rater_training.architectures import NETWORKS, convolution, specs
 from rater_training.architectures.network import fit, multiply_adds
+from rater_training.config import ConfigError
 
 NATIVE_SIZE = {
     name: 299 if name in ("inception_v3", "inception_v4", "inception_resnet_v2") else 224 for name in NETWORKS
@@ -185,9 +186,9 @@ def test_the_small_form_has_the_same_parameters(name):
 def test_the_imagenet_form_can_be_asked_for_and_refuses_what_is_too_small():
     shape = (64, 64, 3)
     assert specs.trace(fit(NETWORKS["resnet50"], shape, form="imagenet").layers, shape)[0][:2] == (2, 2)
-    with pytest.raises(ValueError, match="32x32 are too small for the imagenet form"):
+    with pytest.raises(ConfigError, match="32x32 are too small for the imagenet form"):
         fit(NETWORKS["inception_v3"], (32, 32, 3), form="imagenet")
-    with pytest.raises(ValueError, match="auto, imagenet, small"):
+    with pytest.raises(ConfigError, match="auto, imagenet, small"):
         fit(NETWORKS["resnet50"], shape, form="cifar")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from noisy_label_datasets.base.names import LONGEST_CLASS_NAME, LONGEST_ID, check_class_names, check_ids
+from noisy_label_datasets.base.names import LONGEST_CLASS_NAME, LONGEST_ID, NamesError, check_class_names, check_ids
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def test_ids(ids):
     ],
 )
 def test_faulty_ids(id_, shown):
-    with pytest.raises(ValueError, match=rf"1 ids are empty, .* row 2 is .*{shown}") as caught:
+    with pytest.raises(NamesError, match=rf"1 ids are empty, .* row 2 is .*{shown}") as caught:
         check_ids(np.array(["fine", "longer than the faulty", id_, "fine too"]))
     assert len(str(caught.value)) < 250
 
 
 def test_a_number_that_is_no_character():
     ids = np.array([0x110000], np.uint32).view("<U1")
-    with pytest.raises(ValueError, match="row 0 is"):
+    with pytest.raises(NamesError, match="row 0 is"):
         check_ids(ids)
 
 
@@ -62,7 +62,7 @@ def test_a_number_that_is_no_character():
     ],
 )
 def test_class_names_that_would_not_survive(names, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(NamesError, match=message):
         check_class_names(names)
 
 

@@ -133,11 +133,11 @@ def folder(tmp_path, monkeypatch):
 def trained_in_no_time(monkeypatch):
     """In place of the training process, raters that err at random on what it would have been given."""
 
-    def train_pool(*, arrays, pool, out, options):
+    def run_training(*, arrays, pool, out, options):
         assert pool == "pairs_pool:POOL"
         write_raters(pathlib.Path(out), CleanDataset.load(arrays), "low", num_raters=4)
 
-    monkeypatch.setattr(train, "train_pool", train_pool)
+    monkeypatch.setattr(train, "run_training", run_training)
     monkeypatch.setattr(train, "list_pools", list)
 
 

@@ -11,7 +11,7 @@ import pytest
 from noisy_label_datasets.cli import training_process
 from noisy_label_datasets.cli.targets import UnknownNameError, find_builder
 from noisy_label_datasets.cli.train import choose_pool, train
-from noisy_label_datasets.cli.training_process import TrainingError, train_pool
+from noisy_label_datasets.cli.training_process import TrainingError, run_training
 
 POOLS = [
     {"name": "cifar10/high", "dataset": "cifar10_noisy", "level": "high"},
@@ -38,7 +38,7 @@ def test_missing_software_is_named_with_what_to_type(monkeypatch):
     monkeypatch.setattr(training_process, "NEEDED", ("numpy", "no_such_package"))
     assert not training_process.training_is_installed()
     with pytest.raises(TrainingError, match=r"needs no_such_package.*pip install 'noisy-label-datasets\[training\]'"):
-        train_pool(arrays="arrays", pool="digits/low", out="out")
+        run_training(arrays="arrays", pool="digits/low", out="out")
 
 
 @pytest.mark.parametrize(("exit_code", "error"), [(2, TrainingError), (130, KeyboardInterrupt)])
@@ -46,7 +46,7 @@ def test_exit_code_of_the_training_is_heeded(monkeypatch, exit_code, error):
     command = [sys.executable, "-c", f"raise SystemExit({exit_code})"]
     monkeypatch.setattr(training_process, "_command", lambda *arguments: command)
     with pytest.raises(error):
-        train_pool(arrays="arrays", pool="digits/low", out="out")
+        run_training(arrays="arrays", pool="digits/low", out="out")
 
 
 TRAIN_FOREVER = """
@@ -56,7 +56,7 @@ from noisy_label_datasets import cli
 from noisy_label_datasets.cli import list as command, training_process
 endless = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 training_process._command = lambda *arguments: [sys.executable, "-c", endless]
-command.run = lambda args: training_process.train_pool(arrays="arrays", pool="digits/low", out="out")
+command.run = lambda args: training_process.run_training(arrays="arrays", pool="digits/low", out="out")
 sys.exit(cli.main(["list"]))
 """
 
@@ -105,5 +105,5 @@ def test_a_pool_of_the_working_directory_is_found(tmp_path, monkeypatch, capfd):
     (tmp_path / "my_pools.py").write_text("POOL = 3")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TrainingError):
-        train_pool(arrays="arrays", pool="my_pools:POOL", out="out")
+        run_training(arrays="arrays", pool="my_pools:POOL", out="out")
     assert "my_pools:POOL is a int, not a PoolConfig" in capfd.readouterr().err

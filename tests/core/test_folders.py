@@ -12,7 +12,7 @@ import pytest
 from noisy_label_datasets import owner
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.files import write_atomically
-from noisy_label_datasets.folders import read_whole, replacing, set_aside, sweep
+from noisy_label_datasets.folders import read_whole, remove_leftovers, replacing, set_aside
 
 WRITE = """
 import pathlib, sys, time
@@ -91,7 +91,7 @@ def test_what_belongs_to_another_folder_is_left_alone(tmp_path):
     others = [f".1.0.0.1.{'a' * 32}.old", "incomplete.ABC123_1.0.01", ".1.0.0.json", "incomplete.notes", "1.0.0-mine"]
     for name in others:
         (tmp_path / name).mkdir()
-    sweep(tmp_path / "1.0.0")
+    remove_leftovers(tmp_path / "1.0.0")
     assert sorted(os.listdir(tmp_path)) == sorted(others)
 
 

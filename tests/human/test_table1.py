@@ -5,6 +5,7 @@ import pytest
 
 from noisy_label_datasets.human import table1
 from noisy_label_datasets.noise import metrics, noise_models
+from noisy_label_datasets.noise.errors import NoiseError
 
 N, R, K = 4_000, 10, 10
 RNG = np.random.default_rng(0)
@@ -100,5 +101,5 @@ def test_fewer_labels_an_image_are_compared_with_flips_of_as_many():
     alone = [table1.compare(people[:, [r]], LABELS, COUNTS) for r in range(R)]
     raters, others = (np.mean([t.rows[name].paper.value for t in alone]) for name in ("raters", "independent flipping"))
     assert table1.ratio_at(1, people, LABELS, COUNTS).value == pytest.approx(raters / others, abs=0.01)
-    with pytest.raises(ValueError, match="11 labels per image of a pool of 10"):
+    with pytest.raises(NoiseError, match="11 labels per image of a pool of 10"):
         table1.ratio_at(11, people, LABELS, COUNTS)

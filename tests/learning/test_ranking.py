@@ -12,6 +12,7 @@ from sklearn import metrics as sklearn_metrics
 from noisy_label_learning import ranking
 from noisy_label_learning.algorithms import CrossEntropy
 from noisy_label_learning.correctors import CORRECTORS
+from noisy_label_learning.errors import LearningError
 from noisy_label_learning.runs.config import Network, RunConfig, Schedule
 from noisy_label_learning.runs.record import Record
 from noisy_label_learning.runs.session import Session
@@ -52,7 +53,7 @@ def test_mean_over_the_classes_that_there_are():
     [([1.0, 2.0], [False, False], "there is none"), ([1.0, np.nan], [True, False], "1 scores are not finite")],
 )
 def test_what_cannot_be(scores, positive, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(LearningError, match=message):
         ranking.precision_recall(np.array(scores), np.array(positive))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from noisy_label_datasets.noise import metrics, noise_models
+from noisy_label_datasets.noise.errors import NoiseError
 from noisy_label_datasets.noise.instance_dependence import instance_dependence
 
 N, K = 30_000, 4
@@ -77,11 +78,11 @@ def test_unbiased_in_small_classes():
 
 
 def test_errors_name_the_fault():
-    with pytest.raises(ValueError, match="at least 2 raters"):
+    with pytest.raises(NoiseError, match="at least 2 raters"):
         instance_dependence(np.zeros((4, 1), int), np.zeros(4, int), 2)
-    with pytest.raises(ValueError, match="examples that all have labelled, not 2 and 0"):
+    with pytest.raises(NoiseError, match="examples that all have labelled, not 2 and 0"):
         instance_dependence(np.array([[0, -1], [-1, 1]]), np.zeros(2, int), 2)
-    with pytest.raises(ValueError, match="class 1 has a single example"):
+    with pytest.raises(NoiseError, match="class 1 has a single example"):
         instance_dependence(np.zeros((3, 2), int), np.array([0, 0, 1]), 2)
 
 

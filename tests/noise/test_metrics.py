@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noisy_label_datasets.noise import metrics
+from noisy_label_datasets.noise.errors import NoiseError
 
 NOISY = np.array([[0, 0, 1], [1, 1, 1], [2, 0, -1], [0, 2, 2]])
 CLEAN = np.array([0, 1, 2, 2])
@@ -64,7 +65,7 @@ def test_fleiss_kappa_of_the_published_example():
     ratings = np.array([np.repeat(np.arange(5), row) for row in counts])
     assert metrics.agreement(ratings, 5) == pytest.approx(0.378, abs=5e-4)
     assert metrics.fleiss_kappa(ratings, 5) == pytest.approx(0.210, abs=5e-4)
-    with pytest.raises(ValueError, match="same number of ratings"):
+    with pytest.raises(NoiseError, match="same number of ratings"):
         metrics.fleiss_kappa(NOISY, 3)
 
 
@@ -78,12 +79,12 @@ def test_fleiss_kappa_of_the_published_example():
     ],
 )
 def test_labels_out_of_range_are_named(noisy, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(NoiseError, match=message):
         metrics.krippendorff_alpha(noisy, 3)
 
 
 def test_unequal_lengths_are_named():
-    with pytest.raises(ValueError, match=r"\[4, 3\] and \[3\]"):
+    with pytest.raises(NoiseError, match=r"\[4, 3\] and \[3\]"):
         metrics.rater_error_rate(NOISY, CLEAN[:3])
 
 
@@ -108,9 +109,9 @@ def test_the_interval_of_the_distance_covers_the_truth():
 
 
 def test_what_is_not_a_soft_label_is_refused():
-    with pytest.raises(ValueError, match="sum to 1"):
+    with pytest.raises(NoiseError, match="sum to 1"):
         metrics.mean_total_variation(np.ones((3, 2)), np.eye(2)[[0, 1, 0]])
-    with pytest.raises(ValueError, match=r"\[3, 2\] and \[2, 2\]"):
+    with pytest.raises(NoiseError, match=r"\[3, 2\] and \[2, 2\]"):
         metrics.mean_total_variation(np.eye(2)[[0, 1, 0]], np.eye(2))
 
 
@@ -145,7 +146,7 @@ def test_where_nobody_labelled_anything_figures_are_undefined():
     assert np.isnan(metrics.agreement(noisy, 2))
     assert metrics.confusion_matrix(noisy, clean, 2).sum() == 0
     assert np.isnan(metrics.vote_shares(noisy, 2)).all()
-    with pytest.raises(ValueError, match="at least 2 samples, not 0"):
+    with pytest.raises(NoiseError, match="at least 2 samples, not 0"):
         metrics.mean_total_variation(metrics.vote_shares(noisy, 2), np.eye(2)[clean])
-    with pytest.raises(ValueError, match="same number of ratings"):
+    with pytest.raises(NoiseError, match="same number of ratings"):
         metrics.fleiss_kappa(noisy, 2)

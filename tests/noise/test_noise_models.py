@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from noisy_label_datasets.noise import metrics, noise_models
+from noisy_label_datasets.noise.errors import NoiseError
 
 N, R, K = 20_000, 10, 10
 
@@ -105,7 +106,7 @@ def test_upsampled_errors_have_the_rate_and_keep_the_proportions_of_the_wrong_vo
 
 
 def test_upsampling_cannot_make_errors_where_nobody_erred(labels):
-    with pytest.raises(ValueError, match=r"0 \.\. 0\.3"):
+    with pytest.raises(NoiseError, match=r"0 \.\. 0\.3"):
         noise_models.upsampled_errors(human_like(labels), labels, 0.5)
 
 
@@ -136,5 +137,5 @@ def test_subsampled_ratings(uniforms):
     ],
 )
 def test_errors_say_what_is_allowed(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(NoiseError, match=message):
         call()
