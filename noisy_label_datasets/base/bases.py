@@ -15,7 +15,7 @@ import functools
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from noisy_label_datasets.base.arrays import LabelledImages
 from noisy_label_datasets.base.errors import BaseDatasetError
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.names import check_class_names
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 BATCH_SIZE = 1024
 PART_SIZE = 16 * BATCH_SIZE  # examples that one worker reads at a stretch
@@ -344,6 +347,22 @@ def encode_png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def eight_bits(image: PIL.Image.Image) -> PIL.Image.Image:
+    """Returns a picture with 8 bits per channel or less: of 16 bits the upper eight, as TensorFlow reads them.
+
+    Raises:
+      ValueError: its pixels are 32-bit or floating-point numbers.
+    """
+    from PIL import Image
+
+    # As "I" Pillow shows PNG and PPM of 16 bits, too.
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+        raise ValueError("its pixels are 32-bit numbers, of which white is not known; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):  # which `convert` would cut off at 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image
+
+
 def decode_image(encoded: bytes, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
     """Returns an encoded image as [h, w, channels] uint8.
 
@@ -351,11 +370,14 @@ def decode_image(encoded: bytes, channels: int, size: tuple[int, int] | None = N
       encoded: PNG, JPEG.
       channels: 1 (grey) or 3 (RGB).
       size: (height, width) to which it is stretched or shrunk, bilinearly; None: as it is.
+
+    Raises:
+      ValueError: see `eight_bits`; of what is no image Pillow raises half a dozen kinds of error.
     """
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded)) as image:
-        decoded = np.asarray(image.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
+        decoded = np.asarray(eight_bits(image).convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
     decoded = decoded.reshape(*decoded.shape[:2], channels)
     return resize_image(decoded, size) if size else decoded
 

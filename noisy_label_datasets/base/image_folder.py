@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from noisy_label_datasets.base.bases import PART_SIZE, ImageShape, Part, encode_png
+from noisy_label_datasets.base.bases import PART_SIZE, ImageShape, Part, eight_bits, encode_png
 from noisy_label_datasets.base.errors import BaseDatasetError
 from noisy_label_datasets.base.examples import ExampleBatch
 from noisy_label_datasets.base.names import check_class_names, check_ids
@@ -31,8 +31,8 @@ from noisy_label_datasets.base.names import check_class_names, check_ids
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 """Of the files that Keras or torchvision take for images."""
 
-SPLIT_FOLDERS = ("train", "test", "val", "valid", "validation")
-"""Folders that are splits and no classes, where there are no others."""
+SPLIT_FOLDERS = ("train", "training", "test", "testing", "val", "valid", "validation")
+"""Folders that are splits and no classes, in small or capital letters, where there are no others."""
 
 WHOLE = "all"
 """The one split of a folder without split folders."""
@@ -181,10 +181,14 @@ def find_images(folder: str | os.PathLike) -> dict[str, list[str]]:
     if not root.is_dir():
         raise BaseDatasetError(f"{folder} is no folder" if root.exists() else f"there is no folder {folder}")
     inside = _folders(root)
-    splits = [path.name for path in inside]
+    splits = {path.name.lower(): path for path in inside}
     if inside and set(splits) <= set(SPLIT_FOLDERS):
-        found = {split: _of_classes(root, root / split) for split in splits}
+        if len(splits) < len(inside):
+            raise BaseDatasetError(f"{folder} has a split twice: {', '.join(path.name for path in inside)}")
+        _check_links(root, [*inside, *(of_class for path in inside for of_class in _folders(path))])
+        found = {split: _of_classes(root, path) for split, path in splits.items()}
     else:
+        _check_links(root, inside)
         found = {WHOLE: _of_classes(root, root)}
     classes = _classes(found)
     if not classes:
@@ -203,7 +207,10 @@ def contents_of(folder: str | os.PathLike, found: Mapping[str, Sequence[str]]) -
     digest = hashlib.sha256()
     for split in sorted(found):
         for file in found[split]:
-            size = os.path.getsize(pathlib.Path(folder, *file.split("/")))
+            try:
+                size = os.path.getsize(pathlib.Path(folder, *file.split("/")))
+            except OSError:  # a link that leads nowhere
+                size = -1
             digest.update(f"{file}\t{size}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
@@ -212,13 +219,37 @@ def _folders(root: pathlib.Path) -> list[pathlib.Path]:
     return sorted(path for path in root.iterdir() if path.is_dir() and path.name[:1] not in (".", "_"))
 
 
+def _check_links(root: pathlib.Path, folders: Sequence[pathlib.Path]) -> None:
+    """Raises BaseDatasetError where a link would make images those of several classes or splits."""
+    places = {path: path.resolve() for path in folders}
+    for link in (path for path in folders if path.is_symlink()):
+        if root.resolve().is_relative_to(places[link]):
+            raise BaseDatasetError(f"the folder {link} is a link to {places[link]}, which has all the others in it")
+        for other, place in places.items():
+            if other == link or other in link.parents or link in other.parents:
+                continue
+            if place.is_relative_to(places[link]) or places[link].is_relative_to(place):
+                raise BaseDatasetError(f"the folder {link} is a link to images of {other}, {place}")
+
+
+def _walk(folder: pathlib.Path) -> Iterator[tuple[str, list[str]]]:
+    """Yields each folder below one, itself included, and its files; none that is hidden, as thumbnails are."""
+
+    def refuse(error: OSError) -> None:
+        raise BaseDatasetError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
+
+    for parent, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield parent, files
+
+
 def _of_classes(root: pathlib.Path, folder: pathlib.Path) -> list[str]:
     """Returns the ids of the images of all class folders of a folder."""
     ids = []
     for of_class in _folders(folder):
         files = [
             pathlib.Path(parent, file).relative_to(root).as_posix()
-            for parent, _, files in os.walk(of_class)
+            for parent, files in _walk(of_class)
             for file in files
             if file.lower().endswith(ENDINGS) and not file.startswith(".")
         ]
@@ -249,8 +280,11 @@ def _shape(path: pathlib.Path) -> tuple[int, int, int]:
     """Returns (height, width, channels) of an image file that can be decoded."""
     from PIL import Image
 
+    if not path.is_file():  # opening a pipe would wait for somebody to write to it
+        raise ValueError(f"{path.name} is no file")
     with Image.open(path) as image:
         image.load()
+        eight_bits(image)
         return image.height, image.width, 1 if image.mode in _GREY else 3
 
 
@@ -264,9 +298,7 @@ def _encoded(path: pathlib.Path, channels: int) -> bytes:
             wanted = "L" if channels == 1 else "RGB"
             if image.format in ("JPEG", "PNG") and image.mode == wanted:
                 return data
-            deep = image.mode.startswith("I;16")  # which Pillow would cut off at 255
-            shallow = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if deep else image
-            pixels = np.asarray(shallow.convert(wanted), dtype=np.uint8)
+            pixels = np.asarray(eight_bits(image).convert(wanted), dtype=np.uint8)
     except Exception as error:  # of Pillow, half a dozen kinds
         raise BaseDatasetError(f"{path} cannot be read as an image: {str(error).partition(chr(10))[0]}") from error
     return encode_png(pixels.reshape(*pixels.shape[:2], channels))

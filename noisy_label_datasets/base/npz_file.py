@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -79,14 +78,22 @@ def load_npz(path: str, sha256: str = "") -> Mapping[str, LabelledImages]:
     for member, array in members.items():
         found = _SPLIT_FIRST.fullmatch(member) or _SPLIT_LAST.fullmatch(member)
         if found is not None:
-            what = _MEANING.get(found["what"], found["what"])
-            by_split.setdefault(found["split"] or _WHOLE, {})[what] = array
+            what, split = _MEANING.get(found["what"], found["what"]), found["split"] or _WHOLE
+            if what in by_split.setdefault(split, {}):
+                raise BaseDatasetError(f"{path} has the {what} of split {split} twice: it has {', '.join(members)}")
+            by_split[split][what] = array
     whole = {split: arrays for split, arrays in by_split.items() if {"images", "labels"} <= set(arrays)}
     if not whole or len(whole) < len(by_split):
         raise BaseDatasetError(
             f"{path} has the members {', '.join(members) or 'none'}; expected are {_LAYOUTS}, the one with the other"
         )
-    return {split: _examples(f"{path}, split {split}", split, arrays) for split, arrays in whole.items()}
+    splits = {split: _examples(f"{path}, split {split}", split, arrays) for split, arrays in whole.items()}
+    ids, times = np.unique(np.concatenate([examples.ids for examples in splits.values()]), return_counts=True)
+    if times.max() > 1:
+        raise BaseDatasetError(
+            f"{path}: {(times > 1).sum()} ids are in several splits, such as {str(ids[times.argmax()])!r}"
+        )
+    return splits
 
 
 def contents_of(path: str | os.PathLike) -> str:
@@ -109,7 +116,7 @@ def _read(path: str) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in archive.files}
     except BaseDatasetError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except Exception as error:  # of a damaged archive, half a dozen kinds
         said = "it holds Python objects" if "pickle" in str(error) else str(error).partition("\n")[0]
         raise BaseDatasetError(f"{path} cannot be read as an .npz file: {said}") from error
 
@@ -121,6 +128,8 @@ def _examples(where: str, split: str, arrays: Mapping[str, np.ndarray]) -> Label
             f"{where}: images are {_shape_text(images)}; they have to be [n, height, width] or "
             "[n, height, width, 1 or 3] uint8, 0 to 255"
         )
+    if 0 in images.shape[1:3]:
+        raise BaseDatasetError(f"{where}: images are {_shape_text(images)}, without a pixel")
     images = images if images.ndim == 4 else images[..., None]
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

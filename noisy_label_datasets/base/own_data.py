@@ -29,7 +29,7 @@ LEAST_OF_CLASS = 4
 SMALL_SIDE, MOST_SIDE, LARGE_SIDE = 32, 48, 96
 """Pixels a side: what large images are shrunk to, what is large, and what pretrained raters see."""
 
-_TRAIN, _VALID, _TEST = ("train", "training"), ("validation", "valid", "val"), ("test",)
+_TRAIN, _VALID, _TEST = ("train", "training"), ("validation", "valid", "val"), ("test", "testing")
 # As in the paper: what is not test is halved into clean and noisy, each 80 / 20 into train and validation.
 _HALVES = {"clean_label_train": 0.4, "clean_label_valid": 0.1, "noisy_label_train": 0.4, "noisy_label_valid": 0.1}
 _WITH_TEST = {

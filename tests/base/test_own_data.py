@@ -1,5 +1,7 @@
 """Data of one's own as base datasets: image folders, .npz files, what is wrong with them, and how they are divided."""
 
+import contextlib
+import os
 import pathlib
 import re
 
@@ -87,6 +89,19 @@ def test_folders_that_are_splits(tmp_path):
         read(base, "all")
 
 
+def test_splits_in_capital_letters(tmp_path):
+    for name in ("Train", "Testing"):
+        for of_class in ("cat", "dog"):
+            save(tmp_path / name / of_class / "1.png")
+    base = describe_image_folder(tmp_path, "own", skip_corrupt=False)
+    assert base.class_names == ("cat", "dog")
+    assert list(read(base, "testing")) == ["Testing/cat/1.png", "Testing/dog/1.png"]
+    plan, unused = plan_for(("train", "testing"))
+    assert (plan.fractions["testing"], unused) == ({"test": 1.0}, ())
+    save(tmp_path / "train" / "cat" / "1.png")
+    refuse(tmp_path, "has a split twice: .*Train, train|train, Train")
+
+
 def test_a_class_may_be_called_train_beside_others(tmp_path):
     for name in ("train/fast/1.png", "bus/1.png"):
         save(tmp_path / name)
@@ -129,6 +144,56 @@ def test_grey_images_have_one_channel_and_among_colours_three(tmp_path):
     assert read(base)["a/0.png"][0].shape == (10, 12, 3)
 
 
+def test_of_16_bits_the_upper_eight_are_kept_and_32_are_refused(tmp_path):
+    deep = np.linspace(0, 2**16 - 1, 120).reshape(10, 12).astype(np.uint16)
+    for ending in ("png", "pgm", "tif"):
+        Image.fromarray(deep).save(path := tmp_path / f"deep.{ending}")
+        np.testing.assert_array_equal(decode_image(path.read_bytes(), 1)[..., 0], deep >> 8)
+    for kind in (np.int32, np.float32):
+        for name in ("a", "b"):
+            save(tmp_path / kind.__name__ / name / "0.png", mode="L")
+        Image.fromarray(deep.astype(kind)).save(tmp_path / kind.__name__ / "a" / "scan.tif")
+        refuse(tmp_path / kind.__name__, r"cannot be read as images: a/scan.tif \(its pixels are 32-bit numbers")
+
+
+def test_hidden_folders_in_a_class_are_left_out(photos):
+    before = describe_image_folder(photos, "photos", skip_corrupt=False)
+    save(photos / "cat" / ".ipynb_checkpoints" / "1-checkpoint.png")
+    (photos / "cat" / ".DS_Store").write_bytes(b"no image")
+    (photos / "cat" / "._1.png").write_bytes(b"no image")
+    assert describe_image_folder(photos, "photos", skip_corrupt=False) == before
+
+
+@pytest.mark.parametrize("target", ["nowhere.png", "link.png"])
+def test_files_that_cannot_be_opened_are_named_and_skipped(photos, target):
+    (photos / "dog" / "link.png").symlink_to(photos / "dog" / target)
+    os.mkfifo(photos / "dog" / "pipe.png")
+    assert origin_of(f"{photos}/").kind == "folder"
+    refuse(photos, r"2 of 6 files in .* cannot be read as images: dog/link.png, dog/pipe.png \(link.png is no file\)")
+    base = describe_image_folder(photos, "photos", skip_corrupt=True)
+    assert sorted(read(base)) == ["cat/1.png", "cat/more/2.png", "dog/1.png", "dog/2.JPG"]
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "said"),
+    [
+        ("bird", ".", "bird is a link to .*photos, which has all the others in it"),
+        ("bird", "..", "bird is a link to .*, which has all the others in it"),
+        ("bird", "cat", "bird is a link to images of .*cat"),
+        ("bird", "cat/more", "bird is a link to images of .*cat"),
+    ],
+)
+def test_links_that_would_give_images_two_classes(photos, link, target, said):
+    (photos / link).symlink_to(photos / target)
+    refuse(photos, said)
+
+
+def test_links_to_classes_elsewhere_are_followed(tmp_path, photos):
+    save(tmp_path / "elsewhere" / "1.png")
+    (photos / "bird").symlink_to(tmp_path / "elsewhere")
+    assert read(describe_image_folder(photos, "photos", skip_corrupt=False))["bird/1.png"][1] == "bird"
+
+
 def test_corrupt_files_are_named_and_refused_or_skipped(photos):
     data = (photos / "cat" / "1.png").read_bytes()
     (photos / "cat" / "cut.png").write_bytes(data[: len(data) // 2])
@@ -165,6 +230,9 @@ def test_files_that_have_changed_since_are_an_error(photos):
     save(photos / "dog" / "9.png")
     with pytest.raises(BaseDatasetError, match="are not those that photos was made of"):
         read(base)
+
+
+IDS = np.array([f"x{i}" for i in range(60)])
 
 
 def arrays(n=60, k=3, channels=()):
@@ -228,6 +296,13 @@ def test_names_and_ids_of_an_npz_file(tmp_path):
         ({"class_names": np.array(["a", "b", "a"])}, "classes 0 and 2 have the same name 'a'"),
         ({"class_names": np.array(["a", "b\n", "c"])}, "class 1 has the name"),
         ({"ids": np.array(["a"] * 60)}, r"ids are \[60\] <U1; they have to be \[60\] texts, no two alike"),
+        ({"images": np.zeros((60, 0, 6), np.uint8)}, r"images are \[60, 0, 6\] uint8, without a pixel"),
+        ({"x": np.zeros((60, 8, 6), np.uint8)}, "has the images of split all twice: it has images, labels, x"),
+        (
+            {f"{part}_{what}": array for part in ("train", "test") for what, array in (*arrays().items(), ("ids", IDS))}
+            | {"images": None, "labels": None},
+            "60 ids are in several splits, such as 'x0'",
+        ),
         ({"labels": np.array([None] * 60)}, "it holds Python objects"),
     ],
 )
@@ -245,6 +320,12 @@ def test_files_that_are_no_npz_files(tmp_path):
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(BaseDatasetError, match=r"text.npz cannot be read as an .npz file"):
         describe_npz(tmp_path / "text.npz", "own")
+    np.savez_compressed(tmp_path / "bits.npz", **arrays())
+    whole = (tmp_path / "bits.npz").read_bytes()
+    for place in np.random.default_rng(0).integers(0, len(whole), 100).tolist():
+        (tmp_path / "bits.npz").write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with contextlib.suppress(BaseDatasetError):  # another error fails the test; some bits are of no consequence
+            describe_npz(tmp_path / "bits.npz", "own")
     with open(tmp_path / "one.npz", "wb") as file:
         np.save(file, np.zeros(3))
     with pytest.raises(BaseDatasetError, match=r"one.npz is no .npz file, but one array"):
