@@ -51,7 +51,12 @@ def _train(arguments: argparse.Namespace) -> int:
             from rater_training.training.shipping import resume_from_shipped
 
             resume_from_shipped(
-                arguments.resume_from, dataset, pool, arguments.out, save_weights=arguments.save_weights
+                arguments.resume_from,
+                dataset,
+                pool,
+                arguments.out,
+                save_weights=arguments.save_weights,
+                report=_print_line,
             )
         if devices.is_primary:
             shared = f", each batch shared by {devices.count} devices" if devices.count > 1 else ""
@@ -204,12 +209,17 @@ def _ship(arguments: argparse.Namespace) -> int:
 
     pool = pools.get_pool(arguments.pool)
     dataset = CleanDataset.load(arguments.arrays)
-    missing = ship(PoolWeights(arguments.weights), dataset, pool, arguments.into, record=arguments.record)
+    weights = PoolWeights(arguments.weights)
+    missing = ship(weights, dataset, pool, arguments.into, record=arguments.record, report=_print_line)
     if missing:
         print(f"Begun: {arguments.into} still lacks {', '.join(missing)}")
     else:
         print(f"The raters of the whole pool are in {arguments.into}")
     return 0
+
+
+def _print_line(line: str) -> None:
+    print(line, flush=True)
 
 
 def _num_parallel() -> int:

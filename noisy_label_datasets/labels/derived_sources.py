@@ -35,14 +35,12 @@ class Flips(LabelSource):
       of: the pool: 'medium'.
       SEED: of the draws (`uniforms_of_ids`). It is no text to be shown: another value would change every label.
       NOISE_MODEL: what the kind of flips is called in metadata and on cards.
-      README: what a rater does in such a config: "with `<level>_...` ...", in the READMEs of the datasets.
     """
 
     of: str
 
     SEED: ClassVar[str]
     NOISE_MODEL: ClassVar[str]
-    README: ClassVar[str]
 
     @abc.abstractmethod
     def transitions(self, noisy_labels: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:

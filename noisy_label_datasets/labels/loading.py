@@ -18,7 +18,7 @@ import os
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -242,10 +242,14 @@ def load_labels(name: str, *, data_dir: str | os.PathLike | None = None) -> Labe
     own = {name: StoredAnnotations(name) for name in stored_configs(folder, dataset)}
     entry = dataclasses.replace(entry, configs={**entry.configs, **{n: own[n] for n in own if n not in entry.configs}})
     source = entry.source(config)
-    if source.reads_base():
+
+    def no_images() -> NoReturn:
         raise LabelsError(
             f"{name}: these labels are matched with images, so they need the TFDS dataset: tfds.load({name!r})"
         )
+
+    if source.reads_base():
+        no_images()
     context = LabelContext(
         dataset=dataset,
         base=entry.base,
@@ -254,6 +258,7 @@ def load_labels(name: str, *, data_dir: str | os.PathLike | None = None) -> Labe
         data_dir=folder,
         builder_dir=builder_dir(dataset),
         configs=tuple(entry.configs),
+        examples=no_images,  # of a source that does not say in `reads_base` that it reads them
     )
     return labels_of(name, source, context)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -135,7 +135,14 @@ class LabelIdentity:
 
 
 class LabelSource(abc.ABC):
-    """Where labels come from: a frozen dataclass, so that it can be compared, shown and pickled."""
+    """Where labels come from: a frozen dataclass, so that it can be compared, shown and pickled.
+
+    Attributes:
+      README: of labels derived from a pool's, what a rater does in them ("each rater errs ..."), for the READMEs of the
+        datasets, which say so of the first level's configs; "": nothing.
+    """
+
+    README: ClassVar[str] = ""
 
     @abc.abstractmethod
     def load(self, context: LabelContext) -> NoisyLabels:

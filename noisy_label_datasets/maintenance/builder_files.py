@@ -29,7 +29,6 @@ from noisy_label_datasets.base.splits import LABELLED_SPLITS, SPLITS
 from noisy_label_datasets.build.builder_folder import CITATION, PAPER, TAGS
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.checksums import CHECKSUMS, write_checksums
-from noisy_label_datasets.labels.derived_sources import Flips
 from noisy_label_datasets.labels.predictions import MANIFEST, PREDICTIONS_DIR, is_finished
 from noisy_label_datasets.labels.shipped_raters import FOLDER as WEIGHTS_DIR
 from noisy_label_datasets.labels.shipped_raters import are_shipped, read_shipped_pool
@@ -136,15 +135,13 @@ def _features(builder: type[NoisyLabelBuilder]) -> str:
 
 def _configs(builder: type[NoisyLabelBuilder]) -> str:
     names = list(builder.builder_configs)
-    flips = {
-        name: config.source for name, config in builder.builder_configs.items() if isinstance(config.source, Flips)
-    }
-    levels = list(dict.fromkeys(source.of for source in flips.values()))
-    kinds = [
-        f"`<level>{name.removeprefix(source.of)}`, {source.README}"
-        for name, source in flips.items()
-        if source.of == levels[0]
+    of_pools = [
+        (name, pool, config.source.README)
+        for name, config in builder.builder_configs.items()
+        if config.source.README and (pool := config.source.pool_to_train()) is not None
     ]
+    levels = list(dict.fromkeys(pool for _, pool, _ in of_pools))
+    kinds = [f"`<level>{name.removeprefix(pool)}`, {text}" for name, pool, text in of_pools if pool == levels[0]]
     text = (
         f"Configs: {_listed([f'`{level}`' for level in levels])} differ in their raters: the weaker they are, the more "
         f"of their labels are wrong. With {'; with '.join(kinds)}."

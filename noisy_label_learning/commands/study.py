@@ -25,7 +25,7 @@ from noisy_label_learning.runs.config import Network
 from noisy_label_learning.runs.record import Record
 from noisy_label_learning.runs.session import Session
 from noisy_label_learning.studies import STUDIES, writing
-from noisy_label_learning.studies.plan import PlannedRun, Problems, Source, measured, write_plan
+from noisy_label_learning.studies.plan import PlannedRun, Problems, Source, runs_so_far, write_plan
 from noisy_label_learning.studies.study import Request, Study
 
 
@@ -144,7 +144,7 @@ def report(study: Study, out: pathlib.Path, document: str | None) -> int:
     if document is not None:
         written += writing.write_into(study, out, pathlib.Path(document))
     print(f"Written: {', '.join(str(path) for path in written)}")
-    _, _, diverged = measured(out, study.name)
+    diverged = runs_so_far(out, study.name).diverged
     for record in diverged:
         print(f"DIVERGED, counted nowhere: {record.problem}, seed {record.seed}: {record.details['diverged']}")
     return 3 if diverged else 0

@@ -10,11 +10,11 @@ A plan is written beside the records, so that a report can be made of the two wi
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from noisy_label_datasets import schema
 from noisy_label_datasets.files import to_json, write_atomically
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import PAIRED_SHARE, Problem
@@ -25,6 +25,14 @@ from noisy_label_learning.studies.derivations import Derivation, derived
 
 FORMAT = "noisy_label_learning/study"
 FORMAT_VERSION = 1
+_IDENTITY = {"format": schema.Exactly(FORMAT), "format_version": schema.Exactly(FORMAT_VERSION)}
+_PLAN = schema.Record(
+    {
+        **_IDENTITY,
+        "study": schema.Text(),
+        "runs": schema.ListOf(schema.Record({"record": schema.Text(), "tags": schema.MapOf(schema.Anything())})),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,19 +158,33 @@ def read_plan(folder: pathlib.Path, study: str) -> list[tuple[str, Mapping[str, 
     """
     path = folder / "plans" / f"{study}.json"
     try:
-        values = json.loads(path.read_bytes())
-        found = (values["format"], values["format_version"])
-        if found != (FORMAT, FORMAT_VERSION):
-            raise ValueError(f"format {found[0]} {found[1]}; this code reads {FORMAT} {FORMAT_VERSION}")
-        return [(run["record"], run["tags"]) for run in values["runs"]]
+        plan = schema.parse_json(path.read_bytes())
+        for form in (schema.Record(_IDENTITY), _PLAN):
+            schema.check(plan, form)
     except FileNotFoundError as error:
         raise LearningError(f"{folder} has no plan of the study {study}: it has not been run there") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise LearningError(f"{path} is no plan of a study: {error}") from error
+    except schema.SchemaError as error:
+        raise LearningError(f"{path} is no plan of a study that this code reads: {error}") from error
+    return [(run["record"], run["tags"]) for run in plan["runs"]]
 
 
-def measured(folder: pathlib.Path, study: str) -> tuple[list[Measured], int, list[Record]]:
-    """Returns the runs of a study that are done, how many are planned, and those that diverged, which count nowhere."""
+@dataclasses.dataclass(frozen=True)
+class RunsSoFar:
+    """What has become of the runs of a plan.
+
+    Attributes:
+      done: those that are done.
+      planned: how many are planned.
+      diverged: records of those that diverged, which count nowhere.
+    """
+
+    done: list[Measured]
+    planned: int
+    diverged: list[Record]
+
+
+def runs_so_far(folder: pathlib.Path, study: str) -> RunsSoFar:
+    """Returns what has become of the runs of a study's plan."""
     plan = read_plan(folder, study)
     done, diverged = [], {}
     for name, tags in plan:
@@ -174,4 +196,4 @@ def measured(folder: pathlib.Path, study: str) -> tuple[list[Measured], int, lis
             done.append(Measured(tags, record))
         else:
             diverged[name] = record
-    return done, len(plan), list(diverged.values())
+    return RunsSoFar(done, len(plan), list(diverged.values()))

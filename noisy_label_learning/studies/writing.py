@@ -12,7 +12,7 @@ from noisy_label_datasets.files import write_atomically
 from noisy_label_learning.reports.document import put_between
 from noisy_label_learning.reports.tables import verdicts_markdown
 from noisy_label_learning.studies.drawing import panels
-from noisy_label_learning.studies.plan import measured
+from noisy_label_learning.studies.plan import runs_so_far
 from noisy_label_learning.studies.study import Study
 
 
@@ -27,11 +27,12 @@ def markdown(study: Study, records: pathlib.Path, figure: str) -> tuple[str, byt
     Raises:
       LearningError: there is no plan of this study in the folder.
     """
-    runs, planned, diverged = measured(records, study.name)
+    so_far = runs_so_far(records, study.name)
+    runs = so_far.done
     seconds = {run.record.key: run.record.seconds["cpu"] for run in runs}
-    counted = f"{len(runs)} of {planned} runs are done, {sum(seconds.values()) / 3600:.1f} CPU hours."
-    if diverged:
-        counted += f" {len(diverged)} diverged and count nowhere."
+    counted = f"{len(runs)} of {so_far.planned} runs are done, {sum(seconds.values()) / 3600:.1f} CPU hours."
+    if so_far.diverged:
+        counted += f" {len(so_far.diverged)} diverged and count nowhere."
     if not runs:
         return f"{study.question} {counted}\n", None
     found = study.report(runs)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -37,6 +38,7 @@ def ship(
     into: str | os.PathLike,
     *,
     record: bool = False,
+    report: Callable[[str], None] = lambda line: None,
 ) -> list[str]:
     """Converts the saved raters of a pool, and reports how many of their labels stay the same.
 
@@ -46,6 +48,7 @@ def ship(
       pool: of which they are.
       into: `builders/<dataset>/rater_weights/<config>`, new or unfinished.
       record: whether the converted raters' predictions for the dataset are stored in `recorded`.
+      report: gets a line per rater, of its size and of the labels that stay the same.
 
     Returns:
       The ids of the raters that are still missing; if none is, pool.json is written.
@@ -78,10 +81,9 @@ def ship(
                 compared={"examples": len(images), "same": same},
             )
             size = shipped.path(config.id).stat().st_size
-            print(
+            report(
                 f"{config.id}  {size / 1e3:.0f} kB, {same:,} of {len(images):,} labels "
-                f"({same / len(images):.2%}) are those of the full weights",
-                flush=True,
+                f"({same / len(images):.2%}) are those of the full weights"
             )
         kept = shipped.rater(config.id)
         if writer is not None and not writer.has_rater(config.id, kept.labels_fingerprint(data_fingerprint)):
@@ -113,6 +115,7 @@ def resume_from_shipped(
     out: str | os.PathLike,
     *,
     save_weights: bool = False,
+    report: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Stores the predictions of an unfinished pool's raters where a training is to resume with the others.
 
@@ -124,6 +127,7 @@ def resume_from_shipped(
       pool: that is to be trained.
       out: the folder of its training.
       save_weights: save their networks beside the predictions too.
+      report: gets a line per rater that is stored.
     """
     shipped, data_fingerprint = ShippedWeights(pathlib.Path(unfinished)), dataset.fingerprint()
     folder = PoolFolder(dataset, pool, out, data_fingerprint=data_fingerprint, save_weights=save_weights)
@@ -135,4 +139,4 @@ def resume_from_shipped(
         valid = "clean_label_valid"
         rater_features = rater.features_with(said[valid], dataset.splits[valid].labels)
         folder.write_rater(config, RaterResult(said, rater_features, trained))
-        print(f"{config.id}  taken from {unfinished}", flush=True)
+        report(f"{config.id}  taken from {unfinished}")

@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow_datasets as tfds
 
@@ -16,9 +17,12 @@ from noisy_label_datasets import cli, files
 from noisy_label_datasets.base.arrays import CleanDataset
 from noisy_label_datasets.cli import train
 from noisy_label_datasets.human import human_labels
+from noisy_label_datasets.labels.label_arrays import LabelArrays
 from noisy_label_datasets.labels.predictions import read_predictions
 from tests.made_up import write_raters
 
+LEARNING = ("learn", "tune", "benchmark", "study", "clean")
+HAVE_RUN = set()
 ROOT = pathlib.Path(__file__).parents[2]
 MODULE = "pairs_noisy.pairs_noisy_dataset_builder"
 BUILDER = '''
@@ -141,7 +145,17 @@ def trained_in_no_time(monkeypatch):
     monkeypatch.setattr(train, "list_pools", list)
 
 
+@pytest.fixture
+def started(monkeypatch):
+    """In place of the learning processes, what each would have been given."""
+    calls = []
+    for command in LEARNING:
+        monkeypatch.setattr(f"noisy_label_datasets.cli.{command}.start", lambda *given: calls.append(list(given)))
+    return calls
+
+
 def run(capfd, *arguments: str, exit_code: int = 0) -> str:
+    HAVE_RUN.add(arguments[0])
     assert cli.main(["--imports", MODULE, *arguments]) == exit_code
     captured = capfd.readouterr()
     assert "Traceback" not in captured.err
@@ -158,11 +172,32 @@ def check_every_command(capfd, config: str):
     assert f"{target} 1.0.0, dataset: 300 examples" in run(capfd, "verify", "pairs_noisy", *data)
     run(capfd, "export", target, *data, "--out", f"exported-{config}")
     run(capfd, "export", target, *data, "--out", f"croissant-{config}", "--format", "croissant")
+    run(capfd, "explore", target, *data, "--out", f"explored-{config}.html")
+    assert "do not come with the package" in run(capfd, "label", target, *data, exit_code=2)
     listed = run(capfd, "list", *data)
     assert any(line.startswith("pairs_noisy") and config in line for line in listed.splitlines())
 
 
-def test_flips_to_the_next_class(folder, trained_in_no_time, capfd, monkeypatch):
+def check_learning(capfd, started, config: str):
+    """Runs the commands that learn, but for the process that each starts; looks at what it would read."""
+    target, data = f"pairs_noisy/{config}", ("--data-dir", "data")
+    run(capfd, "learn", target, *data, "--algorithm", "cross_entropy")
+    run(capfd, "tune", target, *data)
+    run(capfd, "clean", target, *data, "--corrector", "lqm")
+    run(capfd, "benchmark", "pairs_noisy", *data, "--levels", config, "--algorithms", "cross_entropy")
+    run(capfd, "study", "difficulty", "--configs", target, *data)
+    assert len(started) == len(LEARNING)
+    labels = LabelArrays.load(pathlib.Path("data/learning/pairs_noisy/1.0.0/labels") / config)
+    for given in started:
+        assert any(str(word).endswith(f"labels/{config}") for word in given)
+    run(capfd, "labels", target, *data, "--out", "labels.csv")
+    table = pd.read_csv("labels.csv").set_index("id")
+    columns = [rater["id"] for rater in labels.raters]
+    for split, ids in labels.ids.items():
+        np.testing.assert_array_equal(table.loc[ids, columns], labels.noisy_labels[split])
+
+
+def test_flips_to_the_next_class(folder, trained_in_no_time, started, capfd, monkeypatch):
     made = run(capfd, "make", "pairs_noisy/low_pair", "--pool", "pairs_pool:POOL", "--data-dir", "data")
     assert "tfds.load('pairs_noisy/low_pair'" in made
     check_every_command(capfd, "low_pair")
@@ -177,6 +212,8 @@ def test_flips_to_the_next_class(folder, trained_in_no_time, capfd, monkeypatch)
     assert np.mean(np.array(errors) == 1) == pytest.approx(0.3, abs=0.1)
     assert len(examples[0]["noisy_labels"]) == len(pool.raters)
     check_evaluate(capfd, folder, monkeypatch)
+    check_learning(capfd, started, "low_pair")
+    assert set(cli.COMMANDS) == HAVE_RUN
 
 
 def check_evaluate(capfd, folder, monkeypatch):
@@ -193,9 +230,18 @@ def check_evaluate(capfd, folder, monkeypatch):
     assert "no class probabilities to sample from" in run(capfd, *evaluate, "--rates", "0.3", exit_code=2)
 
 
-def test_labels_of_its_own(folder, capfd):
+def test_labels_of_its_own(folder, started, capfd):
     run(capfd, "build", "pairs_noisy/annotated", "--data-dir", "data")
     check_every_command(capfd, "annotated")
+    target, data = "pairs_noisy/annotated", ("--data-dir", "data")
+    refused = run(capfd, "labels", target, *data, "--out", "labels.csv", exit_code=2)
+    assert "pairs_noisy/annotated: these labels are matched with images" in refused
+    run(capfd, "learn", target, *data, "--algorithm", "cross_entropy")
+    assert len(started) == 1
+    assert LabelArrays.load("data/learning/pairs_noisy/1.0.0/labels/annotated").ids.keys() == {
+        "noisy_label_train",
+        "noisy_label_valid",
+    }
     refused = run(capfd, "train", "pairs_noisy/annotated", "--data-dir", "data", exit_code=2)
     assert "there are no raters of pairs_noisy/annotated to train: Annotated()" in refused
 

@@ -239,7 +239,7 @@ def test_a_plan_is_read_as_it_was_written_and_no_other_file(tmp_path):
     with pytest.raises(LearningError, match="has no plan of the study difficulty"):
         read_plan(tmp_path, "difficulty")
     (tmp_path / "plans" / "imbalance.json").write_text(json.dumps({"format": "x", "format_version": 1}))
-    with pytest.raises(LearningError, match="is no plan of a study: format x 1"):
+    with pytest.raises(LearningError, match="is no plan of a study that this code reads: format is 'x'"):
         read_plan(tmp_path, "imbalance")
 
 
