@@ -14,7 +14,7 @@ class Builder(NoisyLabelBuilder):
     """CIFAR-10 with noisy labels, at three levels of noise."""
 
     VERSION = tfds.core.Version("2.0.0")
-    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+    RELEASE_NOTES = {
         "2.0.0": "An example that nobody labelled has -1 for each rater in `noisy_labels`, where it had an empty list.",
         "1.0.0": "First release.",
     }

@@ -22,7 +22,7 @@ def noise_card(builder: Any, table1: Table1 | None = None, people: Sequence[Same
     Args:
       builder: of one of this package's datasets, prepared.
       table1: the comparison with human labels, where there is one.
-      people: raters beside people on the same images.
+      people: raters beside human annotators on the same images.
 
     Raises:
       NotBuiltError: it is not prepared.
@@ -63,7 +63,7 @@ def card_of(
       splits: split -> number of examples.
       images: id -> [h, w, c] uint8.
       table1: the comparison with human labels, where there is one.
-      people: raters beside people on the same images.
+      people: raters beside human annotators on the same images.
     """
     return NoiseCard(
         name=full_name(builder),

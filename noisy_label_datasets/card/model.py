@@ -27,7 +27,7 @@ class NoiseCard:
       provenance: what it came from and how: short texts by name.
       images: id -> [h, w] or [h, w, c] uint8, of examples that the figures name.
       table1: the comparison with human labels, where there are any.
-      people: raters beside people on the same images, by each kind of human labels that is at hand.
+      people: raters beside human annotators on the same images, by each kind of human labels that is at hand.
     """
 
     name: str

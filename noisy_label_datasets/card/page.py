@@ -173,11 +173,11 @@ def _people(people: Sequence[SameImages]) -> str:
     titles = (
         "Images",
         "Raters err",
-        "People err",
+        "Humans err",
         "Both err",
         "Times chance",
         "By the class alone",
-        "Two people",
+        "Two humans",
         "Correlation",
         "Confusions",
     )
@@ -199,12 +199,12 @@ def _people(people: Sequence[SameImages]) -> str:
         )
     head = "".join(f'<th class="number">{title}</th>' for title in titles)
     return (
-        "<section><h2>Raters beside people, on the same images</h2>"
+        "<section><h2>Raters beside human annotators, on the same images</h2>"
         '<p class="note">How often a rater and a person err on the same image, and how many times as often as if their '
         "errors had nothing to do with each other; how often if they had to do with the class alone; and how often two "
         "people do. Then the correlation of the shares of raters and of people who err on an image (95 % interval), "
         "and of the shares of a class that they take for another.</p>"
-        f'<div class="wide"><table><tr><th>People</th>{head}</tr>{"".join(rows)}</table></div></section>'
+        f'<div class="wide"><table><tr><th>Human labels</th>{head}</tr>{"".join(rows)}</table></div></section>'
     )
 
 

@@ -44,10 +44,10 @@ def print_card(card: NoiseCard, console: Console) -> None:
 
 
 def people_lines(people: Sequence[SameImages]) -> list[RenderableType]:
-    """Raters beside people, a row per kind of human labels."""
+    """Raters beside human annotators, a row per kind of human labels."""
     shown = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-    shown.add_column("people")
-    for title in ("images", "raters err", "people err", "both err", "correlation", "confusions"):
+    shown.add_column("human labels")
+    for title in ("images", "raters err", "humans err", "both err", "correlation", "confusions"):
         shown.add_column(title, justify="right")
     for found in people:
         both = f"{percent(found.both_err)} {times(found.both_err, found.by_chance)}"
@@ -56,14 +56,14 @@ def people_lines(people: Sequence[SameImages]) -> list[RenderableType]:
         shown.add_row(Text(found.name), *cells, decimal(correlation, 2), decimal(found.confusions, 2))
     lines = [
         f"[dim]{escape(found.name)}: by the class alone both would err {times(found.by_class, found.by_chance)} "
-        f"as often as by chance; two people do {times(found.two_people_err, found.people_err**2)}[/]"
+        f"as often as by chance; two humans do {times(found.two_people_err, found.people_err**2)}[/]"
         for found in people
     ]
     note = (
         "[dim]Both err: a rater and a person on one image, and how many times as often as by chance. Correlation: of "
         "the shares of either who err on an image. Confusions: of the shares of a class that they take for another.[/]"
     )
-    return ["[bold]Raters beside people, on the same images[/]", shown, *lines, note]
+    return ["[bold]Raters beside human annotators, on the same images[/]", shown, *lines, note]
 
 
 def table1_lines(table: table1.Table1, name: str) -> list[RenderableType]:

@@ -74,7 +74,7 @@ def show_card(builder: NoisyLabelBuilder, human_labels: str | None = None) -> No
 def _card_of(builder: NoisyLabelBuilder, human_labels: str | None) -> NoiseCard:
     """Returns the noise card of a built dataset, beside people where human labels are at hand."""
     from noisy_label_datasets.card.built import noise_card
-    from noisy_label_datasets.cli.beside_people import cifar10h_of, people_beside
+    from noisy_label_datasets.cli.beside_humans import cifar10h_of, people_beside
     from noisy_label_datasets.human.table1 import compare
 
     if not builder.is_prepared():

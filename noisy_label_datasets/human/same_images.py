@@ -1,4 +1,4 @@
-"""Raters beside people on the same images: how often either errs, and whether on the same ones and in the same way.
+"""Raters beside human annotators on the same images: how often either errs, and whether on the same ones and alike.
 
     found = compare("human_random", labels, rater_counts, human_counts)     # counts [n, K]: how often a class was given
     found.both_err / found.by_chance    # 1 where their errors have nothing to do with each other

@@ -69,7 +69,7 @@ class Annotations(LabelSource):
         """See `LabelSource`."""
         return pathlib.Path(self.path).is_file()
 
-    def is_by_people(self) -> bool:
+    def is_by_humans(self) -> bool:
         """See `LabelSource`."""
         return True
 

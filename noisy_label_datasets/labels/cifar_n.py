@@ -104,7 +104,7 @@ class CifarN(LabelSource):
             pathlib.Path(self.path).exists() if self.path else remote_files.is_cached(published.file)
         )
 
-    def is_by_people(self) -> bool:
+    def is_by_humans(self) -> bool:
         """See `LabelSource`."""
         return True
 

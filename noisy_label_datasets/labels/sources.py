@@ -185,7 +185,7 @@ class LabelSource(abc.ABC):
         """Returns whether `load` reads the base dataset, which takes time and may start a download."""
         return any(source.reads_base() for source in self.depends_on())
 
-    def is_by_people(self) -> bool:
+    def is_by_humans(self) -> bool:
         """Returns whether people gave these labels, with whom raters can be compared."""
         return False
 

@@ -81,7 +81,7 @@ class StoredAnnotations(LabelSource):
         """See `LabelSource`."""
         return self._path(context).exists()
 
-    def is_by_people(self) -> bool:
+    def is_by_humans(self) -> bool:
         """See `LabelSource`."""
         return True
 

@@ -81,7 +81,7 @@ class ClassifierLogits(Protocol):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns logits [n, K] of the training images and [v, K] of the validation images.
 
-        They are of the epoch that is best on noisy validation, before labels are learned by heart; where the network is
+        They are of the epoch that is best on noisy validation, before labels are memorized; where the network is
         fine-tuned thereafter, of the last epoch of that.
 
         Args:

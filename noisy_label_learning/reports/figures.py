@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from noisy_label_datasets.files import write_atomically
 from noisy_label_learning.errors import LearningError
-from noisy_label_learning.reports.comparing import BASELINE, Row, Table
+from noisy_label_learning.reports.comparing import BASELINE, NOISES, Row, Table
 from noisy_label_learning.runs.record import HEADLINE, Record
 from noisy_label_learning.statistics import Summary
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _COLOURS = ("#4c566a", "#b5762a", "#3b7d5d", "#7d5ba6", "#b0413e", "#2f6f9f", "#8a8a35", "#a05195", "#5a8a9f")
 _OF_THE_CLEAN_SUBSET = "#a9b1bd"
 _LEVELS = ("low", "medium", "high")
-_NOISES = ("raters", "independent", "class_conditional")
 Method = tuple[str, str, str]  # corrector, algorithm, settings
 _SHORT = {
     "cross_entropy": "cross-entropy",
@@ -93,7 +92,7 @@ def overview(records: Sequence[Record], *, selection: str = HEADLINE) -> bytes:
     if not rows:
         raise LearningError("an overview needs runs without a corrector; none is done")
     methods = _methods_of(rows)
-    noises = [noise for noise in _NOISES if any(row.noise == noise for row in rows)]
+    noises = [noise for noise in NOISES.values() if any(row.noise == noise for row in rows)]
     datasets = list(dict.fromkeys(row.dataset for row in rows))
     columns = min(2, len(datasets))
     figure = Figure(figsize=(6.4 * columns, 3.4 * -(-len(datasets) // columns) + 0.6), layout="constrained")
@@ -114,7 +113,7 @@ def _bars(heading: str, title: str, rows: Sequence[Row], levels: Sequence[str], 
     from matplotlib.figure import Figure
 
     methods = _methods_of(rows)
-    noises = [noise for noise in _NOISES if any(r.noise == noise for r in rows)]
+    noises = [noise for noise in NOISES.values() if any(r.noise == noise for r in rows)]
     inches = max(5.0, 1.0 + 0.2 * len(levels) * (len(methods) * len(noises) + 1))
     figure = Figure(figsize=(inches, 4.0), layout="constrained")
     axes: Axes = figure.subplots()

@@ -192,7 +192,7 @@ def test_raters_are_compared_with_people_on_the_same_images(data_dir, built, peo
     assert f" 20.0{space}% " in row
     assert max(map(len, printed.partition("Wrote")[0].splitlines())) <= 80
     parsed = Page(page.read_text())
-    assert "Raters beside people, on the same images" in parsed.texts
+    assert "Raters beside human annotators, on the same images" in parsed.texts
     assert f"{100 * both:.1f}{space}%" in parsed.texts
 
 

@@ -1,7 +1,7 @@
-"""Made-up bases that follow from what the builders declare, and pools of made-up raters for them.
+"""Bases that follow from what the builders declare, and pools of made-up raters for them.
 
-A new dataset needs no line here: its base is made of the real builder of TFDS, whose version and features are thereby
-compared with the declared ones, with images of one colour in it.
+A new dataset needs no line here: a base of TFDS is made of the real builder of TFDS, whose version and features are
+thereby compared with the declared ones, with made-up images of one colour in it; a base of arrays is read.
 """
 
 import collections
@@ -39,8 +39,16 @@ def made_up_bases() -> dict:
 
 @functools.cache
 def examples_of(dataset: str) -> dict:
-    """Base split -> id -> what the made-up base of a dataset holds of an example."""
+    """Base split -> id -> what the base of a dataset, made up where it is one of TFDS, holds of an example."""
     base = base_of(dataset)
+    if not isinstance(base, TfdsBase):
+        return {
+            split: {
+                id_: {"image": encode_png(image), "label": int(label)}
+                for id_, image, label in zip(of.ids.tolist(), of.images, of.labels, strict=True)
+            }
+            for split, of in base.load().items()
+        }
     rng = np.random.default_rng(0)
     image = tfds.builder_cls(base.name)(data_dir="/nowhere").info.features[base.image_key]
     num_classes = len(base.class_names)
@@ -92,6 +100,12 @@ def made_up(dataset: str) -> type:
                 yield id_, example if base.id_key is None else {base.id_key: id_, **example}
 
     return MadeUp
+
+
+@pytest.fixture(scope="session")
+def examples_by_split():
+    """A function: dataset -> base split -> id -> what its base holds of an example."""
+    return examples_of
 
 
 @pytest.fixture(scope="session")

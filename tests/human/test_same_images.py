@@ -1,4 +1,4 @@
-"""Raters beside people: by hand, by simulation of the model, and at the edges."""
+"""Raters beside human annotators: by hand, by simulation of the model, and at the edges."""
 
 import numpy as np
 import pytest

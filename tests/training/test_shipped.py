@@ -130,7 +130,7 @@ def test_the_same_raters_are_the_same_bytes(dataset, trained, shipped, tmp_path)
 
 
 @pytest.mark.parametrize("save_weights", [False, True])
-def test_an_unfinished_pool_is_committed_rater_by_rater_and_resumed_elsewhere(dataset, tmp_path, capsys, save_weights):
+def test_an_unfinished_pool_is_committed_rater_by_rater_and_resumed_elsewhere(dataset, tmp_path, save_weights):
     here, unfinished, elsewhere = tmp_path / "here", tmp_path / "unfinished", tmp_path / "elsewhere"
     train_pool(dataset, POOL, here, Recorder(), only=("one",), save_weights=True)
     assert ship(PoolWeights(here / "weights"), dataset, POOL, unfinished) == ["two"]
@@ -139,17 +139,19 @@ def test_an_unfinished_pool_is_committed_rater_by_rater_and_resumed_elsewhere(da
     with pytest.raises(WeightsError, match=r"no weights of a whole pool in .*pool.json is not there"):
         open_weights(unfinished).pool()
 
-    resume_from_shipped(unfinished, dataset, POOL, elsewhere, save_weights=save_weights)
+    lines = []
+    resume_from_shipped(unfinished, dataset, POOL, elsewhere, save_weights=save_weights, report=lines.append)
+    assert lines == [f"one  taken from {unfinished}"]
     listener = Recorder()
     assert train_pool(dataset, POOL, elsewhere, listener, save_weights=save_weights)
     assert listener.trained == ["two"]
     if not save_weights:
         assert len(read_predictions(elsewhere).raters) == 2
         return
-    assert ship(PoolWeights(elsewhere / "weights"), dataset, POOL, unfinished) == []
+    assert ship(PoolWeights(elsewhere / "weights"), dataset, POOL, unfinished, report=lines.append) == []
     assert (unfinished / "raters" / "one.npz").read_bytes() == of_one
     assert open_weights(unfinished).pool().rater_ids == ("one", "two")
-    assert "two  " in capsys.readouterr().out
+    assert [line.split()[0] for line in lines] == ["one", "two"]
 
 
 def test_raters_that_were_trained_otherwise_are_no_beginning(dataset, shipped, tmp_path):

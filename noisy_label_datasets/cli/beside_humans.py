@@ -68,7 +68,7 @@ def people_beside(builder: NoisyLabelBuilder, test: PeopleOfTest | None = None) 
     Raises:
       NoisyLabelsError: human labels that are damaged.
     """
-    if builder.builder_config.source.is_by_people():
+    if builder.builder_config.source.is_by_humans():
         return []
     found = [compare(name, *labels) for name, labels in _of_configs(builder)]
     if test is not None:
@@ -104,7 +104,7 @@ def _labels_of_people(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns ids [n] and labels [n, R] of a config of people; None: it is none, or its labels are not here."""
     declared = builder_type.builder_configs.get(config)
-    if declared is not None and not declared.source.is_by_people():
+    if declared is not None and not declared.source.is_by_humans():
         return None
     builder = builder_type(config=config, data_dir=data_dir)
     source, context = builder.builder_config.source, builder.label_context()
