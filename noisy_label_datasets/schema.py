@@ -15,6 +15,7 @@ import json
 import math
 import re
 import reprlib
+import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ from noisy_label_datasets.errors import NoisyLabelsError
 MOST_LEVELS = 64
 """How deep objects and lists may lie in one another."""
 
-_LONGEST_NUMBER = 400  # characters: more than any float that Python writes
+_LONGEST_WHOLE = 400  # characters: more than 64 bits take, and quick to read
 _LARGEST_WHOLE = 2**63 - 1
 _ROUNDING = 1e-9
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -61,13 +62,8 @@ def parse_json(data: bytes) -> Any:
         range, an object with a key twice, text with NUL or half a surrogate pair, or more than `MOST_LEVELS` levels.
     """
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            parse_constant=_no_constant,
-            parse_int=_whole,
-            parse_float=_finite,
-            object_pairs_hook=_each_key_once,
-        )
+        text = data.decode("utf-8")
+        value = _parsed(text)
     except RecursionError as error:
         raise SchemaError(f"more than {MOST_LEVELS} levels of nesting") from error
     except SchemaError:
@@ -76,6 +72,20 @@ def parse_json(data: bytes) -> Any:
         raise SchemaError(f"not JSON: {error}") from error
     _check_bounds(value)
     return value
+
+
+def _parsed(text: str) -> Any:
+    """Returns the value of a JSON text, of which levels and text are still to be checked."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_each_key_once)
+        if _numbers_are_bounded(value):
+            return value
+    except ValueError:
+        pass
+    # Numbers are checked one by one, which takes several times as long, only to name the one that is wrong.
+    return json.loads(
+        text, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite, object_pairs_hook=_each_key_once
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +175,10 @@ class Whole:
         if type(value) is not int or not self.least <= value <= self.most:
             raise _wrong(value, place, self)
 
+    def are_all(self, values: list[Any]) -> bool:
+        """Returns whether every value is such a number: quick, since a matrix of them is long."""
+        return not values or (set(map(type, values)) == {int} and self.least <= min(values) <= max(values) <= self.most)
+
     def __str__(self) -> str:
         return f"a whole number{_interval(self.least, self.most)}"
 
@@ -181,6 +195,8 @@ class ListOf:
         """See `Schema`."""
         if not isinstance(value, list) or not self.least <= len(value) <= self.most:
             raise _wrong(value, place, self)
+        if isinstance(self.of, Whole) and self.of.are_all(value):
+            return
         for i, element in enumerate(value):
             self.of.check(element, f"{place}[{i}]")
 
@@ -264,13 +280,13 @@ def _no_constant(text: str) -> None:
 
 
 def _whole(text: str) -> int:
-    if len(text) > _LONGEST_NUMBER or abs(value := int(text)) > _LARGEST_WHOLE:
+    if len(text) > _LONGEST_WHOLE or abs(value := int(text)) > _LARGEST_WHOLE:
         raise SchemaError(f"the number {_SHORT.repr_str(text, 0)}, which is beyond 64 bits")
     return value
 
 
 def _finite(text: str) -> float:
-    if len(text) > _LONGEST_NUMBER or math.isinf(value := float(text)):
+    if math.isinf(value := float(text)):
         raise SchemaError(f"the number {_SHORT.repr_str(text, 0)}, which is beyond the range of a float")
     return value
 
@@ -281,6 +297,25 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         raise SchemaError(f"the key {_SHORT.repr(next(key for key in keys if keys.count(key) > 1))} twice in an object")
     return value
+
+
+def _numbers_are_bounded(value: Any) -> bool:
+    """Returns whether whole numbers have 64 bits and others are finite, whatever they are in."""
+    stack = [[value]]
+    while stack:
+        values = stack.pop()
+        kinds = set(map(type, values))
+        for kind in kinds:
+            if kind is int or kind is float:
+                numbers = values if len(kinds) == 1 else [v for v in values if type(v) is kind]
+                most = _LARGEST_WHOLE if kind is int else sys.float_info.max
+                if not -most <= min(numbers) <= max(numbers) <= most:
+                    return False
+            elif kind is dict:
+                stack += [list(v.values()) for v in values if type(v) is dict]
+            elif kind is list:
+                stack += [v for v in values if type(v) is list]
+    return True
 
 
 def _check_bounds(value: Any) -> None:
@@ -296,7 +331,8 @@ def _check_bounds(value: Any) -> None:
                 inner += part.keys()
                 inner += part.values()
             elif isinstance(part, list):
-                inner += part
+                # Of a list of numbers, such as a row of a matrix, one stands for all.
+                inner += part[:1] if set(map(type, part)) <= {int, float} else part
         level = inner
         if not level:
             return
