@@ -69,7 +69,7 @@ def labels_of_test(builder: NoisyLabelBuilder) -> PoolLabels:
     def probabilities() -> np.ndarray:
         assert predictions is not None  # PoolLabels has this function only where there are predictions
         row = {id_: i for i, id_ in enumerate(predictions.ids["test"].tolist())}
-        return calibrated(predictions, "test")[[row[id_] for id_ in test.ids]]
+        return calibrated(predictions, "test").dense()[[row[id_] for id_ in test.ids]]
 
     return PoolLabels(
         name=full_name(builder),

@@ -100,7 +100,7 @@ def find_pools(name: str, data_dir: str | None) -> list[PoolLabels]:
         read = read_predictions(pathlib.Path(name))
         full = f"{read.dataset}/{read.level}"
         labels = (read.ids["test"], read.clean_labels["test"], read.noisy_labels["test"])
-        return [PoolLabels(full, *labels, lambda: calibrated(read, "test"))]
+        return [PoolLabels(full, *labels, lambda: calibrated(read, "test").dense())]
     if pathlib.Path(name).is_absolute() or name.count("/") > 1:
         raise NoisyLabelsError(f"{name} is no folder, nor is it of the form DATASET/CONFIG")
     return [labels_of_test(builder) for builder in built(name, data_dir)]

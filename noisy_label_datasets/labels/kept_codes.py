@@ -1,7 +1,7 @@
 """Of many classes, the codes of the most probable alone: the other classes share one code.
 
     others, kept = keep_most_probable(codes, labels)              # [n, KEPT - 1], [n, KEPT]
-    codes = all_codes(labels, others, kept, num_classes=100)      # [n, 100]; those of the other classes are equal
+    codes = codes_of(labels, others, kept, num_classes=100)       # [n, 1, 100]; those of the other classes are equal
 
 The label comes first, with a code of 0 that needs no place; after it the next most probable classes, and last one code
 for each of the classes left, whose probability is the mean of theirs. A hundred classes take ten bytes so, not 101.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from noisy_label_datasets.labels.probability_codes import decode_relative, encode_relative
+from noisy_label_datasets.noise.class_values import MostProbable
 
 KEPT = 5
 """Classes whose codes are kept, the label among them."""
@@ -39,8 +40,8 @@ def keep_most_probable(codes: np.ndarray, labels: np.ndarray, *, kept: int = KEP
     return others.astype(np.min_scalar_type(num_classes - 1)), np.concatenate(columns, axis=-1)
 
 
-def all_codes(labels: np.ndarray, others: np.ndarray, codes: np.ndarray, *, num_classes: int) -> np.ndarray:
-    """Returns the codes [n, num_classes] uint8 of all classes, of what `keep_most_probable` returned.
+def codes_of(labels: np.ndarray, others: np.ndarray, codes: np.ndarray, *, num_classes: int) -> MostProbable:
+    """Returns the codes [n, 1, num_classes] uint8 of one rater, of what `keep_most_probable` returned.
 
     Raises:
       ValueError: the arrays do not fit one another, a class stands there twice or is none, or codes do not ascend.
@@ -51,16 +52,22 @@ def all_codes(labels: np.ndarray, others: np.ndarray, codes: np.ndarray, *, num_
             f"labels [n], other classes [n, k - 1] and codes [n, k] uint8, k below the {num_classes} classes; given "
             f"{labels.shape}, {others.shape} and {codes.shape} {codes.dtype}"
         )
-    classes = np.concatenate([labels[:, None].astype(np.int64), others.astype(np.int64)], axis=-1)
-    in_order = np.sort(classes, axis=-1)
-    if n and (classes.min() < 0 or classes.max() >= num_classes or (in_order[:, 1:] == in_order[:, :-1]).any()):
+    together = np.empty((n, kept), np.int64)
+    together[:, 0], together[:, 1:] = labels, others
+    are_classes = not n or 0 <= together.min() <= together.max() < num_classes
+    # A class and its code in one number, so that the one is sorted with the other.
+    together <<= 8
+    together[:, 1:] |= codes[:, :-1]
+    together.sort(axis=-1)
+    classes = (together >> 8).T
+    if not are_classes or (classes[1:] == classes[:-1]).any():
         raise ValueError(f"the most probable classes are different ones of 0..{num_classes - 1}; some given are not")
     if (codes[:, 1:] < codes[:, :-1]).any():
         raise ValueError("the codes of the most probable classes do not ascend")
-    dense = np.repeat(codes[:, -1:], num_classes, axis=-1)
-    np.put_along_axis(dense, classes[:, :1], 0, axis=-1)
-    np.put_along_axis(dense, classes[:, 1:], codes[:, :-1], axis=-1)
-    return dense
+    values = np.empty((kept + 1, n, 1), np.uint8)
+    values[:-1, :, 0], values[-1, :, 0] = together.T & 255, codes[:, -1]
+    # A type that holds the numbers from K on, too, which stand for no class.
+    return MostProbable(classes.astype(np.min_scalar_type(-num_classes - 2))[..., None], values, num_classes)
 
 
 def _label_first(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from noisy_label_datasets import files, schema
 from noisy_label_datasets.base.names import LONGEST_ID, check_class_names, check_ids
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.labels.kept_codes import KEPT, all_codes, keep_most_probable
+from noisy_label_datasets.labels.kept_codes import KEPT, codes_of, keep_most_probable
 from noisy_label_datasets.labels.prediction_schema import (
     ALL_CLASSES,
     HEADER,
@@ -31,6 +31,7 @@ from noisy_label_datasets.labels.prediction_schema import (
     RATER_FEATURES,
 )
 from noisy_label_datasets.labels.probability_codes import encode_probabilities
+from noisy_label_datasets.noise.class_values import AllClasses, ClassValues
 
 _MOST_BYTES_PER_LABEL = 8
 _MOST_JSON_BYTES = 64 * 2**20
@@ -114,13 +115,13 @@ class RaterFile:
       fingerprint: of the rater's configuration and data.
       features: JSON; "id" is always there.
       labels: labelled split -> [n] unsigned, the most probable class.
-      codes: labelled split -> [n, K] uint8, see `probability_codes`; 0 at the label.
+      codes: labelled split -> [n, 1, K] uint8, see `probability_codes`; 0 at the label.
     """
 
     fingerprint: str
     features: Mapping[str, Any]
     labels: Mapping[str, np.ndarray]
-    codes: Mapping[str, np.ndarray]
+    codes: Mapping[str, ClassValues]
 
     def __post_init__(self) -> None:
         try:
@@ -129,10 +130,11 @@ class RaterFile:
             raise PredictionsError(str(error)) from error
         for split in LABELLED_SPLITS:
             labels, codes = self.labels[split], self.codes[split]
-            if codes.ndim != 2 or codes.dtype != np.uint8 or labels.shape != codes.shape[:1]:
-                raise PredictionsError(f"{split}: labels are [n], codes [n, K]; given {labels.shape}, {codes.shape}")
-            _check_labels(labels, codes.shape[1], f"labels of {split}")
-            if codes[np.arange(len(labels)), labels].any():
+            if labels.shape != codes.shape[:1]:
+                given = (codes.shape[0], codes.num_classes)
+                raise PredictionsError(f"{split}: labels are [n], codes [n, K]; given {labels.shape}, {given}")
+            _check_labels(labels, codes.num_classes, f"labels of {split}")
+            if codes.at(labels).any():
                 raise PredictionsError(f"{split}: a label is not the most probable class")
 
     @classmethod
@@ -144,7 +146,7 @@ class RaterFile:
             fingerprint=fingerprint,
             features=features,
             labels={split: _smallest(p.argmax(axis=-1), p.shape[-1]) for split, p in probabilities.items()},
-            codes={split: encode_probabilities(p) for split, p in probabilities.items()},
+            codes={split: _one_rater(encode_probabilities(p)) for split, p in probabilities.items()},
         )
 
     def to_bytes(self, version: int) -> bytes:
@@ -154,10 +156,10 @@ class RaterFile:
             labels, codes = self.labels[split], self.codes[split]
             arrays[f"{split}.labels"] = labels
             if version == MOST_PROBABLE:
-                others, kept = keep_most_probable(codes, labels)
+                others, kept = keep_most_probable(codes.dense()[:, 0], labels)
                 arrays[f"{split}.others"], arrays[f"{split}.kept"] = others.T, kept.T  # columns compress better
             else:
-                arrays[f"{split}.codes"] = codes
+                arrays[f"{split}.codes"] = codes.dense()[:, 0]
         return files.pack_arrays(arrays)
 
     @classmethod
@@ -172,13 +174,13 @@ class RaterFile:
                 most[f"{split}.others"], most[f"{split}.kept"] = _MOST_BYTES_PER_LABEL * KEPT * count, KEPT * count
         arrays = _unpack(path, data, most)
 
-        def codes(split: str) -> np.ndarray:
+        def codes(split: str) -> ClassValues:
             if version == ALL_CLASSES:
-                return arrays[f"{split}.codes"]
+                return _one_rater(arrays[f"{split}.codes"])
             others, kept = arrays[f"{split}.others"].T, arrays[f"{split}.kept"].T
             if kept.shape[-1:] != (KEPT,):
                 raise ValueError(f"{split} has codes {kept.shape}; they are [n, {KEPT}]")
-            return all_codes(arrays[f"{split}.labels"], others, kept, num_classes=num_classes)
+            return codes_of(arrays[f"{split}.labels"], others, kept, num_classes=num_classes)
 
         try:
             description = _json_of(arrays["rater"])
@@ -192,14 +194,22 @@ class RaterFile:
         except ValueError as error:
             raise PredictionsError(f"{path} is not as it has to be: {error}") from error
         for split, count in counts.items():
-            if read.codes[split].shape != (count, num_classes):
+            n, _, classes_of_codes = read.codes[split].shape
+            if (n, classes_of_codes) != (count, num_classes):
                 raise PredictionsError(
-                    f"{path} holds predictions {read.codes[split].shape} of {split}; the examples are {count}, "
+                    f"{path} holds predictions {(n, classes_of_codes)} of {split}; the examples are {count}, "
                     f"the classes {num_classes}"
                 )
         if read.features["id"] != path.stem:
             raise PredictionsError(f"{path} is of rater {read.features['id']!r}")
         return read
+
+
+def _one_rater(codes: np.ndarray) -> ClassValues:
+    """Returns codes [n, K] of all classes as those of one rater: [n, 1, K]."""
+    if codes.ndim != 2 or codes.dtype != np.uint8:
+        raise PredictionsError(f"codes [n, K] are uint8, given {codes.shape} {codes.dtype}")
+    return AllClasses.of(codes[:, None])
 
 
 def _check_labels(labels: np.ndarray, num_classes: int, what: str) -> None:

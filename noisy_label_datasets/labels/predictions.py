@@ -44,7 +44,8 @@ from noisy_label_datasets.labels.prediction_schema import (
 from noisy_label_datasets.labels.prediction_schema import (
     MANIFEST as MANIFEST_SCHEMA,
 )
-from noisy_label_datasets.labels.probability_codes import decode_probabilities
+from noisy_label_datasets.labels.probability_codes import decoded
+from noisy_label_datasets.noise.class_values import ClassValues
 
 __all__ = ["PredictionsError", "PredictionsWriter", "RaterPredictions", "read_predictions"]
 
@@ -69,8 +70,8 @@ class RaterPredictions:
       ids: split -> [n] <U.
       clean_labels: split -> [n] int32.
       noisy_labels: split -> [n, R] int32, the hard labels.
-      codes: split -> [n, R, K] uint8, the stored form of the probabilities. Of more than twelve classes the most
-        probable five have their own, all others of an example one that they share.
+      codes: split -> [n, R, K] uint8, the stored form of the probabilities; `dense()` is an array. Of more than twelve
+        classes the most probable five have their own, all others of an example one that they share.
       sha256: of the manifest, hence of all of it.
     """
 
@@ -85,12 +86,12 @@ class RaterPredictions:
     ids: Mapping[str, np.ndarray]
     clean_labels: Mapping[str, np.ndarray]
     noisy_labels: Mapping[str, np.ndarray]
-    codes: Mapping[str, np.ndarray]
+    codes: Mapping[str, ClassValues]
     sha256: str
 
     def probabilities(self, split: str) -> np.ndarray:
         """Returns the class probabilities of a split: [n, R, K] float32, summing to 1 over K."""
-        return decode_probabilities(self.codes[split])
+        return decoded(self.codes[split]).dense()
 
 
 class PredictionsWriter:
@@ -377,9 +378,13 @@ def _read_listed_files(path: Any, manifest: Mapping[str, Any], digest: str) -> R
             split: np.stack([rater.labels[split] for rater in raters], axis=1).astype(np.int32)
             for split in LABELLED_SPLITS
         },
-        codes={split: np.stack([rater.codes[split] for rater in raters], axis=1) for split in LABELLED_SPLITS},
+        codes={split: _joined([rater.codes[split] for rater in raters]) for split in LABELLED_SPLITS},
         sha256=digest,
     )
+
+
+def _joined(codes: Sequence[ClassValues]) -> ClassValues:
+    return type(codes[0]).joined(codes, axis=1)
 
 
 def _read(path: Any) -> bytes:

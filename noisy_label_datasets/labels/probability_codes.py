@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from noisy_label_datasets.noise.class_values import ClassValues
+
 STEPS_PER_OCTAVE = 8
 
 _RELATIVE = np.exp2(-np.arange(256, dtype=np.float32) / STEPS_PER_OCTAVE)
@@ -31,6 +33,11 @@ def decode_probabilities(codes: np.ndarray) -> np.ndarray:
     return relative / relative.sum(axis=-1, keepdims=True)
 
 
+def decoded(codes: ClassValues) -> ClassValues:
+    """Returns codes as probabilities, computed where they are stored: those that `decode_probabilities` gives."""
+    return codes.map(decode_relative).normalised()
+
+
 def encode_relative(relative: np.ndarray) -> np.ndarray:
     """Returns the codes [...] uint8 of probabilities over the most probable class's: [...] in 0..1."""
     with np.errstate(divide="ignore"):
@@ -39,7 +46,7 @@ def encode_relative(relative: np.ndarray) -> np.ndarray:
 
 def decode_relative(codes: np.ndarray) -> np.ndarray:
     """Returns what codes [...] uint8 stand for: probabilities [...] float32 over the most probable class's."""
-    return _RELATIVE[codes]
+    return _RELATIVE.take(codes)
 
 
 def _rounded(octaves: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ def main() -> None:
     people = human_labels.load_cifar10h(parser.parse_args().human_labels)
     low = read_predictions(POOLS / "low")
     images = HumanLabelled(low.ids["test"], low.clean_labels["test"], people.of(low.ids["test"]))
-    probabilities = calibrated(low, "test")
+    probabilities = calibrated(low, "test").dense()
 
     ten: dict[str, list[Estimate]] = {rescaling: [] for rescaling in PEER_RESCALINGS}
     for rescaled in sweep(probabilities, images, RATES, PEER_RESCALINGS):

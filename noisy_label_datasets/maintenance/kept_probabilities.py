@@ -18,11 +18,14 @@ import numpy as np
 from noisy_label_datasets import files
 from noisy_label_datasets.base.splits import LABELLED_SPLITS
 from noisy_label_datasets.errors import NoisyLabelsError
-from noisy_label_datasets.labels.kept_codes import KEPT, all_codes, keep_most_probable
+from noisy_label_datasets.labels.kept_codes import KEPT, codes_of, keep_most_probable
 from noisy_label_datasets.labels.predictions import RaterPredictions, read_predictions
-from noisy_label_datasets.labels.probability_codes import decode_probabilities
+from noisy_label_datasets.labels.probability_codes import decoded
 from noisy_label_datasets.noise import dial, metrics
+from noisy_label_datasets.noise.class_values import ClassValues, MostProbable
 from noisy_label_datasets.noise.noise_models import uniforms_of_ids
+from noisy_label_datasets.noise.rescalings import tempered
+from noisy_label_datasets.noise.temperature_scaling import calibration
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "measuring.md"
 BEGIN = "<!-- kept: written by python -m noisy_label_datasets.maintenance.kept_probabilities -->\n"
@@ -38,19 +41,21 @@ HEADER = (
 )
 
 
-def kept_codes(codes: np.ndarray, labels: np.ndarray, kept: int) -> np.ndarray:
+def kept_codes(codes: ClassValues, labels: np.ndarray, kept: int) -> ClassValues:
     """Returns codes [n, R, K] as they are read again where so many classes are kept; labels: [n, R]."""
-    n, raters, num_classes = codes.shape
-    flat, chosen = codes.reshape(-1, num_classes), labels.reshape(-1)
-    read = all_codes(chosen, *keep_most_probable(flat, chosen, kept=kept), num_classes=num_classes)
-    return read.reshape(n, raters, num_classes)
+    raters = zip(np.moveaxis(codes.dense(), 1, 0), labels.T, strict=True)
+    read = [
+        codes_of(chosen, *keep_most_probable(of_rater, chosen, kept=kept), num_classes=codes.num_classes)
+        for of_rater, chosen in raters
+    ]
+    return MostProbable.joined(read, axis=1)
 
 
 def stored_bytes(predictions: RaterPredictions, kept: int | None) -> float:
     """Returns how many bytes a rater's predictions of an image take, labels and all, compressed; None: all classes."""
     size = images = 0
     for split in LABELLED_SPLITS:
-        codes, labels = predictions.codes[split], predictions.noisy_labels[split].astype(np.uint8)
+        codes, labels = predictions.codes[split].dense(), predictions.noisy_labels[split].astype(np.uint8)
         for rater in range(codes.shape[1]):
             arrays = {"labels": labels[:, rater], "codes": codes[:, rater]}
             if kept is not None:
@@ -64,19 +69,18 @@ def stored_bytes(predictions: RaterPredictions, kept: int | None) -> float:
 def table(predictions: RaterPredictions) -> str:
     """Returns the table: a row a number of classes, the last for all of them."""
     labels, clean = predictions.noisy_labels, predictions.clean_labels
-    full = decode_probabilities(predictions.codes[SPLIT])
+    full = predictions.probabilities(SPLIT)
     uniforms = uniforms_of_ids(predictions.ids[SPLIT], full.shape[1], "dial")
     lines, of_all = [], None
     for kept in (None, *NUMBERS[::-1]):
         codes = {split: predictions.codes[split] for split in (SPLIT, CALIBRATED_ON)}
         if kept is not None:
             codes = {split: kept_codes(of_split, labels[split], kept) for split, of_split in codes.items()}
-        probabilities = decode_probabilities(codes[SPLIT])
-        errors = np.abs(probabilities - full)
+        probabilities = decoded(codes[SPLIT])
+        errors = np.abs(probabilities.dense() - full)
         of_label = np.take_along_axis(errors, labels[SPLIT][..., None], axis=-1)
-        temperature = dial.calibration(decode_probabilities(codes[CALIBRATED_ON]), clean[CALIBRATED_ON])
-        calibrated = dial.tempered(probabilities, clean[SPLIT], temperature)
-        calibrated /= calibrated.sum(axis=-1, keepdims=True)
+        temperature = calibration(decoded(codes[CALIBRATED_ON]), clean[CALIBRATED_ON])
+        calibrated = tempered(probabilities, temperature).normalised()
         drawn = []
         for rate in RATES:
             setting = dial.solve("error_odds", calibrated, clean[SPLIT], rate, uniforms)

@@ -64,7 +64,7 @@ def dial_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     low = pools["low"]
     ids, labels = low.ids["test"], low.clean_labels["test"]
     lines = [_head("rescaling", *_TITLES, f"ratio of {ciln_bench.LABELS} labels")]
-    for rescaled in sweep(calibrated(low, "test"), HumanLabelled(ids, labels, counts), DIAL_RATES):
+    for rescaled in sweep(calibrated(low, "test").dense(), HumanLabelled(ids, labels, counts), DIAL_RATES):
         if rescaled.figures is None:
             lines.append(f"| `{rescaled.rescaling}` | {rescaled.rate:.3f}: out of reach |{' |' * 6}\n")
             continue
@@ -78,7 +78,10 @@ def dial_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
 def paper_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     """The least noisy pool at the error rates of the paper's pools, at its number of labels per image."""
     low = pools["low"]
-    images, probabilities = HumanLabelled(low.ids["test"], low.clean_labels["test"], counts), calibrated(low, "test")
+    images, probabilities = (
+        HumanLabelled(low.ids["test"], low.clean_labels["test"], counts),
+        calibrated(low, "test").dense(),
+    )
     lines = [_head("level", "error rate", "the paper's ratio", *_PEER_TITLES)]
     for level in table1.LEVELS:
         rate = table1.PAPER_ERROR_RATES[level]
@@ -91,7 +94,10 @@ def paper_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
 def ciln_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     """The four best raters of the least noisy pool at the error rates that CILN-Bench reports, compared in its way."""
     low = pools["low"]
-    images, probabilities = HumanLabelled(low.ids["test"], low.clean_labels["test"], counts), calibrated(low, "test")
+    images, probabilities = (
+        HumanLabelled(low.ids["test"], low.clean_labels["test"], counts),
+        calibrated(low, "test").dense(),
+    )
     theirs = ciln_bench.reported_ratios(images.labels, counts)
     lines = [_head("setting", "error rate", "CILN-Bench's ratio", *_PEER_TITLES)]
     for name, reported in ciln_bench.SETTINGS.items():
@@ -104,7 +110,7 @@ def ciln_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
 def agreement_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
     """How human annotators agree at their own error rate, ten labels per image, and how raters do at the same rate."""
     low = pools["low"]
-    labels, probabilities = low.clean_labels["test"], calibrated(low, "test")
+    labels, probabilities = low.clean_labels["test"], calibrated(low, "test").dense()
     raters = probabilities.shape[1]
     rng = np.random.default_rng(0)
     drawn = np.stack([rng.multivariate_hypergeometric(votes, raters) for votes in counts])
@@ -142,7 +148,7 @@ def blends_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> str:
         blend = np.where(uniforms_of_ids(ids, one.shape[1], "blend") < 0.5, one, other)
         found = measure(blend, labels, counts)
         lines.append(f"| half `{first}`, half `{second}` | {_cells(found)} |\n")
-        probabilities = calibrated(pools["low"], "test")
+        probabilities = calibrated(pools["low"], "test").dense()
         images = HumanLabelled(ids, labels, counts)
         (rescaled,) = sweep(probabilities, images, (found.error_rate,), rescalings=("error_odds",))
         assert rescaled.figures is not None
@@ -166,8 +172,8 @@ def diversity_table(pools: dict[str, RaterPredictions], counts: np.ndarray) -> s
             (f"`{level}`, {ALIKE} from the best to the worst", by_skill[spread]),
         ):
             lines.append(f"| {name} | {_cells(measure(noisy[:, chosen], labels, counts))} |\n")
-    of_low = calibrated(pools["low"], "test")
-    together = np.concatenate([of_low, calibrated(pools["medium"], "test")], axis=1)
+    of_low = calibrated(pools["low"], "test").dense()
+    together = np.concatenate([of_low, calibrated(pools["medium"], "test").dense()], axis=1)
     fine_tuned, others = _by_start(pools["low"])
     for name, probabilities in (
         (f"mean probabilities of the {len(fine_tuned)} of `low` that start from ImageNet", of_low[:, fine_tuned]),

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from noisy_label_datasets.noise import dial, metrics, noise_models
+from noisy_label_datasets.noise import dial, metrics, noise_models, rescalings
+from noisy_label_datasets.noise.class_values import AllClasses
 from noisy_label_datasets.noise.instance_dependence import instance_dependence
+from noisy_label_datasets.noise.temperature_scaling import calibration
 
 N, R, K = 20_000, 6, 5
 
@@ -71,7 +73,7 @@ def test_error_odds_rescale_raters_as_human_labels_are_rescaled(pool):
     expected = noise_models.upsampled_errors(one[:, 0].astype(np.float64), labels, 0.3)
     uniforms = np.random.default_rng(2).random((N, 1))
     setting = dial.solve("error_odds", one, labels, 0.3, uniforms)
-    turned = dial.with_error_odds(one, labels, setting)[:, 0]
+    turned = rescalings.with_error_odds(AllClasses.of(one), labels, setting).dense()[:, 0]
     np.testing.assert_allclose(turned / turned.sum(axis=1, keepdims=True), expected, atol=0.02)
 
 
@@ -86,7 +88,7 @@ def test_with_skill_a_rater_errs_where_the_image_is_too_hard_for_it(pool):
     assert (by_skill[:, 1:] >= by_skill[:, :-1]).all()
     # The quantiles of the logistic distribution at 1/12, 3/12 .. 11/12.
     steps = np.diff(np.log(np.sort(setting)))
-    expected = dial.SPREAD * np.diff(np.log([1 / 11, 3 / 9, 5 / 7, 7 / 5, 9 / 3, 11 / 1]))
+    expected = rescalings.SPREAD * np.diff(np.log([1 / 11, 3 / 9, 5 / 7, 7 / 5, 9 / 3, 11 / 1]))
     np.testing.assert_allclose(steps, expected, rtol=1e-9)
 
 
@@ -140,15 +142,16 @@ def test_calibration_finds_the_temperature_that_makes_the_probabilities_true():
     meant = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     labels = noise_models.sample_labels(meant, rng.random((N, 1)))[:, 0]
     distortions = np.array([0.5, 1.0, 3.0])  # too sure, as meant, too modest
-    given = dial.tempered(np.repeat(meant, 3, axis=1), labels, distortions)
-    given = (given / given.sum(axis=-1, keepdims=True)).astype(np.float32)
-    found = dial.calibration(given, labels)
+    given = rescalings.tempered(AllClasses.of(np.repeat(meant, 3, axis=1)), distortions).normalised().dense()
+    given = given.astype(np.float32)
+    found = calibration(given, labels)
     np.testing.assert_allclose(found, 1 / distortions, rtol=0.05)
     # The same by a search: no temperature nearby makes the clean labels likelier.
     for rater, best in enumerate(found):
         losses = []
         for temperature in best * np.array([0.97, 1.0, 1.03]):
-            turned = dial.tempered(given[:, [rater]], labels, np.array([temperature]))[:, 0].astype(np.float64)
+            turned = rescalings.tempered(AllClasses.of(given[:, [rater]]), np.array([temperature])).dense()
+            turned = turned[:, 0].astype(np.float64)
             losses.append(-np.log(turned[np.arange(N), labels] / turned.sum(axis=-1)).mean())
         assert losses[1] < min(losses[0], losses[2])
 
@@ -161,7 +164,7 @@ def test_wrong_labels_are_counted_as_they_would_be_drawn(pool, rescaling):
     probabilities[rng.random(probabilities.shape) < 0.1] = 0  # raters who rule classes out, the clean one among them
     probabilities[:500] = rng.integers(0, 3, (500, R, K)) / 4  # simple shares: levels lie on the limits of classes
     uniforms[:500] = rng.integers(0, 8, (500, R)) / 8
-    count = dial.RESCALINGS[rescaling].counter(probabilities, labels, uniforms)
+    count = dial.RESCALINGS[rescaling].counter(AllClasses.of(probabilities), labels, uniforms)
     limits = [0.125, 0.25, 1 / 3, 0.5, 1.0, 2.0, 3.0, 4.0, 7.0]
     for setting in [*limits, *np.nextafter(limits, 9), *np.exp2(rng.uniform(-7, 9, 40)), 2.0**-40, 2.0**40]:
         settings = setting * np.exp2(rng.integers(-1, 2, R))
@@ -185,4 +188,4 @@ def test_calibration_is_a_bisection_to_the_last_bit(pool):
         weights = np.exp((logs - logs.max(axis=-1, keepdims=True)) * middle[:, None])
         expected = ((weights * logs).sum(axis=-1) / weights.sum(axis=-1)).mean(axis=0)
         low, high = np.where(expected < of_clean, middle, low), np.where(expected < of_clean, high, middle)
-    np.testing.assert_array_equal(dial.calibration(probabilities, labels), 1 / np.sqrt(low * high))
+    np.testing.assert_array_equal(calibration(probabilities, labels), 1 / np.sqrt(low * high))

@@ -82,7 +82,7 @@ def test_an_interrupted_pool_goes_on_with_the_next_rater(dataset, tmp_path):
     pool.train_pool(dataset, tiny, undisturbed, Recorder())
     for split in LABELLED_SPLITS:
         assert np.array_equal(
-            read_predictions(tmp_path / "out").codes[split], read_predictions(undisturbed).codes[split]
+            read_predictions(tmp_path / "out").codes[split].dense(), read_predictions(undisturbed).codes[split].dense()
         )
 
 
@@ -92,7 +92,7 @@ def test_raters_trained_beside_one_another_say_what_they_say_alone(dataset, tmp_
     pool.train_pool(dataset, tiny, tmp_path / "alone", Recorder())
     together, alone = read_predictions(tmp_path / "together"), read_predictions(tmp_path / "alone")
     assert [features["id"] for features in together.raters] == list("abcd")
-    assert all(np.array_equal(together.codes[split], alone.codes[split]) for split in LABELLED_SPLITS)
+    assert all(np.array_equal(together.codes[split].dense(), alone.codes[split].dense()) for split in LABELLED_SPLITS)
 
 
 class Blocked(Recorder):
