@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+import shlex
 import textwrap
 from collections.abc import Mapping
 
@@ -91,9 +92,12 @@ class Declared:
 class BuilderFolder:
     """The folder of a builder that `make --from` writes."""
 
-    def __init__(self, path: pathlib.Path) -> None:
-        """Takes the path, whose last part is the name of the dataset."""
-        self.path, self.dataset = path, path.name
+    def __init__(self, path: pathlib.Path, pilots: pathlib.Path | None = None) -> None:
+        """Takes the path, whose last part is the name of the dataset, and where its pilots are kept.
+
+        That is in a folder which data of other places share, so what it was made of is recorded there, too.
+        """
+        self.path, self.dataset, self.pilots = path, path.name, pilots
 
     @property
     def builder(self) -> pathlib.Path:
@@ -106,13 +110,22 @@ class BuilderFolder:
         return self.path / POOLS_FILE
 
     def check(self, origin: Origin) -> None:
-        """Raises NameTakenError where the folder is there and was not made of these data."""
-        if not self._is_there():
-            return
-        other = f"name the new dataset otherwise: `noisy-labels make OTHER_noisy --from {origin.source}`"
+        """Raises NameTakenError where the folder or pilots of its name are there and were not made of these data."""
+        other = f"name the new dataset otherwise: `noisy-labels make OTHER_noisy --from {shlex.quote(origin.source)}`"
+        if self._is_there():
+            self._check_folder(origin, other)
+        kept = self._kept
+        if kept is not None and kept.exists():
+            record = _record(kept)
+            if (record["kind"], record["contents"]) != (origin.kind, origin.contents):
+                raise NameTakenError(
+                    f"{kept.parent} is of a {self.dataset} that was made of {record['source']}; {other}"
+                )
+
+    def _check_folder(self, origin: Origin, other: str) -> None:
         if not (self.path / MADE_FROM).exists():
             raise NameTakenError(f"{self.path} is there already and was not written by `make --from`; {other}")
-        record = self._record()
+        record = _record(self.path / MADE_FROM)
         if (record["kind"], record["source"]) != (origin.kind, origin.source):
             raise NameTakenError(f"{self.path} was made of {record['source']}; {other}")
         if record["contents"] != origin.contents:
@@ -124,7 +137,13 @@ class BuilderFolder:
         """Makes the folder of these data, where it is not there yet; raises as `check`."""
         self.check(origin)
         if not self._is_there():
-            self._write_record(origin, {})
+            _write_record(self.path / MADE_FROM, origin, {})
+        if self._kept is not None and not self._kept.exists():
+            _write_record(self._kept, origin, {})
+
+    @property
+    def _kept(self) -> pathlib.Path | None:
+        return None if self.pilots is None else self.pilots / MADE_FROM
 
     def write(self, declared: Declared) -> None:
         """Writes what is not there, and what has not been edited and would be written otherwise now.
@@ -133,7 +152,7 @@ class BuilderFolder:
           EditedError: the builder has been edited and lacks a config.
           OSError: a file cannot be written.
         """
-        record = self._record()
+        record = _record(self.path / MADE_FROM)
         files = {
             "__init__.py": "",
             self.builder.name: builder_source(self.dataset, record["source"], declared),
@@ -157,7 +176,8 @@ class BuilderFolder:
                 write_atomically(path, data)
             written[name] = sha256(data)
         if written != record["files"]:
-            self._write_record(Origin(record["kind"], record["source"], record["contents"]), written)
+            of = Origin(record["kind"], record["source"], record["contents"])
+            _write_record(self.path / MADE_FROM, of, written)
 
     def _is_there(self) -> bool:
         """Returns whether the folder holds anything but what a killed process may have left."""
@@ -165,15 +185,17 @@ class BuilderFolder:
             self.path.is_dir() and all(path.name.startswith(".") for path in self.path.iterdir())
         )
 
-    def _record(self) -> dict:
-        try:
-            return schema.read_json((self.path / MADE_FROM).read_bytes(), _RECORD)
-        except schema.SchemaError as error:
-            raise NameTakenError(f"{self.path / MADE_FROM} cannot be read: {error}") from error
 
-    def _write_record(self, origin: Origin, files: Mapping[str, str]) -> None:
-        record = {"format": _FORMAT, "format_version": 1, **dataclasses.asdict(origin), "files": dict(files)}
-        write_atomically(self.path / MADE_FROM, to_json(record))
+def _record(path: pathlib.Path) -> dict:
+    try:
+        return schema.read_json(path.read_bytes(), _RECORD)
+    except schema.SchemaError as error:
+        raise NameTakenError(f"{path} cannot be read: {error}") from error
+
+
+def _write_record(path: pathlib.Path, origin: Origin, files: Mapping[str, str]) -> None:
+    record = {"format": _FORMAT, "format_version": 1, **dataclasses.asdict(origin), "files": dict(files)}
+    write_atomically(path, to_json(record))
 
 
 def builder_source(dataset: str, source: str, declared: Declared) -> str:

@@ -8,6 +8,7 @@ import importlib
 import json
 import pathlib
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -52,9 +53,9 @@ def make_from(args: argparse.Namespace) -> None:
 
     origin = own_data.origin_of(args.source)
     dataset = dataset_name(args.target, origin)
-    folder = BuilderFolder(pathlib.Path.cwd() / dataset)
-    folder.check(origin)
     data_dir = pathlib.Path(default_data_dir() if args.data_dir is None else args.data_dir)
+    folder = BuilderFolder(pathlib.Path.cwd() / dataset, data_dir / PILOTS_DIR / dataset)
+    folder.check(origin)
 
     print(f"\n1/4 data\n{dataset}: {origin.source}", flush=True)
     declared = _declared(folder, origin, args, data_dir)
@@ -97,12 +98,12 @@ def dataset_name(given: str | None, origin: own_data.Origin) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*_noisy", name):
         raise DatasetNameError(
             f"{name!r} is no name for a dataset: small letters, digits and _, a letter first, and _noisy at the end: "
-            f"`noisy-labels make photos_noisy --from {origin.source}`"
+            f"`noisy-labels make photos_noisy --from {shlex.quote(origin.source)}`"
         )
     if name in own_names():
         raise DatasetNameError(
             f"{name} is a dataset of this package: name yours otherwise, as in `noisy-labels make my_{name} --from "
-            f"{origin.source}`"
+            f"{shlex.quote(origin.source)}`"
         )
     return name
 

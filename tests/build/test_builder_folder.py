@@ -91,6 +91,22 @@ def test_other_data_do_not_take_its_name(folder, tmp_path):
         folder.check(ORIGIN)
 
 
+def test_data_of_another_place_do_not_take_its_name_where_pilots_are_kept(tmp_path):
+    pilots = tmp_path / "data" / "rater_pilots" / "photos_noisy"
+    BuilderFolder(tmp_path / "here" / "photos_noisy", pilots).claim(ORIGIN)
+    there = BuilderFolder(tmp_path / "there" / "photos_noisy", pilots)
+    moved = Origin(ORIGIN.kind, "/moved/photos", ORIGIN.contents)
+    there.check(moved)  # the same data have the same pilots, wherever they lie
+    for other in (Origin("folder", "/other/photos", "b" * 64), Origin("npz", "/data/photos.npz", ORIGIN.contents)):
+        with pytest.raises(
+            NameTakenError, match=r"rater_pilots/photos_noisy is of a .* made of /data/photos; name the"
+        ):
+            there.claim(other)
+    assert not there.path.exists()
+    there.claim(moved)
+    assert there.path.exists()
+
+
 def test_what_was_edited_is_left_alone(folder):
     folder.write(declared(pools={"error_0.10": POOLS["error_0.10"]}))
     edited = folder.builder.read_text().replace('"1.0.0"', '"1.1.0"') + "# mine\n"
