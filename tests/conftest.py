@@ -1,7 +1,9 @@
 """Settings of every test, by environment so that they reach subprocesses and cost no import; and how they are run."""
 
 import collections
+import gc
 import os
+import tempfile
 
 import pytest
 
@@ -13,9 +15,17 @@ os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 # third of the seconds that every process with TensorFlow takes to start. No test and no code of ours uses `tf.keras`.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars of TFDS fill the log of a failed test
-# LLVM's -O2 in the place of -O3, which takes four times as long over a program that draws random numbers, and tests
-# compile some hundred of them. Both keep to the same floating-point arithmetic.
-os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=2 {os.environ.get('XLA_FLAGS', '')}".strip()
+# One thread is enough for tests, of which several run at a time: others spin while they wait for work.
+for _library in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(_library, "1")
+# Programs are compiled in a quarter of the time when LLVM does not optimise them and XLA emits them by its older
+# emitters, in one module. Most of what tests compile runs for milliseconds. A JAX that no longer knows one of these
+# flags says so when it starts.
+COMPILE_QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+COMPILE_QUICKLY += " --xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false"
+os.environ["XLA_FLAGS"] = f"{COMPILE_QUICKLY} {os.environ.get('XLA_FLAGS', '')}".strip()
+# Kept are programs of any size that took any time; by default those that took a second.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 PROCESSES = 2
 
@@ -35,6 +45,20 @@ def pytest_cmdline_main(config):
     if whole and getattr(option, "numprocesses", 0) is None and not option.usepdb and not option.collectonly:
         option.numprocesses, option.dist = PROCESSES, "loadfile"
         option.loadscopereorder = False  # which would turn that order round
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    """What the imports of all files have made stays to the end; the collector need not go through it time and again."""
+    gc.freeze()
+
+
+def pytest_configure(config):
+    """Programs that JAX has compiled are shared by the processes of one run, and by those that tests start."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # set for the processes of pytest-xdist, or by who runs the tests
+        folder = tempfile.TemporaryDirectory(prefix="compiled-", ignore_cleanup_errors=True)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 @pytest.hookimpl(trylast=True)  # when those that are not asked for are gone

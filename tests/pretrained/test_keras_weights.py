@@ -21,11 +21,17 @@ from rater_training.pretrained.keras_weights import (
     read_keras_weights,
 )
 
-# Read when Keras is imported. Unlike JAX it compiles nothing, and it is no code that our networks run on.
-os.environ["KERAS_BACKEND"] = "tensorflow"
-import keras
-
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:keras")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _keras():
+    """Keras takes more than a second to import, and every process imports this file."""
+    global keras
+    # Unlike JAX TensorFlow compiles nothing, and it is no code that our networks run on.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras
+
 
 NAMES = {
     "inception_v3": "InceptionV3",
@@ -88,8 +94,8 @@ def keras_logits(model, name: str, images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "suffix"),
     [
-        ("mobilenet_v1", ".h5"),
         ("resnet50", ".weights.h5"),
+        pytest.param("mobilenet_v1", ".h5", marks=pytest.mark.slow),  # narrow below, and its formats
         pytest.param("mobilenet_v2", ".keras", marks=pytest.mark.slow),
         pytest.param("nasnet_mobile", ".keras", marks=pytest.mark.slow),
         pytest.param("inception_v3", ".weights.h5", marks=pytest.mark.slow),
