@@ -52,6 +52,7 @@ class PriorNetworks:
         problem: Problem,
         folder: str | os.PathLike | None = None,
         *,
+        of_images: Normalization | None = None,
         on_epoch: OnPriorEpoch = lambda config, what, epoch, epochs: None,
         checkpoint_seconds: float = 60.0,
     ) -> None:
@@ -60,22 +61,18 @@ class PriorNetworks:
         Args:
           problem: whose images and labels are learned from.
           folder: of runs, where predictions and checkpoints are kept; None: in memory, and nothing is resumed.
+          of_images: statistics of the training images; None: they are computed.
           on_epoch: is told of the progress.
           checkpoint_seconds: how long after a checkpoint the next one is due.
         """
         self._problem = problem
         self._folder = None if folder is None else pathlib.Path(folder)
+        self._of_images = Normalization.of(problem.data.train.images) if of_images is None else of_images
         self._on_epoch = on_epoch
         self._checkpoint_seconds = checkpoint_seconds
         self._found: dict[str, tuple[np.ndarray, ...]] = {}
 
-    # Of most problems no network is trained beforehand.
-
-    @functools.cached_property
-    def _of_images(self) -> Normalization:
-        return Normalization.of(self._problem.data.train.images)
-
-    @functools.cached_property
+    @functools.cached_property  # of most problems no network is trained beforehand
     def _valid(self) -> LabelledChunks:
         valid = self._problem.data.valid
         return LabelledChunks.of(np.asarray(valid.images), valid.noisy_label)

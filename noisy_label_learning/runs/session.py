@@ -107,7 +107,11 @@ class Session:
         self._test = LabelledChunks.of(np.asarray(answers.test_images), answers.test_labels)
         self._corrected: dict[Any, Corrected] = {}
         self._prior_networks = PriorNetworks(
-            problem, folder, on_epoch=on_prior_epoch, checkpoint_seconds=checkpoint_seconds
+            problem,
+            folder,
+            of_images=self._of_images,
+            on_epoch=on_prior_epoch,
+            checkpoint_seconds=checkpoint_seconds,
         )
 
     def run(self, config: RunConfig) -> Record:
