@@ -14,14 +14,17 @@ any, the labelled ones alone are divided into the noisy splits, and the rest goe
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import pathlib
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from noisy_label_datasets import files
+from noisy_label_datasets.base.names import check_ids
 from noisy_label_datasets.base.splits import SPLITS, divide
 from noisy_label_datasets.errors import NoisyLabelsError
 from noisy_label_datasets.labels.sources import (
@@ -53,13 +56,17 @@ class Annotations(LabelSource):
       path: of the table: CSV, or Parquet by its ending.
       example: the column with the example's id, as the base dataset has it.
       annotator: the column that says who gave the label.
-      label: the column with the label: the name of a class, or its number; -1 or empty: none was given.
+      label: the column with the label: the name of a class, or its number; -1 or empty: none was given. Where classes
+        are called by numbers that are not theirs ("1", "2", "3"), a label is such a name.
     """
 
     path: str
     example: str = "id"
     annotator: str = "annotator"
     label: str = "label"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", os.fsdecode(self.path))  # a pathlib.Path will do
 
     def describe(self) -> str:
         """See `LabelSource`."""
@@ -115,24 +122,28 @@ class Annotations(LabelSource):
     def _read(self) -> pd.DataFrame:
         import pandas as pd
 
-        read = pd.read_parquet if self.path.endswith(".parquet") else pd.read_csv
+        wanted = [self.example, self.annotator, self.label]
         try:
-            # Names of classes stay text, and so do ids that look like numbers.
-            table = read(self.path) if self.path.endswith(".parquet") else read(self.path, dtype=str)
-            for column in {self.example, self.annotator, self.label} & set(table.columns):
+            table = pd.read_parquet(self.path) if self.path.lower().endswith(".parquet") else _read_csv(self.path)
+            for column in set(wanted) & set(table.columns):
                 table[column] = table[column].astype(object)  # Parquet's text is decoded here, and not later
         except FileNotFoundError as error:
             raise MissingLabelsError(f"there is no table {self.path}") from error
         except Exception as error:  # of a damaged table, half a dozen kinds
             said = str(error).partition("\n")[0]
             raise AnnotationsError(f"{self.path} cannot be read as a table: {said}") from error
-        wanted = [self.example, self.annotator, self.label]
         if missing := [column for column in wanted if column not in table.columns]:
             raise AnnotationsError(f"{self.path} has no column {missing}; it has {list(map(str, table.columns))}")
         for column in (self.example, self.annotator):
             if table[column].isna().any():
                 raise AnnotationsError(f"{self.path}: {int(table[column].isna().sum())} rows have no {column}")
             table[column] = table[column].astype(str)
+        table[self.annotator] = table[self.annotator].str.strip()
+        if len(table):
+            try:
+                check_ids(table[self.annotator].unique().astype(np.str_))
+            except ValueError as error:
+                raise AnnotationsError(f"{self.path}: {self.annotator}: {error}") from error
         twice = table.duplicated([self.example, self.annotator], keep=False)
         if twice.any():
             first = table[twice].iloc[0]
@@ -155,18 +166,21 @@ class Annotations(LabelSource):
         """Returns the numbers of the classes [m], -1 where there is no label; raises AnnotationsError."""
         import pandas as pd
 
-        number_of = {name: number for number, name in enumerate(class_names)}
-        text = given.astype(str)
-        by_name = text.map(number_of)
-        by_number = pd.to_numeric(given, errors="coerce")
+        text = given.astype(str).str.strip()
+        number_of, by_name_only = _numbers_of(class_names)
+        by_name = text.map({name: number for number, name in enumerate(class_names)}).astype(float)
+        by_number = pd.to_numeric(text, errors="coerce").astype(float)
+        if by_name_only:
+            by_number = by_number.map({**number_of, -1.0: -1}).astype(float)
         labels = by_name.where(by_name.notna(), by_number)
-        labels = labels.where(given.notna(), -1)
+        labels = labels.where(given.notna() & (text != ""), -1)
         wrong = labels.isna() | (labels % 1 != 0) | (labels < -1) | (labels >= len(class_names))
         if wrong.any():
             values = ", ".join(repr(value) for value in text[wrong].unique()[:_SHOWN])
+            names = ", ".join(class_names[:10])
             raise AnnotationsError(
-                f"{self.path}: {int(wrong.sum())} labels are no class, such as {values}; there are the classes 0 to"
-                f" {len(class_names) - 1}, or by name {', '.join(class_names[:10])}"
+                f"{self.path}: {int(wrong.sum())} labels are no class, such as {values}; there are the classes "
+                + (f"called {names}" if by_name_only else f"0 to {len(class_names) - 1}, or by name {names}")
             )
         return labels.to_numpy().astype(np.int32)
 
@@ -217,6 +231,30 @@ class Annotations(LabelSource):
             "accuracy": float(np.mean(noisy[labelled] == clean[labelled])),
             "confusion_matrix": metrics.confusion_matrix(noisy[labelled], clean[labelled], num_classes).tolist(),
         }
+
+
+def _read_csv(path: str) -> pd.DataFrame:
+    """Returns a table of text, NaN where a cell is empty; raises ValueError where columns cannot be told apart."""
+    import pandas as pd
+
+    # A class or an annotator may be called "NA" or "None", and an id may look like a number.
+    as_text: dict[str, Any] = {"dtype": str, "keep_default_na": False, "na_values": [""]}
+    heads = pd.read_csv(path, header=None, nrows=1, **as_text).iloc[0].tolist()  # as given: pandas renames equal ones
+    if twice := sorted({str(head) for head in heads if head == head and heads.count(head) > 1}):
+        raise ValueError(f"it has several columns called {', '.join(twice)}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more cells than there are columns
+        return pd.read_csv(path, index_col=False, **as_text)
+
+
+def _numbers_of(class_names: Sequence[str]) -> tuple[Mapping[float, int], bool]:
+    """Returns classes by the numbers that they are called, and whether any of these is not the class's own number."""
+    import pandas as pd
+
+    called = pd.to_numeric(pd.Series(list(class_names), dtype=object), errors="coerce").astype(float).tolist()
+    finite = [number for number in called if math.isfinite(number)]
+    number_of = {number: place for place, number in enumerate(called) if finite.count(number) == 1}
+    return number_of, any(number != place for place, number in enumerate(called) if math.isfinite(number))
 
 
 def _assigned(division: Division, ids: np.ndarray, base: Mapping[str, tuple[str, int]]) -> np.ndarray:

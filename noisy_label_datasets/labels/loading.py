@@ -183,13 +183,18 @@ class Labels:
         )
 
     def table(self) -> pd.DataFrame:
-        """Returns a row per example: all of its attributes, and a column per rater named after it."""
+        """Returns a row per example: all of its attributes, and a column per rater named after it.
+
+        A rater who is called as an attribute, such as an annotator "id", has the column "id (rater)".
+        """
         import pandas as pd
 
         columns = {"id": self.ids, **{name: getattr(self, name) for name in _BY_EXAMPLE[1:] if name != "noisy_labels"}}
-        return pd.concat(
-            [pd.DataFrame(columns), pd.DataFrame(self.noisy_labels, columns=list(self.rater_ids))], axis="columns"
-        )
+        raters = list(self.rater_ids)
+        for place in range(len(raters)):
+            while raters[place] in columns or raters.count(raters[place]) > 1:
+                raters[place] += " (rater)"
+        return pd.concat([pd.DataFrame(columns), pd.DataFrame(self.noisy_labels, columns=raters)], axis="columns")
 
     def to_csv(self, path: str | os.PathLike) -> None:
         """Writes `table()` as CSV, whole or not at all."""
@@ -233,6 +238,8 @@ def load_labels(name: str, *, data_dir: str | os.PathLike | None = None) -> Labe
       MissingLabelsError: its labels are neither here nor shipped; the message says how to get them.
       LabelsError: the labels cannot be had without images.
     """
+    if not isinstance(name, str):
+        raise UnknownConfigError(f"a config is named by text, such as 'digits_noisy/low'; given {name!r}")
     dataset, slash, config = name.partition("/")
     entry = entry_of(dataset)
     if not slash:

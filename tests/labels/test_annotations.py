@@ -131,6 +131,10 @@ def test_other_columns(table):
         (lambda f: f.drop(columns="annotator"), r"has no column \['annotator'\]; it has \['id', 'label'\]"),
         (lambda f: f.assign(label=-1), r"has no label: label is empty or -1 in every row"),
         (lambda f: f.assign(annotator=None), r"400 rows have no annotator"),
+        (lambda f: f.iloc[:0], r"has no label: label is empty or -1 in every row"),
+        (lambda f: f.assign(extra=1).set_axis([*f.columns, "label"], axis="columns"), "several columns called label"),
+        (lambda f: f.replace({"annotator": {"ann": "a\nnn"}}), r"annotator: 1 ids .* have control characters"),
+        (lambda f: f.replace({"annotator": {"ann": " "}}), r"annotator: 1 ids are empty"),
         (lambda f: f.iloc[:2], r"labels too few examples: none of them falls into \['noisy_label_"),
         (
             lambda f: f.assign(annotator=[str(i) for i in range(len(f))]).pipe(
@@ -143,6 +147,66 @@ def test_other_columns(table):
 def test_bad_tables_are_refused_by_name(table, change, message):
     with pytest.raises(AnnotationsError, match=message):
         Annotations(table(change(rows(TRAIN)))).load(context())
+
+
+def given(source, names=NAMES):
+    """What was given, as a set of (id, annotator, class name)."""
+    labels = source.load(dataclasses.replace(context(), class_names=names))
+    annotators = [rater["id"] for rater in labels.raters]
+    return {
+        (id_, annotator, names[label])
+        for split, ids in labels.ids.items()
+        for id_, row in zip(ids.tolist(), labels.noisy_labels[split].tolist(), strict=True)
+        for annotator, label in zip(annotators, row, strict=True)
+        if label >= 0
+    }
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", ",\n").replace("label,", "label"),  # a comma after each row
+        lambda text: "id,annotator,label\n" + text.partition("\n")[2].replace(",", ", "),
+        lambda text: text.replace("0\n", "0.0\n"),
+    ],
+)
+def test_forms_of_csv(tmp_path, written):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(written(rows(TRAIN).to_csv(index=False)).encode())
+    assert given(Annotations(path)) == {
+        (id_, annotator, NAMES[CLEAN[id_]]) for id_ in TRAIN for annotator in ("ann", "bob")
+    }
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.PARQUET"])
+def test_words_that_pandas_takes_for_nothing(tmp_path, name):
+    names = ("NA", "None", "nan")
+    frame = rows(TRAIN, annotators=("null", "ann"), label=lambda id_, annotator: names[CLEAN[id_]])
+    frame.to_parquet(tmp_path / name) if "PARQUET" in name else frame.to_csv(tmp_path / name, index=False)
+    assert given(Annotations(tmp_path / name), names) == {
+        (id_, annotator, names[CLEAN[id_]]) for id_ in TRAIN for annotator in ("null", "ann")
+    }
+
+
+@pytest.mark.parametrize("form", [str, int, float])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_classes_that_are_called_by_numbers_of_their_own(table, form, suffix):
+    names = ("1", "2", "3")
+    frame = rows(TRAIN, annotators=("ann",), label=lambda id_, annotator: form(names[CLEAN[id_]]))
+    path = table(frame, f"labels.{suffix}")
+    assert given(Annotations(path), names) == {(id_, "ann", names[CLEAN[id_]]) for id_ in TRAIN}
+    path = table(frame.replace({"label": {form("3"): form("0")}}), f"labels.{suffix}")
+    with pytest.raises(AnnotationsError, match=r"no class, such as '0(\.0)?'; there are the classes called 1, 2, 3"):
+        Annotations(path).load(dataclasses.replace(context(), class_names=names))
+
+
+def test_truth_values_are_no_classes_in_either_form(table):
+    for name in ("labels.csv", "labels.parquet"):
+        path = table(rows(TRAIN, label=lambda id_, annotator: CLEAN[id_] > 0), name)
+        with pytest.raises(AnnotationsError, match="labels are no class, such as 'False', 'True'"):
+            Annotations(path).load(context())
 
 
 def test_no_table(tmp_path):

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -117,6 +118,19 @@ def test_tables_are_read_back(labels, tmp_path, suffix):
     assert [path.name for path in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_raters_who_are_called_as_other_columns(labels, tmp_path, suffix):
+    called = ["id", "id (rater)", "noisy_label", *labels.rater_ids[3:]]
+    raters = tuple({**rater, "id": id_} for rater, id_ in zip(labels.raters, called, strict=True))
+    some = dataclasses.replace(labels, raters=raters)
+    path = tmp_path / f"labels.{suffix}"
+    getattr(some, f"to_{suffix}")(path)
+    back = getattr(pd, f"read_{suffix}")(path)
+    columns = ["id (rater) (rater)", "id (rater)", "noisy_label (rater)", *called[3:]]
+    np.testing.assert_array_equal(back[columns].to_numpy(), labels.noisy_labels)
+    assert back["id"].tolist() == labels.ids.tolist()
+
+
 def test_arrays_are_read_back(labels, tmp_path):
     labels.to_npz(tmp_path / "labels.npz")
     with np.load(tmp_path / "labels.npz") as back:
@@ -143,6 +157,9 @@ def test_bad_names():
         load_labels("digits_noisy")
     with pytest.raises(UnknownConfigError, match="there are low, medium, high"):
         load_labels("digits_noisy/lwo")
+    for given in (b"digits_noisy/low", None):
+        with pytest.raises(UnknownConfigError, match="a config is named by text, such as 'digits_noisy/low'; given"):
+            load_labels(given)
     with pytest.raises(LabelsError, match=r"need the TFDS dataset: tfds.load\('cifar10_noisy/published_low'\)"):
         load_labels("cifar10_noisy/published_low")
 
