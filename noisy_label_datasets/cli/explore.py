@@ -3,10 +3,11 @@
   noisy-labels explore digits_noisy/medium
   noisy-labels explore cifar10_noisy/high --split test --max-images 3000 --out high.html
   noisy-labels explore exports/digits --out digits.html
+  noisy-labels explore cifar10_noisy/medium --no-images
 
 Of a built dataset, or of a folder that `noisy-labels export` wrote. The page is one file that any browser opens,
 without a network and on a telephone too: filter by class, given label, rater, agreement and difficulty, sort, and click
-on an image to see all that was said of it.
+on an image to see all that was said of it. With --no-images nothing has to be built: the page has the labels alone.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-images", type=int, default=MAX_IMAGES, metavar="N", help="how many at the most (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the choice among more (default: 0)")
+    parser.add_argument("--no-images", action="store_true", help="the labels alone, of a config that need not be built")
     parser.add_argument(
         "--out", type=pathlib.Path, metavar="FILE", help="the page (default: DATASET-CONFIG.html or FOLDER.html, here)"
     )
@@ -52,13 +54,25 @@ def run(args: argparse.Namespace) -> None:
 
     if args.out is not None and args.out.is_dir():
         raise NoisyLabelsError(f"--out is {args.out}, which is a folder: name a file")
-    explored = _explored(args.target, Choice(args.split, args.max_images, args.seed), args.data_dir)
+    choice = Choice(args.split, args.max_images, args.seed)
+    explored = (_labels_alone if args.no_images else _explored)(args.target, choice, args.data_dir)
     out = args.out or pathlib.Path(f"{explored.name.replace('/', '-')}.html")
     page = to_html(explored).encode()
     files.write_atomically(out, page)
     print(
-        f"Wrote {len(explored.examples):,} images of {explored.name}, {explored.split}, to {out} ({len(page):,} bytes)"
+        f"Wrote {len(explored.examples):,} {'images' if explored.has_images else 'examples'} of {explored.name}, "
+        f"{explored.split}, to {out} ({len(page):,} bytes)"
     )
+
+
+def _labels_alone(target: str, choice: Choice, data_dir: str | None) -> Explored:
+    """Returns the labels of a dataset's config."""
+    from noisy_label_datasets.explore.labels_alone import explore_labels
+    from noisy_label_datasets.labels.loading import load_labels
+
+    if target.partition("/")[0] not in dataset_names() and _is_path(target):
+        raise NoisyLabelsError(f"--no-images takes DATASET/CONFIG, given the folder {target}")
+    return explore_labels(load_labels(target, data_dir=data_dir), choice)
 
 
 def _explored(target: str, choice: Choice, data_dir: str | None) -> Explored:

@@ -15,8 +15,8 @@
   const noisyLabels = int16(data.noisyLabels); // [n, R]
   const noisyLabel = int16(data.noisyLabel); // [n]
   const noisyLabelRater = int32(data.noisyLabelRater); // [n]
-  const sizes = bytes(data.sheets.sizes); // [n, 2]
-  const originals = int32(data.sheets.originals); // [n, 2]
+  const sizes = data.sheets && bytes(data.sheets.sizes); // [n, 2]
+  const originals = data.sheets && int32(data.sheets.originals); // [n, 2]
   const probabilities = data.probabilities && {
     kept: data.probabilities.kept,
     classes: data.probabilities.classes && int16(data.probabilities.classes), // [n, R, kept]
@@ -56,7 +56,10 @@
     return made;
   }
 
-  const images = data.sheets.uris.map(() => null); // sheets, decoded when the first of their thumbnails is shown
+  document.body.classList.toggle("no-images", !data.sheets);
+  at("picture").hidden = !data.sheets;
+
+  const images = data.sheets ? data.sheets.uris.map(() => null) : []; // sheets, decoded when the first of their thumbnails is shown
   function sheet(number) {
     if (!images[number]) {
       const image = new Image();
@@ -67,6 +70,7 @@
   }
 
   function draw(canvas, i) {
+    if (!data.sheets) return;
     const [width, height] = [sizes[2 * i], sizes[2 * i + 1]];
     const { cell, columns, perSheet } = data.sheets;
     const place = i % perSheet;
@@ -152,8 +156,8 @@
   // ---- the grid
 
   function card(i) {
-    const canvas = element("canvas", { "aria-hidden": "true" });
-    draw(canvas, i);
+    const picture = data.sheets ? element("canvas", { "aria-hidden": "true" }) : element("span", { class: "id" }, data.ids[i]);
+    draw(picture, i);
     const { given, right } = statistics[i];
     const rater = at("rater").value;
     let said;
@@ -165,7 +169,7 @@
       said = counts.slice(0, 2).map(([label, count]) => `${className(label)} ×${count}`).join(", ");
       if (counts.length > 2) said += ", …";
     }
-    const parts = [canvas, element("span", { class: "clean" }, className(labels[i]))];
+    const parts = [picture, element("span", { class: "clean" }, className(labels[i]))];
     if (given) {
       const share = element("i");
       share.style.width = `${(100 * right) / given}%`;
@@ -240,9 +244,11 @@
       facts.push(["Label to train on", `${mark(noisyLabel[i], i)} ${className(noisyLabel[i])}, by ${data.raters[noisyLabelRater[i]]}`]);
     facts.push(["Right", given ? `${right} of ${given} raters` : "no rater labelled it"]);
     if (given) facts.push(["Agreement", percent(agreement)], ["Difficulty", percent(difficulty)]);
-    const [width, height] = [originals[2 * i], originals[2 * i + 1]];
-    const smaller = width > sizes[2 * i] ? `, shown at ${sizes[2 * i]} × ${sizes[2 * i + 1]}` : "";
-    facts.push(["Size", `${width} × ${height} pixels${smaller}`]);
+    if (data.sheets) {
+      const [width, height] = [originals[2 * i], originals[2 * i + 1]];
+      const smaller = width > sizes[2 * i] ? `, shown at ${sizes[2 * i]} × ${sizes[2 * i + 1]}` : "";
+      facts.push(["Size", `${width} × ${height} pixels${smaller}`]);
+    }
     at("facts").replaceChildren(...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
     at("tally").replaceChildren(...tallied(i));
     at("votes").replaceChildren(...table(i));

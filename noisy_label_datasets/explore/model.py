@@ -24,7 +24,7 @@ class Example:
 
     Attributes:
       id: the base dataset's own id.
-      image: encoded, PNG or JPEG.
+      image: encoded, PNG or JPEG; None: it is not shown.
       label: the clean label.
       noisy_labels: [R]; -1: this rater did not label the example.
       noisy_label: the one label to train on.
@@ -32,7 +32,7 @@ class Example:
     """
 
     id: str
-    image: bytes
+    image: bytes | None
     label: int
     noisy_labels: np.ndarray
     noisy_label: int
@@ -51,7 +51,7 @@ class Explored:
       seed: by which the examples were chosen.
       class_names: of the K classes.
       rater_ids: of the R raters.
-      examples: n of them, in the order of their ids.
+      examples: n of them, in the order of their ids; all with images, or none.
       probabilities: [n, R, K] float32 of the raters whose labels these are; None: there are none.
       no_probabilities: why there are none, as a sentence; '' where there are.
     """
@@ -76,9 +76,16 @@ class Explored:
                     f"{self.name}, {example.id[:80]!r}: labels {given[:20]} do not fit {num_raters} raters and "
                     f"{num_classes} classes"
                 )
+        if len({example.image is None for example in self.examples}) > 1:
+            raise ExploreError(f"{self.name}: some of these examples have an image, others none")
         shape = (len(self.examples), num_raters, num_classes)
         if self.probabilities is not None and self.probabilities.shape != shape:
             raise ExploreError(f"{self.name}: probabilities {self.probabilities.shape}, expected {shape}")
+
+    @property
+    def has_images(self) -> bool:
+        """Whether images are shown."""
+        return any(example.image is not None for example in self.examples)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,7 +33,7 @@ def to_html(explored: Explored) -> str:
     Raises:
       ExploreError: an image that cannot be decoded.
     """
-    sheets = make_sheets(explored.examples)
+    sheets = make_sheets(explored.examples) if explored.has_images else None
     style, script = PALETTE + _file("explorer.css"), _file("explorer.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_csp_hash(style)}'; script-src '{_csp_hash(script)}'; "
@@ -56,15 +56,17 @@ def to_html(explored: Explored) -> str:
 
 def _about(explored: Explored) -> str:
     shown, total = len(explored.examples), explored.num_examples
+    what = "images" if explored.has_images else "examples"
     which = (
-        f"All {total:,} images"
+        f"All {total:,} {what}"
         if shown == total
-        else f"{shown:,} of {total:,} images, drawn with seed {explored.seed},"
+        else f"{shown:,} of {total:,} {what}, drawn with seed {explored.seed},"
     )
-    return f"{which} of {explored.split}, with the labels of {len(explored.rater_ids):,} raters."
+    without = "" if explored.has_images else ", without the images"
+    return f"{which} of {explored.split}, with the labels of {len(explored.rater_ids):,} raters{without}."
 
 
-def _data(explored: Explored, sheets: Sheets) -> dict[str, Any]:
+def _data(explored: Explored, sheets: Sheets | None) -> dict[str, Any]:
     """Returns what the script reads: arrays as the base64 of their little-endian bytes."""
     examples = explored.examples
     return {
@@ -77,7 +79,8 @@ def _data(explored: Explored, sheets: Sheets) -> dict[str, Any]:
         "noisyLabelRater": _array([example.noisy_label_rater for example in examples], "<i4"),
         "probabilities": _probabilities(explored.probabilities),
         "noProbabilities": printable(explored.no_probabilities),
-        "sheets": {
+        "sheets": sheets
+        and {
             "uris": sheets.uris,
             "cell": sheets.cell,
             "columns": COLUMNS,

@@ -40,14 +40,15 @@ class Sheets:
 
 
 def make_sheets(examples: Sequence[Example]) -> Sheets:
-    """Returns the thumbnails of some examples, in their order.
+    """Returns the thumbnails of some examples, which have images, in their order.
 
     Raises:
       ExploreError: an image that cannot be decoded; the message names its example.
     """
     thumbnails, originals = [], []
     for example in examples:
-        thumbnail, original = _thumbnail(example)
+        assert example.image is not None
+        thumbnail, original = _thumbnail(example.id, example.image)
         thumbnails.append(thumbnail)
         originals.append(original)
     sizes = np.array([thumbnail.size for thumbnail in thumbnails], dtype=np.uint8).reshape(-1, 2)
@@ -62,18 +63,18 @@ def make_sheets(examples: Sequence[Example]) -> Sheets:
     )
 
 
-def _thumbnail(example: Example) -> tuple[Image, tuple[int, int]]:
+def _thumbnail(id_: str, encoded: bytes) -> tuple[Image, tuple[int, int]]:
     """Returns an image of at most LONGEST_SIDE pixels a side, grey or RGB, and the size that it had."""
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(example.image)) as image:
+        with Image.open(io.BytesIO(encoded)) as image:
             size = image.size
             image.draft(None, (LONGEST_SIDE, LONGEST_SIDE))  # a large JPEG is decoded smaller, which is quicker
             thumbnail = image.convert("L" if image.mode in ("1", "L") else "RGB")
     except Exception as error:  # Pillow has as many kinds as there are formats
         said = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-        raise ExploreError(f"the image of {example.id[:200]!r} cannot be decoded ({said})") from error
+        raise ExploreError(f"the image of {id_[:200]!r} cannot be decoded ({said})") from error
     thumbnail.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     return thumbnail, size
 

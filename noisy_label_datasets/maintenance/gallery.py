@@ -1,10 +1,11 @@
-"""The gallery: the noise card of every config whose labels or raters are shipped, explorers where images may be shown.
+"""The gallery: noise card and explorer of every config whose labels or raters are shipped.
 
     python -m noisy_label_datasets.maintenance.gallery --out gallery --data-dir ~/tensorflow_datasets
 
-A card shows figures of labels, for which no images are needed. Images are shown of those datasets alone whose terms let
-anybody pass them on (`SHOWN`), and which are built in the data folder, of shipped raters; `digits_noisy` is built on
-the spot, since its images come with the package. `noisy_label_datasets.maintenance.site` puts it into the site.
+A card shows figures of labels, and an explorer the labels themselves, for which no images are needed. Images are shown
+of those datasets alone whose terms let anybody pass them on (`SHOWN`), and which are built in the data folder, of
+shipped raters; `digits_noisy` is built on the spot, since its images come with the package.
+`noisy_label_datasets.maintenance.site` puts it into the site.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from noisy_label_datasets.card.model import NoiseCard, decimal, percent
 from noisy_label_datasets.card.page import to_html
 from noisy_label_datasets.explore import page as explorer
 from noisy_label_datasets.explore.built import explore_built
+from noisy_label_datasets.explore.labels_alone import explore_labels
 from noisy_label_datasets.explore.model import Choice
+from noisy_label_datasets.labels.loading import labels_of
 from noisy_label_datasets.labels.predictions import RaterPredictions
-from noisy_label_datasets.labels.sources import StoredPredictions
+from noisy_label_datasets.labels.sources import LabelContext, LabelSource, NoisyLabels, StoredPredictions
 from noisy_label_datasets.maintenance.tables import measured_pools
 from noisy_label_datasets.noise.figures import MEASURED_SPLIT
 from noisy_label_datasets.registration import builder_class
@@ -51,7 +54,7 @@ class Entry:
       alpha: Krippendorff's alpha of the raters; None where it is not defined.
       raters: R.
       part: whether the labels are of a part of the dataset.
-      explorer: whether there is an explorer.
+      images: whether card and explorer show images.
     """
 
     dataset: str
@@ -60,15 +63,34 @@ class Entry:
     alpha: float | None
     raters: int
     part: bool
-    explorer: bool
+    images: bool
 
     def page(self, kind: str) -> str:
         """Returns the name of a file: kind is 'card' or 'explorer'."""
         return f"{self.dataset}-{self.config}-{kind}.html"
 
 
+@dataclasses.dataclass(frozen=True)
+class _OfThePackage(LabelSource):
+    """Labels that the package measured: shipped, or of the part of a dataset that was at hand."""
+
+    measured: RaterPredictions
+
+    def load(self, context: LabelContext) -> NoisyLabels:
+        """See `LabelSource`."""
+        return StoredPredictions(self.measured, "shipped").labels()
+
+    def predictions(self, context: LabelContext) -> RaterPredictions:
+        """See `LabelSource`."""
+        return self.measured
+
+    def describe(self) -> str:
+        """See `LabelSource`."""
+        return f"labels of the raters of {self.measured.level}"
+
+
 def write_gallery(out: pathlib.Path, data_dir: pathlib.Path | None) -> list[Entry]:
-    """Writes a card per config, and an explorer where images may be shown; returns what there is.
+    """Writes a card and an explorer per config; returns what there is.
 
     Args:
       out: a folder, made where it is not there.
@@ -91,7 +113,7 @@ def write_gallery(out: pathlib.Path, data_dir: pathlib.Path | None) -> list[Entr
 
 
 def _write_entry(out: pathlib.Path, builder: Any, predictions: RaterPredictions, part: bool) -> Entry:
-    """Writes the card of a config, and the explorer where there is one; part: whether the labels are of a part."""
+    """Writes card and explorer of a config; part: whether the labels are of a part of the dataset."""
     # Of raters that come with the package, as the card; not of others that were trained on this machine.
     built = builder.is_prepared() and builder.info.metadata["origin"] in ("shipped", "labelled")
     shown = predictions.dataset in SHOWN and built
@@ -103,12 +125,17 @@ def _write_entry(out: pathlib.Path, builder: Any, predictions: RaterPredictions,
         alpha=card.noise["krippendorff_alpha"],
         raters=len(card.raters),
         part=part,
-        explorer=shown,
+        images=shown,
     )
     files.write_atomically(out / entry.page("card"), to_html(card).encode())
+    choice = Choice(MEASURED_SPLIT, MAX_IMAGES)
     if shown:
-        explored = explore_built(builder, Choice(MEASURED_SPLIT, MAX_IMAGES))
-        files.write_atomically(out / entry.page("explorer"), explorer.to_html(explored).encode())
+        explored = explore_built(builder, choice)
+    else:
+        source = _OfThePackage(predictions)
+        labels = labels_of(f"{entry.dataset}/{entry.config}", source, builder.label_context())
+        explored = explore_labels(labels, choice, version=str(builder.version))
+    files.write_atomically(out / entry.page("explorer"), explorer.to_html(explored).encode())
     return entry
 
 
@@ -139,22 +166,20 @@ def to_markdown(entries: list[Entry]) -> str:
     lines = [
         "# Gallery",
         "",
-        "The noise card of every config whose labels, or raters, come with the package. Where anybody may pass the",
-        "images on, an explorer shows them with the labels and probabilities of every rater. Of other datasets it can",
-        "be made where the images are: `noisy-labels explore cifar10_noisy/medium`.",
+        "Noise card and explorer of every config whose labels, or raters, come with the package. Explorers show the",
+        "labels and probabilities of every rater, and the images where anybody may pass these on. Of other datasets",
+        "such a page can be made where the images are: `noisy-labels explore cifar10_noisy/medium`.",
     ]
-    for dataset in dict.fromkeys(entry.dataset for entry in sorted(entries, key=lambda entry: not entry.explorer)):
+    for dataset in dict.fromkeys(entry.dataset for entry in sorted(entries, key=lambda entry: not entry.images)):
         lines += ["", f"## {dataset}", "", f"[About the dataset](../datasets/{dataset}.md)", "", '<ul class="gallery">']
         for entry in entries:
             if entry.dataset == dataset:
-                links = [
-                    f'<a href="{entry.page(kind)}">{kind}</a>' for kind in ("card", "explorer")[: 1 + entry.explorer]
-                ]
+                links = [f'<a href="{entry.page(kind)}">{kind}</a>' for kind in ("card", "explorer")]
                 facts = f"{percent(entry.rate)} wrong, α {decimal(entry.alpha, 2)}, {entry.raters} raters"
                 part = ", measured on a part" if entry.part else ""
                 lines.append(f"<li><b>{entry.config}</b><span>{facts}{part}</span>{''.join(links)}</li>")
         lines.append("</ul>")
-    return "\n".join([*lines, "", *dict.fromkeys(SHOWN[entry.dataset] for entry in entries if entry.explorer), ""])
+    return "\n".join([*lines, "", *dict.fromkeys(SHOWN[entry.dataset] for entry in entries if entry.images), ""])
 
 
 def main() -> None:
@@ -164,7 +189,8 @@ def main() -> None:
     parser.add_argument("--data-dir", type=pathlib.Path, metavar="FOLDER", help="default: that of TFDS")
     args = parser.parse_args()
     entries = write_gallery(args.out, args.data_dir)
-    print(f"Wrote {len(entries)} cards and {sum(entry.explorer for entry in entries)} explorers to {args.out}")
+    images = sum(entry.images for entry in entries)
+    print(f"Wrote {len(entries)} cards and as many explorers, {images} of them with images, to {args.out}")
 
 
 if __name__ == "__main__":

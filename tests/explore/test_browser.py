@@ -3,6 +3,7 @@
 `pytest -m browser`; with EXPLORER_SCREENSHOTS=folder it leaves pictures of the page to look at.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -63,6 +64,7 @@ def pages(of, tmp_path_factory):
     made = {
         "plain": of,
         "hostile": explored(60, class_names=HOSTILE, ids=HOSTILE[0] + "{:04d}" + HOSTILE[1] * 2, name=HOSTILE[5]),
+        "labels": dataclasses.replace(of, examples=[dataclasses.replace(e, image=None) for e in of.examples]),
         "many": explored(60, class_names=many, num_raters=17, image=encoded((640, 320), kind="JPEG")),
     }
     for name, each in made.items():
@@ -249,6 +251,19 @@ def test_an_image_shows_all_votes_and_probabilities(browser, pages, of):
     assert browser.run("document.querySelectorAll('#votes tbody tr').length") == 17
     assert browser.run("document.querySelectorAll('#votes tbody tr:first-child .list span').length") == 6
     assert "640 × 320 pixels, shown at 96 × 48" in browser.run("document.getElementById('facts').textContent")
+
+
+def test_labels_without_images(browser, pages, of):
+    browser.open(pages["labels"])
+    assert browser.run("document.querySelectorAll('#grid canvas').length") == 0
+    assert ids_shown(browser)[:2] == browser.run(
+        "[...document.querySelectorAll('#grid .id')].slice(0, 2).map((id) => id.textContent)"
+    )
+    browser.run("document.querySelectorAll('#grid button')[7].click()")
+    assert browser.run("document.querySelectorAll('#votes tbody tr').length") == len(of.rater_ids)
+    assert browser.run("document.getElementById('picture').offsetWidth") == 0
+    assert "pixels" not in browser.run("document.getElementById('facts').textContent")
+    assert browser.errors == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -94,6 +94,25 @@ def test_the_page_holds_the_examples_of_the_dataset(builder, tmp_path, capsys):
     assert data["raters"] == list(labels.rater_ids)
 
 
+def test_labels_alone_need_nothing_built(builder, tmp_path, monkeypatch, capsys):
+    """The page of the dataset, without its images."""
+    monkeypatch.chdir(tmp_path)
+    chosen = ["digits_noisy/medium", "--max-images", 40, "--seed", 5]
+    assert explore(*chosen, "--data-dir", builder.data_dir_root, "--out", "built.html") == 0
+    assert explore(*chosen, "--data-dir", tmp_path / "empty", "--no-images") == 0
+    assert "Wrote 40 examples of digits_noisy/medium, noisy_label_train, to digits_noisy-medium.html" in (
+        capsys.readouterr().out
+    )
+    page = pathlib.Path("digits_noisy-medium.html").read_text()
+    assert "40 of 600 examples, drawn with seed 5, of noisy_label_train, with the labels of 9 raters, without" in page
+    built, alone = data_of(pathlib.Path("built.html").read_text()), data_of(page)
+    assert alone.pop("sheets") is None
+    assert {key: built[key] for key in alone} == alone
+    assert explore("digits_noisy/rate_0.30", "--max-images", 4, "--no-images", "--out", "dial.html") == 0
+    dial = data_of(pathlib.Path("dial.html").read_text())
+    assert (dial["probabilities"], "not the raters' own answers" in dial["noProbabilities"]) == (None, True)
+
+
 @pytest.mark.parametrize("kind", ["huggingface", "croissant"])
 def test_an_exported_folder_shows_the_same(builder, exported, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
