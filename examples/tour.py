@@ -39,6 +39,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--dataset", default="cifar10_noisy", help="a dataset with the three levels (default: %(default)s)"
     )
+    parser.add_argument(
+        "--levels", nargs="+", default=LEVELS, choices=LEVELS, help="of noise (default: low medium high)"
+    )
     parser.add_argument("--epochs", type=positive, default=4, help="of each training (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of initialisation and data order (default: %(default)s)")
     return parser.parse_args()
@@ -85,7 +88,7 @@ def main() -> None:
     arguments = parse_arguments()
     console, began = Console(), time.monotonic()
     results = Table("trained on the labels", "rater error rate", "alpha", "accuracy on test")
-    for level in LEVELS:
+    for level in arguments.levels:
         name = f"{arguments.dataset}/{level}"
         splits, info = tfds.load(name, with_info=True, data_dir=arguments.data_dir)
         raters, noise = noisy_label_datasets.rater_features(info), info.metadata["noise"]
@@ -100,7 +103,7 @@ def main() -> None:
 
         test = splits["test"].map(lambda example: (example["image"], example["label"]))
         learnt_from = {"noisy_label": level}
-        if level == LEVELS[-1]:  # its images are those of every level
+        if level == arguments.levels[-1]:  # its images are those of every level
             learnt_from["label"] = "clean"
         for key, shown in learnt_from.items():
             keras.utils.set_random_seed(arguments.seed)
