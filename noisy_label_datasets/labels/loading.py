@@ -14,6 +14,7 @@ set in torchvision and in Keras.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pathlib
 import re
@@ -250,11 +251,7 @@ def load_labels(name: str, *, data_dir: str | os.PathLike | None = None) -> Labe
     entry = dataclasses.replace(entry, configs={**entry.configs, **{n: own[n] for n in own if n not in entry.configs}})
     source = entry.source(config)
 
-    def no_images() -> NoReturn:
-        raise LabelsError(
-            f"{name}: these labels are matched with images, so they need the TFDS dataset: tfds.load({name!r})"
-        )
-
+    no_images = functools.partial(_no_images, name)  # pickled with the labels, as processes that load images want it
     if source.reads_base():
         no_images()
     context = LabelContext(
@@ -268,6 +265,12 @@ def load_labels(name: str, *, data_dir: str | os.PathLike | None = None) -> Labe
         examples=no_images,  # of a source that does not say in `reads_base` that it reads them
     )
     return labels_of(name, source, context)
+
+
+def _no_images(name: str) -> NoReturn:
+    raise LabelsError(
+        f"{name}: these labels are matched with images, so they need the TFDS dataset: tfds.load({name!r})"
+    )
 
 
 def labels_of(name: str, source: LabelSource, context: LabelContext) -> Labels:
