@@ -83,6 +83,9 @@ def test_wheel_holds_what_belongs_to_each_builder(wheel):
 
 def test_wheel_stays_small(wheel):
     assert wheel.stat().st_size < MAX_WHEEL_BYTES
+    of_raters = [name for name in names(wheel) if "/rater_weights/" in name]
+    assert of_raters
+    assert not [name for name in of_raters if "/recorded/" in name]
 
 
 def test_plain_install_asks_for_no_training_software(wheel):
