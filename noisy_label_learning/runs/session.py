@@ -155,12 +155,17 @@ class Session:
         if key not in self._corrected:
             tools = Tools(partial(self._prior_networks.classifier_logits, config))
             found = config.corrector.correct(self.problem.data, config.seed, tools)
-            shape = (len(self.problem.data.train), self.problem.data.num_classes)
-            if found.probabilities.shape != shape or not np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5):
-                raise LearningError(
-                    f"corrector {config.corrector.name} returned {found.probabilities.shape}; wanted {list(shape)} "
-                    "with rows that sum to 1"
-                )
+            data = self.problem.data
+            for what, given, examples in (
+                ("probabilities", found.probabilities, data.train),
+                ("valid", found.valid, data.valid),
+            ):
+                shape = (len(examples), data.num_classes)
+                if given is not None and (given.shape != shape or not np.allclose(given.sum(axis=1), 1, atol=1e-5)):
+                    raise LearningError(
+                        f"corrector {config.corrector.name} returned {what} {list(given.shape)}; wanted {list(shape)} "
+                        "with rows that sum to 1"
+                    )
             self._corrected[key] = found
         return self._corrected[key]
 

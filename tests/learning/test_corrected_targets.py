@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from noisy_label_learning.algorithms import CrossEntropy
-from noisy_label_learning.correctors import LQM, Majority, NoCorrector
+from noisy_label_learning.correctors import LQM, Corrected, Corrector, Majority, NoCorrector
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.runs.config import Network, RunConfig, Schedule
 from noisy_label_learning.runs.evaluating import LabelledChunks, chunks_of_beliefs
@@ -114,3 +114,19 @@ def test_accuracy_and_loss_that_are_expected_of_uncertain_labels(small_problem):
     certain = chunks_of_beliefs(np.eye(3)[labels], chunks)
     found = evaluator.measure(params, statistics, chunks, jnp.asarray(certain))
     np.testing.assert_allclose(found[2:], found[:2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "total"), [(119, 1.0), (120, 0.5)], ids=["rows", "sums"])
+def test_validation_labels_that_do_not_fit_are_named(rows, total, small_problem):
+    @dataclasses.dataclass(frozen=True)
+    class Mine(Corrector):
+        name = "mine"
+
+        def correct(self, data, seed, tools):
+            return Corrected(np.full((len(data.train), 3), 1 / 3), 0, valid=np.full((rows, 3), total / 3))
+
+    assert len(small_problem.data.valid) == 120
+    with pytest.raises(
+        LearningError, match=rf"corrector mine returned valid \[{rows}, 3\]; wanted \[120, 3\] with rows"
+    ):
+        Session(small_problem).run(dataclasses.replace(PLAIN, corrector=Mine()))
