@@ -24,6 +24,7 @@ The SHA-256 of the manifest stands for the whole artifact.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pathlib
 import re
@@ -301,7 +302,12 @@ def read_identity(folder: str | os.PathLike) -> tuple[str, int]:
       PredictionsError: unfinished, or of another format.
     """
     path: Any = pathlib.Path(folder) if isinstance(folder, str) else folder
-    manifest, digest = _read_manifest(path)
+    return _identity(path / MANIFEST, _read(path / MANIFEST))
+
+
+@functools.lru_cache(maxsize=64)  # each builder of a config that follows from these labels asks for them anew
+def _identity(path: Any, data: bytes) -> tuple[str, int]:
+    manifest, digest = _read_manifest(path, data)
     return digest, len(manifest["raters"])
 
 
@@ -316,22 +322,21 @@ def read_predictions(folder: str | os.PathLike, *, expected_sha256: str | None =
       PredictionsError: unfinished, of another format version, altered, cut short or inconsistent; it names the file.
     """
     path: Any = pathlib.Path(folder) if isinstance(folder, str) else folder
-    manifest, digest = _read_manifest(path, expected_sha256)
+    manifest, digest = _read_manifest(path / MANIFEST, _read(path / MANIFEST), expected_sha256)
     return _read_listed_files(path, manifest, digest)
 
 
-def _read_manifest(path: Any, expected_sha256: str | None = None) -> tuple[dict[str, Any], str]:
-    """Returns the manifest of a finished pool and its SHA-256."""
-    data = _read(path / MANIFEST)
+def _read_manifest(path: Any, data: bytes, expected_sha256: str | None = None) -> tuple[dict[str, Any], str]:
+    """Returns what the manifest of a finished pool says, and its SHA-256."""
     digest = files.sha256(data)
     if expected_sha256 not in (None, digest):
-        raise PredictionsError(f"{path / MANIFEST} was altered: its SHA-256 is {digest}, not {expected_sha256}")
+        raise PredictionsError(f"{path} was altered: its SHA-256 is {digest}, not {expected_sha256}")
     try:
         manifest = schema.parse_json(data)
         schema.check(manifest, IDENTITY)
         schema.check(manifest, MANIFEST_SCHEMA)
     except schema.SchemaError as error:
-        raise PredictionsError(f"{path / MANIFEST} is no manifest that this code reads: {error}") from error
+        raise PredictionsError(f"{path} is no manifest that this code reads: {error}") from error
     return manifest, digest
 
 
