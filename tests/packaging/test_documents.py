@@ -1,10 +1,7 @@
 """What the README and its neighbours say is what the repository does."""
 
-import os
 import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -28,17 +25,6 @@ def test_continuous_integration_runs_the_two_commands_of_the_readme():
     assert set_up_and_make in script
     set_up, test = set_up_and_test.split(" && ")
     assert script.index(set_up_and_make) < script.index(set_up) < script.index(test)
-
-
-def test_python_of_the_readme_runs(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", read("README.md"), re.DOTALL)
-    checks = """
-image, noisy_label = next(iter(dataset))
-assert image.shape == (8, 8, 1) and 0 <= noisy_label < 10
-assert len(noisy_label_datasets.rater_features(info)) == len(info.metadata["raters"]) > 1
-"""
-    environment = {**os.environ, "TFDS_DATA_DIR": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", code + checks], check=True, env=environment)
 
 
 def test_figures_of_the_readme_are_those_of_the_shipped_labels():
