@@ -115,7 +115,9 @@ def test_every_command_finds_the_config(run, arguments, printed):
     assert printed.lower() in run(*arguments).lower()
 
 
-def test_the_list_has_it(run):
+def test_the_list_has_it(run, monkeypatch):
+    monkeypatch.setattr("noisy_label_datasets.cli.list.dataset_names", lambda: ("digits_noisy",))
+    monkeypatch.setattr("noisy_label_datasets.cli.list.training_is_installed", lambda: False)
     (line,) = (line for line in run("list").splitlines() if line.startswith(PEOPLE))
     assert line.split()[1:4] == ["annotated", "2", "0.333"]
     assert line.endswith("array_record")

@@ -62,7 +62,7 @@ def test_the_page_names_its_commands():
     assert all(shlex.split(command)[:2] == ["noisy-labels", "make"] for command in COMMANDS)
 
 
-def test_a_file_becomes_datasets_of_the_rates_that_can_be_had(digits, in_process, capfd):
+def test_a_file_becomes_datasets_of_the_rates_that_can_be_had(digits, in_process, monkeypatch, capfd):
     tiny = ("--raters", "2", "--max-steps", "60", "--file-format", "array_record")  # which needs no TensorFlow
     assert make("quick_noisy", "--from", "digits.npz", *tiny, "--rates", "0.3", "0.001") == 2
     out, err = capfd.readouterr()
@@ -79,8 +79,9 @@ def test_a_file_becomes_datasets_of_the_rates_that_can_be_had(digits, in_process
     assert "quick_noisy.pools:ERROR_0_30" in files[pathlib.Path("quick_noisy/quick_noisy_dataset_builder.py")].decode()
     assert json.loads(files[pathlib.Path("quick_noisy/made_from.json")])["source"] == str(digits / "digits.npz")
     check_it_is_found(digits, labels)
-    again = run(digits, "make", "quick_noisy", "--from", "digits.npz", *tiny, "--rates", instead, "--data-dir", "data")
-    assert again.returncode == 0, again.stderr  # what is said can be had
+    # What is said can be had; by a second command, to which the first one's dataset is new.
+    monkeypatch.delitem(tfds.core.registered._DATASET_REGISTRY, "quick_noisy")
+    assert make("quick_noisy", "--from", "digits.npz", *tiny, "--rates", instead) == 0
 
 
 def check_it_is_found(folder, predictions):
