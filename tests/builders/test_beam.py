@@ -60,15 +60,21 @@ class RepeatingCifar10(MadeUpCifar10, skip_registration=True):
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory):
+def base(tmp_path_factory):
+    """A folder with the prepared base, which nobody changes."""
     folder = tmp_path_factory.mktemp("base")
     MadeUpCifar10(data_dir=folder, file_format="array_record").download_and_prepare()
-    return load_clean_dataset("cifar10_noisy", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clean(base):
+    return load_clean_dataset("cifar10_noisy", base)
 
 
 @pytest.fixture
-def data_dir(clean, tmp_path):
-    MadeUpCifar10(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+def data_dir(base, clean, tmp_path):
+    shutil.copytree(base / "cifar10", tmp_path / "cifar10")
     write_pool(tmp_path, clean)
     return tmp_path
 
@@ -141,6 +147,7 @@ def test_an_id_that_stands_in_the_base_twice(data_dir):
         build(data_dir, beam=True)
 
 
+@pytest.mark.slow  # a third pipeline that fails; that its error is told as it was is tested below, too
 def test_a_full_disk_under_a_worker(data_dir, monkeypatch):
     def write(writer, path, examples):
         raise RuntimeError("No space left on device")
