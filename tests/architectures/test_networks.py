@@ -36,7 +36,7 @@ def count(module, kind) -> int:
     [
         ("resnet50", 25_636_712),
         ("resnet101", 44_707_176),
-        ("resnet152", 60_419_944),
+        pytest.param("resnet152", 60_419_944, marks=pytest.mark.slow),
         ("vgg16", 138_357_544),
         ("vgg19", 143_667_240),
         ("inception_v3", 23_851_784),
@@ -192,7 +192,9 @@ def test_the_imagenet_form_can_be_asked_for_and_refuses_what_is_too_small():
         fit(NETWORKS["resnet50"], shape, form="cifar")
 
 
-@pytest.mark.parametrize("name", ["inception_resnet_v2", "mobilenet_v2", "resnet50", "vgg16"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("inception_resnet_v2", marks=pytest.mark.slow), "mobilenet_v2", "resnet50", "vgg16"]
+)
 def test_width_scales_the_parameters_as_its_square(name):
     whole, half = (count(abstract(name, 32, num_classes=2, width=width), nnx.Param) for width in (1.0, 0.5))
     assert 0.23 < half / whole < 0.36
