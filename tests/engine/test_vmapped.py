@@ -135,23 +135,30 @@ def test_raters_go_on_from_a_step_of_which_all_have_a_checkpoint(stored, expecte
 
 def pool_and_dataset():
     """Two raters of equal steps, one that is done earlier and one that diverges, and a rater of another kind."""
-    raters = [dataclasses.replace(rater, batch_size=16, steps=rater.steps * 2) for rater in GROUP]
+    raters = [dataclasses.replace(rater, batch_size=16, steps=10 if rater.id == "b" else 40) for rater in GROUP]
     return pool_of(*raters, dataclasses.replace(RATER, id="other", architecture="softmax_regression")), tiny_dataset()
 
 
-def test_a_pool_trained_together_is_the_pool_trained_alone(tmp_path):
+@pytest.fixture(scope="module")
+def trained_together(tmp_path_factory):
+    """The folder of the pool, trained together and undisturbed, and what was told meanwhile."""
+    folder, (tiny, dataset), recorder = tmp_path_factory.mktemp("together"), pool_and_dataset(), Recorder()
+    assert pool.train_pool(dataset, tiny, folder, recorder, num_vmapped=None)
+    return folder, recorder
+
+
+def test_a_pool_trained_together_is_the_pool_trained_alone(trained_together, tmp_path):
+    folder, recorder = trained_together
     tiny, dataset = pool_and_dataset()
-    recorder = Recorder()
-    assert pool.train_pool(dataset, tiny, tmp_path / "together", recorder, num_vmapped=None)
-    assert pool.train_pool(dataset, tiny, tmp_path / "alone", Recorder())
-    together, alone = read_predictions(tmp_path / "together"), read_predictions(tmp_path / "alone")
+    assert pool.train_pool(dataset, tiny, tmp_path, Recorder())
+    together, alone = read_predictions(folder), read_predictions(tmp_path)
     assert [rater["id"] for rater in together.raters] == ["a", "b", "c", "other"]
     assert list(together.failures) == ["wild"] == list(alone.failures)
     assert recorder.messages["wild"].startswith("FAILED")
     for split in LABELLED_SPLITS:
         assert np.array_equal(together.noisy_labels[split], alone.noisy_labels[split])
         np.testing.assert_allclose(together.probabilities(split), alone.probabilities(split), atol=0.03)
-    assert not (tmp_path / "together" / "checkpoints").exists()
+    assert not (folder / "checkpoints").exists()
 
 
 _KILLED = """
@@ -169,14 +176,14 @@ def train_slowly(folder):
     pool.train_pool(dataset, tiny, folder, Recorder(), num_vmapped=None)
 
 
-def test_a_killed_group_goes_on_and_ends_bit_identical(tmp_path):
+def test_a_killed_group_goes_on_and_ends_bit_identical(trained_together, tmp_path):
     """Killed when one of the group is stored, one has diverged and two are in training."""
     folder, root = tmp_path / "out", pathlib.Path(__file__).parents[2]
     script = _KILLED.format(folder=str(folder))
     process = subprocess.Popen([sys.executable, "-c", script], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
     deadline = time.monotonic() + 240
     of_c = folder / "checkpoints" / "c"
-    while not any(path.name.isdigit() and int(path.name) >= 30 for path in of_c.glob("*")):
+    while not any(path.name.isdigit() and int(path.name) >= 14 for path in of_c.glob("*")):
         assert process.poll() is None, "the training ended before it could be killed"
         assert time.monotonic() < deadline, "no checkpoint was written"
         time.sleep(0.02)
@@ -188,9 +195,8 @@ def test_a_killed_group_goes_on_and_ends_bit_identical(tmp_path):
     recorder = Recorder()
     assert pool.train_pool(dataset, tiny, folder, recorder, num_vmapped=None)
     assert recorder.kept == ["b"]
-    assert recorder.first_steps["a"] > 30  # it did not start anew
-    undisturbed = tmp_path / "undisturbed"
-    pool.train_pool(dataset, tiny, undisturbed, Recorder(), num_vmapped=None)
+    assert recorder.first_steps["a"] > 14  # it did not start anew
+    undisturbed, _ = trained_together
     for name in ("a", "b", "c", "other"):
         with (
             np.load(folder / "raters" / f"{name}.npz") as resumed,

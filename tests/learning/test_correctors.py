@@ -155,22 +155,22 @@ def test_lqm_recovers_a_planted_rater_dependent_confusion(confusion):
 
 
 def test_gamma_mixes_with_the_given_label():
-    problem = rater_dependent()
+    problem, small = rater_dependent(), {"auxiliary": "all", "hidden": (8,)}
     tools = blind_tools(problem.data)
     whole, half, none = (
-        LQM(gamma=gamma, hidden=(8,), keep_clean=False).correct(problem.data, 0, tools).probabilities
+        LQM(gamma=gamma, **small, keep_clean=False).correct(problem.data, 0, tools).probabilities
         for gamma in (1.0, 0.5, 0.0)
     )
     given = np.eye(3)[problem.data.train.noisy_label]
     np.testing.assert_allclose(none, given)
     np.testing.assert_allclose(half, 0.5 * whole + 0.5 * given)
-    kept = LQM(gamma=0.5, hidden=(8,)).correct(problem.data, 0, tools).probabilities
+    halved = LQM(gamma=0.5, **small).correct(problem.data, 0, tools)
+    kept = halved.probabilities
     paired = problem.data.paired
     np.testing.assert_array_equal(kept[paired.rows].argmax(axis=1), paired.clean_labels)
     others = np.setdiff1d(np.arange(600), paired.rows)
     np.testing.assert_allclose(kept[others], half[others])
     # The target of a half never leaves the given label; what the model believes is another thing.
-    halved = LQM(gamma=0.5, hidden=(8,)).correct(problem.data, 0, tools)
     np.testing.assert_array_equal(halved.labels[others], whole[others].argmax(axis=1))
 
 
@@ -249,8 +249,8 @@ def test_the_auxiliary_may_be_fine_tuned_on_the_paired_subset():
 def test_all_labels_of_the_paired_subset_are_learned_from_if_wanted():
     problem = planted(np.stack([symmetric(0.4)] * 4), n=400)
     tools = blind_tools(problem.data)
-    drawn = LQM(gamma=1.0, hidden=(8,)).correct(problem.data, 0, tools)
-    every = LQM(gamma=1.0, hidden=(8,), all_labels=True).correct(problem.data, 0, tools)
+    drawn = LQM(gamma=1.0, auxiliary="all", hidden=(8,)).correct(problem.data, 0, tools)
+    every = LQM(gamma=1.0, auxiliary="all", hidden=(8,), all_labels=True).correct(problem.data, 0, tools)
     assert (drawn.details["rows"], every.details["rows"]) == (len(problem.data.paired), 4 * len(problem.data.paired))
 
 
@@ -261,7 +261,8 @@ def test_the_cleaner_label_need_not_be_clean():
     for source in ("best_raters", "aggregate"):
         found = cleaner_labels(problem.data, source)
         assert np.mean(found == truth) > 0.88
-        corrected = LQM(gamma=1.0, hidden=(8,), cleaner=source).correct(problem.data, 0, blind_tools(problem.data))
+        lqm = LQM(gamma=1.0, auxiliary="all", hidden=(8,), cleaner=source)
+        corrected = lqm.correct(problem.data, 0, blind_tools(problem.data))
         assert corrected.clean_labels_used == 0
 
 

@@ -181,7 +181,7 @@ def _trains(pool, rater):
     train = frozen.train if short.frozen else engine_raters.train
     trained = train(short, images, labels, num_classes=pool.num_classes)
     assert trained.history[-1][0] == 3
-    assert trained.logits(images).shape == (len(labels), pool.num_classes)
+    assert trained.logits(images, batch_size=20).shape == (len(labels), pool.num_classes)
 
 
 def test_one_of_them_trains():

@@ -15,8 +15,8 @@ from rater_training.pools import get_pool
 from rater_training.training.pool import train_pool
 from rater_training.training.progress import Silent
 
-# One network of each kind at a level costs a few seconds and all of a level a minute.
-FEW = ("00-softmax_regression", "03-mlp", "07-compact_resnet")
+# A network without hidden layers, one with them and one with convolutions cost a few seconds, all of a level a minute.
+FEW = ("00-softmax_regression", "03-mlp", "05-compact_vgg")
 CASES = [("medium", FEW), *(pytest.param(level, (), marks=pytest.mark.slow) for level in ("low", "medium", "high"))]
 
 
