@@ -118,7 +118,12 @@ class LQM(Corrector):
             described = describe(data.raters)
             inputs, of_valid = (LabelInputs(log_softmax(each), described, confusions, kind) for each in of_splits)
             network = fit_quality_network(
-                inputs.of(rows, labels, raters), targets, rows, self.hidden, data.num_classes, seed
+                inputs.of(rows, labels, raters),
+                targets,
+                rows,
+                hidden=self.hidden,
+                num_classes=data.num_classes,
+                seed=seed,
             )
             fitted[name] = inputs, of_valid, network
             losses[name] = float(-np.log(network.held_out[right]).mean())

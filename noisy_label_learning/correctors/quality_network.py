@@ -1,8 +1,9 @@
 """The network within LQM: what it is told of a label, and how it is fitted to few of them.
 
 inputs = LabelInputs(log_softmax(logits), describe(data.raters), confusions, "matrix")
-network = fit_quality_network(inputs.of(rows, labels, raters), cleaner, rows, (8, 16, 32), num_classes=10, seed=0)
-network.predict(inputs.of(rows, labels, raters))        # [l, K]
+rows_of = inputs.of(rows, labels, raters)               # [l, columns]
+network = fit_quality_network(rows_of, cleaner, rows, hidden=(8, 16, 32), num_classes=10, seed=0)
+network.predict(rows_of)                                # [l, K]
 """
 
 from __future__ import annotations
@@ -67,7 +68,13 @@ class QualityNetwork:
 
 
 def fit_quality_network(
-    inputs: np.ndarray, targets: np.ndarray, examples: np.ndarray, hidden: Sequence[int], num_classes: int, seed: int
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    examples: np.ndarray,
+    *,
+    hidden: Sequence[int],
+    num_classes: int,
+    seed: int,
 ) -> QualityNetwork:
     """Returns the network with the number of units and the weight decay that threefold cross-validation chooses.
 

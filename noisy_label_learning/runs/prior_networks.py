@@ -20,7 +20,6 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -30,8 +29,8 @@ from noisy_label_learning.correctors.base import one_hot
 from noisy_label_learning.errors import LearningError
 from noisy_label_learning.problem import Problem
 from noisy_label_learning.runs.config import RunConfig
-from noisy_label_learning.runs.evaluating import Evaluator, LabelledChunks
-from noisy_label_learning.runs.training import leaves_of, normalization_of, trained_classifier
+from noisy_label_learning.runs.evaluating import LabelledChunks
+from noisy_label_learning.runs.training import TrainedClassifier, normalization_of, trained_classifier
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.examples import Normalization
 
@@ -101,13 +100,13 @@ class PriorNetworks:
           LearningError: a network with random numbers of its own cannot be fine-tuned.
         """
 
-        def score(evaluator: Evaluator, params: Any, statistics: Any) -> float:
-            accuracy, loss = evaluator.measure(params, statistics, self._valid)
+        def score(found: TrainedClassifier) -> float:
+            accuracy, loss = found.evaluator.measure(found.params, found.statistics, self._valid)
             return float(accuracy - 1e-3 * loss)  # of equal accuracies the lower loss, as runs are selected
 
         def train(checkpoints: Checkpoints | None) -> Iterable[np.ndarray]:
             found = self._trained(config, "an auxiliary classifier", rows, labels, seed, checkpoints, score=score)
-            return (*self._logits(*found), *((leaves_of(*found[1:]) or ()) if tuned_on else ()))
+            return (*self._logits(found), *((found.leaves() or ()) if tuned_on else ()))
 
         first = self._kept(
             config, "classifier", (rows, labels), seed, train, least=_LOGITS + 1 if tuned_on else _LOGITS
@@ -125,7 +124,7 @@ class PriorNetworks:
                 learning_rate=_TUNING_RATE * config.schedule.learning_rate,
             )
             return self._logits(
-                *self._trained(
+                self._trained(
                     dataclasses.replace(config, schedule=of_tuning),
                     "an auxiliary classifier, fine-tuned",
                     *tuned_on,
@@ -144,13 +143,13 @@ class PriorNetworks:
         It is that of the epoch with the lowest loss on noisy validation (Patrini et al. 2017).
         """
 
-        def score(evaluator: Evaluator, params: Any, statistics: Any) -> float:
-            return -float(evaluator.measure(params, statistics, self._valid)[1])
+        def score(found: TrainedClassifier) -> float:
+            return -float(found.evaluator.measure(found.params, found.statistics, self._valid)[1])
 
         def train(checkpoints: Checkpoints | None) -> Iterable[np.ndarray]:
             rows = np.arange(len(targets))
             found = self._trained(config, "a first network", rows, targets, config.seed, checkpoints, score=score)
-            yield next(self._logits(*found))
+            yield next(self._logits(found))
 
         (log_p,) = self._kept(config, "first_network", (targets,), config.seed, train)
         return np.exp(log_p.astype(np.float64))
@@ -164,15 +163,15 @@ class PriorNetworks:
         seed: int,
         checkpoints: Checkpoints | None,
         *,
-        score: Callable[[Evaluator, Any, Any], float] | None = None,
+        score: Callable[[TrainedClassifier], float] | None = None,
         starts_from: tuple[np.ndarray, ...] | None = None,
-    ) -> tuple[Evaluator, Any, Any]:
+    ) -> TrainedClassifier:
         """Trains a network on labels [m] or targets [m, K]; of the epoch of the highest score, or the last."""
         data, schedule = self._problem.data, config.schedule
 
-        def on_epoch(epoch: int, evaluator: Evaluator, params: Any, statistics: Any) -> float:
+        def on_epoch(epoch: int, found: TrainedClassifier) -> float:
             self._on_epoch(config, what, epoch, schedule.epochs)
-            return epoch if score is None else score(evaluator, params, statistics)
+            return epoch if score is None else score(found)
 
         return trained_classifier(
             np.asarray(data.train.images)[rows],
@@ -187,10 +186,10 @@ class PriorNetworks:
             checkpoints=checkpoints,
         )
 
-    def _logits(self, evaluator: Evaluator, params: Any, statistics: Any) -> Iterator[np.ndarray]:
+    def _logits(self, found: TrainedClassifier) -> Iterator[np.ndarray]:
         """Yields those of the training images [n, K], then of the validation images [v, K]."""
         for split in (self._problem.data.train, self._problem.data.valid):
-            yield evaluator.log_probabilities(params, statistics, split.images)
+            yield found.log_probabilities(split.images)
 
     def _kept(
         self,

@@ -22,6 +22,7 @@ def has_classifier(algorithm: Algorithm) -> bool:
 def reclassified(
     problem: Problem,
     config: RunConfig,
+    *,
     targets: np.ndarray,
     features: Mapping[int, Callable[[np.ndarray], list[np.ndarray]]],
     curve: Sequence[Epoch],

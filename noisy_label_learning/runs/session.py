@@ -345,7 +345,14 @@ class Session:
                         curve[-1].epoch: partial(evaluator.features, networks.params[0], networks.statistics[0]),
                         int(kept.epoch): partial(evaluator.features, kept.params, kept.statistics),
                     }
-                    selections = reclassified(problem, config, prepared.targets, features, curve, corrected.valid)
+                    selections = reclassified(
+                        problem,
+                        config,
+                        targets=prepared.targets,
+                        features=features,
+                        curve=curve,
+                        beliefs=corrected.valid,
+                    )
             else:
                 details["diverged"] = "the network's predictions are not finite"
                 curve = ()

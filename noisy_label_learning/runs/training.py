@@ -123,6 +123,28 @@ def normalization_of(network: Network, of_images: Normalization) -> Normalizatio
     return of_images if expected is None else Normalization(*expected)
 
 
+@dataclasses.dataclass(frozen=True)
+class TrainedClassifier:
+    """A network that was trained by cross-entropy, and what evaluates it.
+
+    Attributes:
+      evaluator: of such networks.
+      params, statistics: the network's.
+    """
+
+    evaluator: Evaluator
+    params: Any
+    statistics: Any
+
+    def leaves(self) -> tuple[np.ndarray, ...] | None:
+        """Returns all arrays of the network: see `leaves_of`."""
+        return leaves_of(self.params, self.statistics)
+
+    def log_probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Returns those of images: [n, K] float32."""
+        return self.evaluator.log_probabilities(self.params, self.statistics, images)
+
+
 def trained_classifier(
     images: np.ndarray,
     targets: np.ndarray,
@@ -133,10 +155,10 @@ def trained_classifier(
     steps: int,
     seed: int,
     starts_from: Sequence[np.ndarray] | None = None,
-    on_epoch: Callable[[int, Evaluator, Any, Any], float] | None = None,
+    on_epoch: Callable[[int, TrainedClassifier], float] | None = None,
     checkpoints: Checkpoints | None = None,
-) -> tuple[Evaluator, Any, Any]:
-    """Returns an evaluator, parameters and statistics of a network that was trained by cross-entropy.
+) -> TrainedClassifier:
+    """Returns a network that was trained by cross-entropy.
 
     Args:
       images: [n, h, w, c] uint8.
@@ -146,8 +168,8 @@ def trained_classifier(
       steps: of the training.
       seed: of everything.
       starts_from: `leaves_of` the network that it starts from; None: its initial weights.
-      on_epoch: how often before and now, evaluator, parameters, statistics -> a score, as many times as the schedule
-        has epochs; the network of the highest is returned. None: the last one is.
+      on_epoch: how often before and now, the network as it is then -> a score, as many times as the schedule has
+        epochs; the network of the highest is returned. None: the last one is.
       checkpoints: from which the training resumes; None: it does not.
 
     Raises:
@@ -172,15 +194,15 @@ def trained_classifier(
         score, every = on_epoch, max(1, steps // schedule.epochs)
 
         def evaluate(step: int, state: LearnerState) -> tuple[LearnerState, Any]:
-            params, statistics = state.networks.params[0], state.networks.statistics[0]
             done = step // every
-            return keep_best(state, score(done, evaluator, params, statistics), done), None
+            now = TrainedClassifier(evaluator, state.networks.params[0], state.networks.statistics[0])
+            return keep_best(state, score(done, now), done), None
 
         evaluation = loop.Evaluation(every, evaluate)
     state = loop.train(learner.program(graphdef), learner.examples(), run, evaluation=evaluation).state
     if on_epoch is not None:
-        return evaluator, state.kept.params, state.kept.statistics
-    return evaluator, state.networks.params[0], state.networks.statistics[0]
+        return TrainedClassifier(evaluator, state.kept.params, state.kept.statistics)
+    return TrainedClassifier(evaluator, state.networks.params[0], state.networks.statistics[0])
 
 
 def leaves_of(params: Any, statistics: Any) -> tuple[np.ndarray, ...] | None:

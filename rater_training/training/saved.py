@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -148,8 +148,26 @@ def shape_of(values: Sequence[int]) -> tuple[int, int, int]:
     return int(height), int(width), int(channels)
 
 
-def abstract_network(config: RaterConfig, image_shape: Sequence[int], num_classes: int) -> tuple[Any, Any, Any]:
-    """Returns the graph definition of a rater's network, and its parameters and statistics as shapes."""
+class AbstractNetwork(NamedTuple):
+    """A network without any memory for its arrays.
+
+    Attributes:
+      graphdef: its graph definition.
+      params, statistics: shapes in the place of arrays.
+    """
+
+    graphdef: Any
+    params: Any
+    statistics: Any
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Parameters and statistics under the names that they have on disk."""
+        return {"params": self.params, "statistics": self.statistics}
+
+
+def abstract_network(config: RaterConfig, image_shape: Sequence[int], num_classes: int) -> AbstractNetwork:
+    """Returns a rater's network, of which the arrays are still to be read."""
 
     def make() -> nnx.Module:
         return architectures.create(
@@ -161,7 +179,7 @@ def abstract_network(config: RaterConfig, image_shape: Sequence[int], num_classe
             rngs=nnx.Rngs(params=config.seed, dropout=config.seed),
         )
 
-    return nnx.split(nnx.eval_shape(make), nnx.Param, ...)
+    return AbstractNetwork(*nnx.split(nnx.eval_shape(make), nnx.Param, ...))
 
 
 def by_path(tree: Any) -> dict[str, Any]:

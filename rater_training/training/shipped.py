@@ -162,13 +162,12 @@ class ShippedWeights:
         path = self.path(rater_id)
         try:
             config = config_of(about["rater"])
-            graphdef, params, statistics = abstract_network(config, about["image_shape"], about["num_classes"])
+            network = abstract_network(config, about["image_shape"], about["num_classes"])
             weights = dequantized(arrays)
             normalization = _normalization(about["normalization"], about["image_shape"][-1])
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f"{path} is not as it has to be: {error}") from error
-        state = {"params": params, "statistics": statistics}
-        wanted = by_path(state)
+        wanted = by_path(network.state)
         if differing := sorted(set(wanted) ^ set(weights)):
             raise WeightsError(
                 f"{path} is of another network than {config.architecture} as this code has it: "
@@ -182,9 +181,9 @@ class ShippedWeights:
                 )
         device = jax.local_devices()[0]
         leaves = [jax.device_put(weights[name].astype(leaf.dtype), device) for name, leaf in wanted.items()]
-        restored = jax.tree.unflatten(jax.tree.structure(state), leaves)
+        restored = jax.tree.unflatten(jax.tree.structure(network.state), leaves)
         return TrainedRater(
-            graphdef=graphdef,
+            graphdef=network.graphdef,
             params=restored["params"],
             statistics=restored["statistics"],
             normalization=normalization,

@@ -173,23 +173,21 @@ class PoolWeights:
 
     def _load(self, rater_id: str) -> TrainedRater:
         about = self._about(rater_id)
-        graphdef, params, statistics = abstract_network(
-            config_of(about["rater"]), about["image_shape"], about["num_classes"]
-        )
-        state = {"params": params, "statistics": statistics}
+        network = abstract_network(config_of(about["rater"]), about["image_shape"], about["num_classes"])
         device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
         wanted = {
-            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device) for name, leaf in by_path(state).items()
+            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
+            for name, leaf in by_path(network.state).items()
         }
         arrays = self._restore(rater_id, arrays=ocp.args.StandardRestore(wanted)).arrays
         if "sha256" in about:
             content = content_sha256({name: np.asarray(arrays[name]) for name in wanted}, about)
             if about["sha256"] != content:
                 raise ValueError("it does not hold what was written")  # the caller names the rater
-        restored = jax.tree.unflatten(jax.tree.structure(state), [arrays[name] for name in wanted])
+        restored = jax.tree.unflatten(jax.tree.structure(network.state), [arrays[name] for name in wanted])
         mean, std = (np.asarray(about["normalization"][name], np.float32) for name in ("mean", "std"))
         return TrainedRater(
-            graphdef=graphdef,
+            graphdef=network.graphdef,
             params=restored["params"],
             statistics=restored["statistics"],
             normalization=Normalization(mean, std),

@@ -91,7 +91,7 @@ def test_accuracy_and_loss_that_are_expected_of_uncertain_labels(small_problem):
     labels, n = np.tile(data.valid.noisy_label, 5), 5 * len(data.valid)
     assert n > 500
     assert n % 500
-    evaluator, params, statistics = trained_classifier(
+    trained = trained_classifier(
         np.asarray(data.train.images),
         np.eye(3)[data.train.noisy_label],
         SOFTMAX,
@@ -100,7 +100,8 @@ def test_accuracy_and_loss_that_are_expected_of_uncertain_labels(small_problem):
         steps=12,
         seed=0,
     )
-    log_p = evaluator.log_probabilities(params, statistics, images).astype(np.float64)
+    evaluator, params, statistics = trained.evaluator, trained.params, trained.statistics
+    log_p = trained.log_probabilities(images).astype(np.float64)
     chunks = LabelledChunks.of(images, labels)
     beliefs = np.random.default_rng(0).dirichlet(np.ones(3), n)
     found = evaluator.measure(params, statistics, chunks, jnp.asarray(chunks_of_beliefs(beliefs, chunks)))

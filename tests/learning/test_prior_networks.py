@@ -8,7 +8,7 @@ import pytest
 from noisy_label_learning.algorithms import CrossEntropy
 from noisy_label_learning.correctors import LQM, NoCorrector
 from noisy_label_learning.errors import LearningError
-from noisy_label_learning.runs import prior_networks
+from noisy_label_learning.runs import prior_networks, training
 from noisy_label_learning.runs.config import Network, RunConfig, Schedule
 from noisy_label_learning.runs.prior_networks import PriorNetworks
 from noisy_label_learning.runs.session import Session
@@ -121,7 +121,7 @@ def test_a_classifier_that_is_fine_tuned_starts_from_the_one_of_all_labels(small
 
 
 def test_a_network_with_random_numbers_of_its_own_is_not_fine_tuned(small_problem, monkeypatch):
-    monkeypatch.setattr(prior_networks, "leaves_of", lambda params, statistics: None)
+    monkeypatch.setattr(training, "leaves_of", lambda params, statistics: None)
     data = small_problem.data
     with pytest.raises(LearningError, match="softmax_regression has random numbers of its own"):
         PriorNetworks(small_problem).classifier_logits(
