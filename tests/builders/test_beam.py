@@ -25,7 +25,14 @@ from noisy_label_datasets.build import beam_build, beam_join
 from noisy_label_datasets.build.beam_build import BeamBuildError, original_error, with_local_runner
 from noisy_label_datasets.build.beam_join import BaseParts, BeamJoin, LabelTable
 from noisy_label_datasets.build.builder import BuildError, load_clean_dataset
-from noisy_label_datasets.build.join import JoinError, example_features, join_by_id
+from noisy_label_datasets.build.join import (
+    NO_IMAGE,
+    NO_LABELS,
+    REPEATED,
+    JoinError,
+    example_features,
+    join_by_id,
+)
 from noisy_label_datasets.build.records import ReproducibleWriter
 from noisy_label_datasets.labels.sources import NoisyLabels
 from noisy_label_datasets.registration import builder_class
@@ -138,6 +145,24 @@ def test_labels_that_do_not_fit_are_the_same_error_as_without_beam(data_dir, cle
         assert part in said[True]
 
 
+def test_what_is_wrong_with_an_id():
+    """That these reach the report is tested with whole pipelines."""
+    labelled = ("noisy_label_train", "noisy_label_valid")
+
+    def faults(of_base, of_labels):
+        found = list(beam_join._id_faults(("a", {"base": iter(of_base), "labels": iter(of_labels)}), labelled))
+        assert all(id_ == "a" for _, id_ in found)
+        return {what for what, _ in found}
+
+    train, valid = labelled
+    assert faults([train], [train]) == faults(["clean_label_train"], []) == set()
+    assert faults([train, train], [train]) == faults(["", "test"], []) == {REPEATED}
+    assert faults([train], []) == {NO_LABELS}
+    assert faults([], [train]) == {NO_IMAGE}
+    assert faults([train], [valid]) == {NO_LABELS, NO_IMAGE}
+
+
+@pytest.mark.slow  # one more pipeline, for one of these faults
 def test_an_id_that_stands_in_the_base_twice(data_dir):
     shutil.rmtree(data_dir / "cifar10")
     RepeatingCifar10(data_dir=data_dir, file_format="array_record").download_and_prepare()
