@@ -118,7 +118,7 @@ def _prepared(args: argparse.Namespace) -> list[Folders]:
             _check_binary(args.study, target, builder)
             builders.append(builder)
         else:
-            print(f"{target} is left out: its labels are {source.absence(builder.label_context())}", flush=True)
+            print(f"{target} is left out, it has no labels here: {source.absence(builder.label_context())}", flush=True)
     if not builders:
         raise StudyError(
             f"none of the configs of the study {args.study} has labels here; name some that have with --configs"

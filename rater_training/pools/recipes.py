@@ -20,12 +20,16 @@ class Scratch:
       steps: of 128 images.
       width: multiplier of its channels.
       turn: whether training turns the images, and labels come from an image and its mirror image.
+      learning_rate: the highest.
+      weight_decay: of kernels.
     """
 
     architecture: str
     steps: int
     width: float = 0.5
     turn: bool = False
+    learning_rate: float = 0.5
+    weight_decay: float = 5e-4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,8 +107,8 @@ def _rater(name: str, row: Row, side: int, seed: int) -> RaterConfig:
         width=row.width,
         steps=row.steps,
         batch_size=128,
-        learning_rate=0.5,
-        weight_decay=5e-4,
+        learning_rate=row.learning_rate,
+        weight_decay=row.weight_decay,
         warmup_fraction=0.2,
         augmentation=Augmentation(crop_padding=side // 16, flip=True, turn=row.turn),
         label_with_flip=row.turn,
