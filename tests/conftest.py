@@ -1,6 +1,7 @@
 """Settings of every test, by environment so that they reach subprocesses and cost no import; and how they are run."""
 
 import collections
+import functools
 import gc
 import os
 import tempfile
@@ -66,3 +67,20 @@ def pytest_collection_modifyitems(config, items):
     if hasattr(config, "workerinput"):
         sizes = collections.Counter(item.path for item in items)
         items.sort(key=lambda item: sizes[item.path])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _same_pictures_are_encoded_once():
+    """Most builds of a run are of the digits, 1,797 pictures."""
+    import numpy as np
+
+    from noisy_label_datasets.base import bases
+
+    @functools.lru_cache(maxsize=8192)
+    def encoded(pixels: bytes, shape: tuple[int, ...]) -> bytes:
+        return encode(np.frombuffer(pixels, np.uint8).reshape(shape))
+
+    encode = bases.encode_png
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bases, "encode_png", lambda image: encoded(image.tobytes(), image.shape))
+        yield
