@@ -28,7 +28,7 @@ os.environ["XLA_FLAGS"] = f"{COMPILE_QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
 # Kept are programs of any size that took any time; by default those that took a second.
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
-PROCESSES = 2
+PROCESSES = 3  # of two cores: while one process waits for the disk or for another, the cores are not idle
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the options
