@@ -149,6 +149,24 @@ def running_percentile(
     return (losses <= mean).astype(jnp.float32), mean
 
 
+def counted_by_label(counts: jax.Array, targets: jax.Array, weights: jax.Array, *, decay: float = 0.99) -> jax.Array:
+    """Returns how many examples of each label were trusted, and how many there were, over about the last 100 batches.
+
+    Args:
+      counts: [2, K] float32, of the batches before; zeros before the first.
+      targets: [b, K], rows summing to 1.
+      weights: [b], 1 for trusted examples and 0 for others.
+      decay: of what was counted before.
+    """
+    return decay * counts + jnp.stack([weights @ targets, targets.sum(axis=0)])
+
+
+def shares_by_label(counts: jax.Array) -> np.ndarray:
+    """Returns the share of each label's examples that was trusted [K] float64; nan where there were none."""
+    trusted, seen = np.asarray(counts, np.float64)
+    return np.divide(trusted, seen, out=np.full_like(seen, np.nan), where=seen > 0)
+
+
 def beta_quantiles(alpha: float, count: int = 1025) -> np.ndarray:
     """Returns the quantiles [count] float32 of Beta(alpha, alpha) at `count` evenly spaced probabilities from 0 to 1.
 

@@ -176,6 +176,14 @@ class Algorithm:
         """Returns log p [b, K] of the outputs [b, `outputs(K)`] of the first network in evaluation mode."""
         return jax.nn.log_softmax(outputs)
 
+    def trusted(self, memory: Any) -> np.ndarray | None:
+        """Returns which share of each label's examples [K] was trained on in the end; None: the algorithm chooses none.
+
+        Args:
+          memory: as the last step left it.
+        """
+        return None
+
     def classifier(self, trained: Trained) -> Callable[[np.ndarray], np.ndarray] | None:
         """Returns what classifies images after training, [n, h, w, c] uint8 -> [n, K]; None: the network does."""
         return None

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from noisy_label_learning import losses
 from noisy_label_learning.algorithms.base import Algorithm, Apply, Batch, Gradients, Networks, Stage, scalar
@@ -41,6 +43,14 @@ class CoTeaching(Algorithm):
         estimated = stage.noise_rate(self.noise_rate)
         return scalar(estimated.rate), {"noise_rate": dataclasses.asdict(estimated)}
 
+    def memory(self, num_examples: int, num_classes: int) -> jax.Array:
+        """Returns counts of labels, 0; see `Algorithm`."""
+        return jnp.zeros((2, num_classes))
+
+    def trusted(self, memory: Any) -> np.ndarray:
+        """Returns which share of each label's examples the first network was trained on in the end; see `Algorithm`."""
+        return losses.shares_by_label(memory)
+
     def gradients(self, apply: Apply, networks: Networks, batch: Batch, memory: Any, constants: Any) -> Gradients:
         """Returns both networks' gradients; see `Algorithm`."""
         rate = losses.forget_rate(batch.epoch, constants, self.ramp_epochs, self.exponent)
@@ -58,7 +68,8 @@ class CoTeaching(Algorithm):
             by_first, by_second = (losses.smallest(jax.lax.stop_gradient(each), count) for each in (first, second))
             # One mean over what is kept: dividing it once more makes the learning rate depend on the forget rate.
             means = (first * by_second).sum() / count, (second * by_first).sum() / count
-            return means[0] + means[1], (tuple(statistics), (means[0] + means[1]) / 2)
+            counts = losses.counted_by_label(memory, batch.targets, by_second)
+            return means[0] + means[1], (tuple(statistics), counts, (means[0] + means[1]) / 2)
 
-        gradients, (statistics, loss) = jax.grad(total, has_aux=True)(networks.params)
-        return Gradients(gradients, statistics, memory, loss)
+        gradients, (statistics, counts, loss) = jax.grad(total, has_aux=True)(networks.params)
+        return Gradients(gradients, statistics, counts, loss)

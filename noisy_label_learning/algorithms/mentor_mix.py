@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from noisy_label_learning import losses
 from noisy_label_learning.algorithms.base import Algorithm, Apply, Batch, Gradients, Networks, Stage, scalar
@@ -25,6 +26,10 @@ PUBLISHED: Mapping[float, tuple[float, float, bool]] = {
 @dataclasses.dataclass(frozen=True)
 class MentorMix(Algorithm):
     """Weights by a running percentile of the losses, partners drawn by weight, Mixup towards the trusted one.
+
+    The percentile is one for all classes. Under raters' noise, which is of some classes more than of others, it can
+    leave out the hard classes as a whole, and these are then not learned: the record says which share of each label's
+    examples was trusted, and a longer burn-in or a higher percentile is the remedy.
 
     Attributes:
       noise_rate: a number, or where it comes from, as of Co-Teaching; what is None below is what the authors
@@ -62,14 +67,18 @@ class MentorMix(Algorithm):
         chosen = {"percentile": percentile, "alpha": alpha, "second": second}
         return constants, {"noise_rate": dataclasses.asdict(estimated), **chosen}
 
-    def memory(self, num_examples: int, num_classes: int) -> tuple[jax.Array, jax.Array]:
-        """Returns the running percentiles of plain and of mixed losses, both 0; see `Algorithm`."""
-        return scalar(0), scalar(0)
+    def memory(self, num_examples: int, num_classes: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Returns running percentiles of plain and of mixed losses, and counts of labels, all 0; see `Algorithm`."""
+        return scalar(0), scalar(0), jnp.zeros((2, num_classes))
+
+    def trusted(self, memory: Any) -> np.ndarray:
+        """Returns which share of each label's examples had the weight 1 in the end; see `Algorithm`."""
+        return losses.shares_by_label(memory[2])
 
     def gradients(self, apply: Apply, networks: Networks, batch: Batch, memory: Any, constants: Any) -> Gradients:
         """Returns the gradients of the mixed batch's loss; see `Algorithm`."""
         percentile, quantiles, second = constants
-        of_plain, of_mixed = memory
+        of_plain, of_mixed, counts = memory
         burning_in = batch.progress < self.burn_in
 
         def weighted(values: jax.Array, mean: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -79,6 +88,7 @@ class MentorMix(Algorithm):
         outputs, _ = apply(networks.params[0], networks.statistics[0], batch.inputs)
         plain = jax.lax.stop_gradient(losses.cross_entropy(outputs, batch.targets))
         weights, of_plain = weighted(plain, of_plain)
+        counts = losses.counted_by_label(counts, batch.targets, weights)
         inputs, targets = losses.mixed(batch.inputs, batch.targets, weights, batch.key, quantiles=quantiles)
 
         def mean_loss(params: Any) -> tuple[jax.Array, tuple[Any, Any]]:
@@ -89,4 +99,4 @@ class MentorMix(Algorithm):
             return loss, (statistics, mean)
 
         (loss, (statistics, of_mixed)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(networks.params[0])
-        return Gradients((gradients,), (statistics,), (of_plain, of_mixed), loss)
+        return Gradients((gradients,), (statistics,), (of_plain, of_mixed, counts), loss)

@@ -51,6 +51,7 @@ class Row:
       label_error: mean share of wrong labels before, and of the targets after the corrector.
       diverged: how many runs did.
       cpu_seconds: mean.
+      trusted: label -> mean share of its examples that was trained on in the end; empty where the algorithm takes all.
     """
 
     dataset: str
@@ -69,6 +70,7 @@ class Row:
     label_error: tuple[float, float]
     diverged: int
     cpu_seconds: float
+    trusted: Mapping[str, float]
 
     @property
     def method(self) -> str:
@@ -177,7 +179,14 @@ def _row(
         label_error=(_mean(r.label_error["before"] for r in group), _mean(r.label_error["targets"] for r in group)),
         diverged=sum(record.status != DONE for record in group),
         cpu_seconds=_mean(record.seconds["cpu"] for record in group),
+        trusted=_trusted(group),
     )
+
+
+def _trusted(group: Sequence[Record]) -> dict[str, float]:
+    of_runs = [shares for record in group if (shares := record.details.get("trusted_by_label"))]
+    labels = [label for label in of_runs[0] if all(shares[label] is not None for shares in of_runs)] if of_runs else []
+    return {label: _mean(shares[label] for shares in of_runs) for label in labels}
 
 
 def _accuracies(group: Sequence[Record], selection: str) -> dict[int, float]:

@@ -63,6 +63,7 @@ def markdown(records: Sequence[Record], *, selection: str = HEADLINE) -> str:
             "|---|---|---|---|---|---|---|---|",
             *(_markdown_row(row) for row in rows),
             "",
+            *_trusted_lines(rows),
         ]
     return "\n".join(parts)
 
@@ -81,6 +82,22 @@ def _markdown_row(row: Row) -> str:
         "–" if cell is None else f"{cell.accuracy:.1f} ± {cell.std:.1f}",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _trusted_lines(rows: Sequence[Row]) -> list[str]:
+    """Returns which labels' examples were left out by algorithms that choose; nothing where none does."""
+    choosing = [row for row in rows if row.trusted]
+    if not choosing:
+        return []
+    told = []
+    for row in choosing:
+        ordered = sorted(row.trusted.items(), key=lambda item: item[1])
+        told.append(f"{row.method}: " + ", ".join(f"{label} {100 * share:.0f} %" for label, share in _ends(ordered)))
+    return [f"Of each label's examples were trained on in the end, least and most: {'; '.join(told)}.", ""]
+
+
+def _ends(ordered: Sequence[tuple[str, float]], least: int = 3) -> Sequence[tuple[str, float]]:
+    return ordered if len(ordered) <= least + 1 else [*ordered[:least], ordered[-1]]
 
 
 def _mean_and_std(found: Summary | None) -> str:

@@ -17,6 +17,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from noisy_label_datasets import schema
 from noisy_label_datasets.files import to_json, write_atomically
 from noisy_label_learning.errors import LearningError
@@ -131,6 +133,14 @@ def select(curve: Sequence[Epoch]) -> dict[str, Epoch]:
     if corrected:
         found[SELECTED_ON_CORRECTED] = max(corrected, key=lambda each: each[:2])[2]
     return found
+
+
+def by_class(class_names: Sequence[str], shares: np.ndarray) -> dict[str, float | None]:
+    """Returns shares by the classes' names, as JSON has them: None where there were no examples."""
+    return {
+        name: None if np.isnan(share) else round(float(share), 3)
+        for name, share in zip(class_names, shares, strict=True)
+    }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,6 +47,7 @@ from noisy_label_learning.runs.record import (
     DONE,
     Epoch,
     Record,
+    by_class,
     record_path,
     select,
     stored_record,
@@ -337,6 +338,9 @@ class Session:
             details["diverged"] = str(outcome)
         else:
             curve = tuple(Epoch(**entry) for _, entry in outcome.curve)
+            trusted = config.algorithm.trusted(outcome.state.memory)
+            if trusted is not None:
+                details["trusted_by_label"] = by_class(problem.data.class_names, trusted)
             if all(point.is_finite() for point in curve):
                 status, selections = DONE, select(curve)
                 if has_classifier(config.algorithm):

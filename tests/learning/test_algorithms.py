@@ -79,7 +79,7 @@ def test_each_network_of_co_teaching_is_trained_on_what_its_peer_finds_easy():
     constants, details = algorithm.prepare(stage(rate=0.5))
     assert details == {"noise_rate": {"rate": 0.5, "source": "0.4", "half_width": None}}
     both, seen = networks(2), batch()
-    made = step(algorithm, both, seen, (), constants)
+    made = step(algorithm, both, seen, algorithm.memory(100, K), constants)
     outputs = [seen.inputs @ params for params in both.params]
     of_examples = [-(np.asarray(seen.targets) * np.asarray(jax.nn.log_softmax(o))).sum(1) for o in outputs]
     kept = [sorted(range(B), key=lambda i, v=values: v[i])[:6] for values in of_examples]  # half of twelve
@@ -90,11 +90,14 @@ def test_each_network_of_co_teaching_is_trained_on_what_its_peer_finds_easy():
         # The mean over the kept ones. Divided by their number once more, as the released code does, it is a sixth.
         expected = seen.inputs[rows].T @ (p - seen.targets[rows]) / 6
         np.testing.assert_allclose(made.gradients[own], expected, atol=1e-6)
+    labels = np.asarray(seen.targets).argmax(axis=1)
+    of_labels = [np.mean([i in kept[1] for i in np.flatnonzero(labels == k)]) for k in range(K)]
+    np.testing.assert_allclose(algorithm.trusted(made.memory), of_labels, rtol=1e-5)
 
 
 def test_in_the_first_epoch_co_teaching_keeps_all():
     algorithm = CoTeaching()
-    made = step(algorithm, networks(2), batch(epoch=0.0), (), algorithm.prepare(stage())[0])
+    made = step(algorithm, networks(2), batch(epoch=0.0), algorithm.memory(100, K), algorithm.prepare(stage())[0])
     plain = step(CrossEntropy(), networks(), batch(), (), ())
     np.testing.assert_allclose(made.gradients[0], plain.gradients[0], atol=1e-6)
 
@@ -119,7 +122,8 @@ def test_mentor_mix_is_mixup_while_it_burns_in():
     inputs, targets = jax.jit(losses.mixed)(seen.inputs, seen.targets, jnp.ones(B), seen.key, quantiles=constants[1])
     plain = step(CrossEntropy(), networks(), seen._replace(inputs=inputs, targets=targets), (), ())
     np.testing.assert_allclose(made.gradients[0], plain.gradients[0], atol=1e-6)
-    assert (np.asarray(made.memory) > 0).all()  # the running percentiles are kept all the same
+    assert (np.asarray(made.memory[:2]) > 0).all()  # the running percentiles are kept all the same
+    np.testing.assert_allclose(made.memory[2], [seen.targets.sum(axis=0)] * 2)  # all are trusted
 
 
 @pytest.mark.parametrize("second", [False, True])
@@ -127,7 +131,7 @@ def test_mentor_mix_after_the_burn_in_against_a_loop(second):
     algorithm = MentorMix(percentile=0.5, alpha=2.0, second=second)
     constants, _ = algorithm.prepare(stage())
     seen, params = batch(), networks().params[0]
-    start = (jnp.float32(1.0), jnp.float32(1.5))
+    start = (jnp.float32(1.0), jnp.float32(1.5), jnp.full((2, K), 3.0))
     made = step(algorithm, networks(), seen, start, constants)
     plain = -(np.asarray(seen.targets) * np.asarray(jax.nn.log_softmax(seen.inputs @ params))).sum(1)
     threshold = 0.5 * 1.0 + 0.5 * np.percentile(plain, 50)
@@ -138,7 +142,9 @@ def test_mentor_mix_after_the_burn_in_against_a_loop(second):
     kept = np.array([1.0 if value <= again or not second else 0.0 for value in mixed])
     expected = inputs.T @ ((jax.nn.softmax(inputs @ params) - targets) * kept[:, None]) / B  # over all, not the kept
     np.testing.assert_allclose(made.gradients[0], expected, atol=1e-5)
-    np.testing.assert_allclose(made.memory, (threshold, again), rtol=1e-5)
+    np.testing.assert_allclose(made.memory[:2], (threshold, again), rtol=1e-5)
+    trusted, all_examples = 0.99 * 3 + weights @ seen.targets, 0.99 * 3 + seen.targets.sum(axis=0)
+    np.testing.assert_allclose(algorithm.trusted(made.memory), trusted / all_examples, rtol=1e-5)
     np.testing.assert_allclose(made.loss, (mixed * kept).mean(), rtol=1e-5)
 
 

@@ -186,6 +186,17 @@ def test_cells_of_the_paper(where, accuracy, std):
     assert (cell.accuracy, cell.std) == (accuracy, std)
 
 
+def test_labels_that_were_left_out_are_named():
+    shares = [{"bird": 0.0, "cat": 0.1, "deer": 0.3, "ship": 0.9, "frog": 0.5}, {"bird": 0.2, "cat": 0.1, "ship": 0.7}]
+    runs = [
+        dataclasses.replace(run, details={"trusted_by_label": {**shares[0], **of_run}})
+        for run, of_run in zip(three("cifar10_noisy/high", "mentor_mix", (70.0, 71.0)), shares, strict=True)
+    ]
+    text = tables.markdown([*three("cifar10_noisy/high", "cross_entropy", (70.0, 71.0)), *runs])
+    assert "least and most: mentor_mix: bird 10 %, cat 10 %, deer 30 %, ship 80 %." in text
+    assert "least and most" not in tables.markdown(RECORDS)
+
+
 def test_the_paper_s_tables_are_whole():
     counts = {table: sum(cell.table == table for cell in CELLS) for table in range(2, 10)}
     assert counts == {**dict.fromkeys(range(2, 6), 30), **dict.fromkeys(range(6, 10), 18)}

@@ -259,6 +259,18 @@ def test_a_diverging_run_is_reported_and_has_no_accuracy(tmp_path, small_problem
     assert Record.read(next(tmp_path.glob("*.json"))) == record
 
 
+@pytest.mark.parametrize("algorithm", [MentorMix(), CoTeaching(ramp_epochs=0.5)], ids=lambda each: each.name)
+def test_the_record_says_which_labels_were_trusted(algorithm):
+    """Where raters often mistake a class for others, its right labels have large losses and are left out, too."""
+    confusion = np.array([[0.34, 0.33, 0.33], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    problem = planted(np.stack([confusion] * 2), n=300)
+    record = Session(problem).run(dataclasses.replace(PLAIN, algorithm=algorithm))
+    shares = record.details["trusted_by_label"]
+    assert tuple(shares) == problem.data.class_names
+    assert shares["a"] < min(shares["b"], shares["c"])
+    assert "trusted_by_label" not in Session(problem).run(PLAIN).details  # cross-entropy trusts all
+
+
 def test_rog_classifies_by_features_and_f_correction_starts_anew(small_problem):
     session = Session(small_problem)
     mlp = dataclasses.replace(PLAIN, network=Network("mlp"))
