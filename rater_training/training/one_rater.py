@@ -24,6 +24,7 @@ from rater_training.engine import frozen, raters
 from rater_training.engine.checkpoints import Checkpoints
 from rater_training.engine.devices import DEFAULT_DEVICE, Devices
 from rater_training.engine.examples import Normalization
+from rater_training.engine.processor import processor
 from rater_training.engine.trained import TrainedRater
 from rater_training.training.features import performance
 
@@ -118,6 +119,7 @@ def _training_log(trained: TrainedRater) -> Mapping[str, Any]:
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": f"{device.platform}: {device.device_kind}",
         **({"devices": trained.devices.count} if trained.devices.count > 1 else {}),
+        "processor": processor(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
         "python": platform.python_version(),
         "software": {name: importlib.metadata.version(name) for name in _SOFTWARE},
