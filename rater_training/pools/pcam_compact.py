@@ -108,6 +108,7 @@ _LONG = (
     *(Scratch("compact_mobilenet", steps, turn=True) for steps in (120, 80, 50)),
     *(Scratch("compact_nasnet", steps, turn=True) for steps in (80, 60, 45)),
 )
+# A rater's seed is its place, so the VGGs and ResNets that replaced raters of other families stay behind these.
 _LOW = tuple(
     Scratch(architecture, steps, turn=True, learning_rate=0.2, weight_decay=1e-4)
     for architecture, steps in (
@@ -126,7 +127,7 @@ _LOW = tuple(
 
 
 def _narrow(rows: tuple[Scratch, ...], *, times: float) -> tuple[Scratch, ...]:
-    """Returns raters of half the width, for so many times the steps, and more, since they are narrow."""
+    """Returns raters of half the width, for `times` the steps and, as they are narrow, `_NARROW_STEPS` times that."""
     steps = _NARROW_STEPS * times
     return tuple(dataclasses.replace(row, width=row.width / 2, steps=round(steps * row.steps)) for row in rows)
 
